@@ -1,0 +1,49 @@
+"""Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
+
+from ._context import _jwt, current_identity, get_jwt, get_jwt_header, get_jwt_identity
+from ._extension import JWT
+from ._guard import (
+    _default_jwt_decode_handler,
+    _jwt_required,
+    decode_token,
+    jwt_required,
+    verify_jwt_in_request,
+)
+from ._issue import (
+    _default_jwt_encode_handler,
+    _default_jwt_headers_handler,
+    _default_jwt_payload_handler,
+    create_access_token,
+)
+from ._locations import _default_request_handler
+from ._responses import _default_jwt_error_handler
+from ._settings import CONFIG_DEFAULTS
+from ._views import _default_auth_request_handler, _default_auth_response_handler
+from .errors import ConfigError, JWTError
+
+__version__ = "1.0.0.dev0"
+
+__all__ = [
+    "CONFIG_DEFAULTS",
+    "JWT",
+    "ConfigError",
+    "JWTError",
+    "_default_auth_request_handler",
+    "_default_auth_response_handler",
+    "_default_jwt_decode_handler",
+    "_default_jwt_encode_handler",
+    "_default_jwt_error_handler",
+    "_default_jwt_headers_handler",
+    "_default_jwt_payload_handler",
+    "_default_request_handler",
+    "_jwt",
+    "_jwt_required",
+    "create_access_token",
+    "current_identity",
+    "decode_token",
+    "get_jwt",
+    "get_jwt_header",
+    "get_jwt_identity",
+    "jwt_required",
+    "verify_jwt_in_request",
+]

@@ -1,0 +1,101 @@
+"""What the claims of a token must say (RFC 7519 section 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import (
+    AudienceInvalid,
+    ClaimInvalid,
+    ClaimMissing,
+    IssuerInvalid,
+    TokenExpired,
+    TokenNotYetValid,
+    WrongTokenType,
+)
+
+RESERVED_CLAIMS = frozenset(
+    {"exp", "nbf", "iat", "jti", "iss", "aud", "sub", "identity", "type", "sid", "auth_time"}
+)
+"""Claims whose meaning is this package's; extra claims don't replace them by accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsPolicy:
+    """The rules for one application's tokens.
+
+    :param required: claims that must be there
+    :param unchecked: time claims (``exp``, ``nbf``, ``iat``) whose value isn't compared
+    :param leeway: seconds by which clocks may differ
+    :param audience: accepted ``aud``; None: a token for a named audience isn't for us
+    :param issuer: accepted ``iss``; None: any
+    """
+
+    required: frozenset[str] = frozenset({"exp", "iat", "nbf"})
+    unchecked: frozenset[str] = frozenset()
+    leeway: float = 10
+    audience: frozenset[str] | None = None
+    issuer: frozenset[str] | None = None
+
+    def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
+        """Judge *claims* at *now* and return from when until when that verdict holds.
+
+        :raises TokenInvalid: or the subclass that says what is wrong
+        """
+        for name in self.required:
+            if name not in claims:
+                raise ClaimMissing(name)
+        begins = max(self._time(claims, "nbf", -math.inf), self._time(claims, "iat", -math.inf))
+        ends = self._time(claims, "exp", math.inf)
+        valid_from, valid_until = begins - self.leeway, ends + self.leeway
+        if now >= valid_until:
+            raise TokenExpired
+        if now < valid_from:
+            raise TokenNotYetValid("nbf" if claims.get("nbf", -math.inf) == begins else "iat")
+        self._check_audience(claims)
+        if self.issuer is not None:
+            issuer = claims.get("iss")
+            if issuer is None:
+                raise ClaimMissing("iss")
+            if not isinstance(issuer, str) or issuer not in self.issuer:
+                raise IssuerInvalid
+        return valid_from, valid_until
+
+    def _time(self, claims: Mapping[str, Any], name: str, default: float) -> float:
+        value = claims.get(name, default)
+        if type(value) not in (int, float):
+            raise ClaimInvalid(f'The "{name}" claim must be a number of seconds')
+        if name in self.unchecked:
+            return default
+        try:
+            return float(value)
+        except OverflowError:
+            raise ClaimInvalid(f'The "{name}" claim is out of range') from None
+
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+        if "aud" not in claims:
+            if self.audience is not None:
+                raise ClaimMissing("aud")
+            return
+        audience = claims["aud"]
+        named = [audience] if isinstance(audience, str) else audience
+        if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+            raise AudienceInvalid('The "aud" claim must be a text or a list of texts')
+        if self.audience is None or self.audience.isdisjoint(named):
+            raise AudienceInvalid
+
+
+def check_type(claims: Mapping[str, Any], expected: str) -> None:
+    """Refuse a token whose ``type`` isn't *expected*.
+
+    A token without one is an access token: Flask-JWT's carried none.
+
+    :raises WrongTokenType:
+    """
+    actual = claims.get("type", "access")
+    if actual != expected:
+        known = actual if actual in ("access", "refresh") else "unknown"
+        raise WrongTokenType(f"This needs a token of type {expected}, not {known}")

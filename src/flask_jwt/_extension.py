@@ -1,0 +1,165 @@
+"""The front door: holds the handlers, wires an application to the machine."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
+
+from flask import Flask
+
+from ._context import AppState
+from ._guard import _default_jwt_decode_handler
+from ._issue import (
+    _default_jwt_encode_handler,
+    _default_jwt_headers_handler,
+    _default_jwt_payload_handler,
+)
+from ._keyring import NO_KEY
+from ._locations import _default_request_handler
+from ._responses import _default_jwt_error_handler, handle_jwt_error
+from ._settings import Settings, unknown_keys
+from ._views import _default_auth_request_handler, _default_auth_response_handler, auth_view
+from .errors import ConfigError, JWTError
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class JWT:
+    """Token authentication for a Flask application.
+
+    ``JWT(app, authenticate, identity)`` registers ``POST /auth``, which takes a JSON object with
+    ``username`` and ``password`` and answers with an access token; :func:`jwt_required` guards
+    views with it. Handlers may be plain functions or ``async``, and may be set, by argument or
+    decorator, before or after :meth:`init_app`.
+
+    :param app: the application, or None to call :meth:`init_app` later
+    :param authentication_handler: ``(username, password)`` to the user, or None
+    :param identity_handler: ``(payload)`` to the user, or None if there is none any more. Without
+        this handler ``current_identity`` is the id in the token
+    :param clock: seconds since the epoch; for tests
+    :raises ConfigError: if the configuration can't be used
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        authentication_handler: Callable[[str, str], Any] | None = None,
+        identity_handler: Callable[[Any], Any] | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.authentication_callback: Callable[..., Any] | None = authentication_handler
+        self.identity_callback: Callable[..., Any] | None = identity_handler
+        self.auth_response_callback: Callable[..., Any] = _default_auth_response_handler
+        self.auth_request_callback: Callable[..., Any] = _default_auth_request_handler
+        self.jwt_encode_callback: Callable[..., Any] = _default_jwt_encode_handler
+        self.jwt_decode_callback: Callable[..., Any] = _default_jwt_decode_handler
+        self.jwt_headers_callback: Callable[..., Any] = _default_jwt_headers_handler
+        self.jwt_payload_callback: Callable[..., Any] = _default_jwt_payload_handler
+        self.jwt_error_callback: Callable[..., Any] = _default_jwt_error_handler
+        self.request_callback: Callable[..., Any] = _default_request_handler
+        self._clock = clock
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Bind this object to *app*; several applications may share it.
+
+        :raises ConfigError: if the configuration can't be used, or *app* has a JWT already
+        """
+        if "jwt" in app.extensions:
+            raise ConfigError("This application has a JWT already; call init_app once for each.")
+        state = AppState(app, self, self._clock)
+        _warn_of_mistakes(app)
+        if state.settings.has_key:
+            state.codec  # noqa: B018  a key that can't be used is found now, not at a request
+        else:
+            warnings.warn(NO_KEY, UserWarning, stacklevel=3)
+        app.extensions["jwt"] = state
+        app.register_error_handler(JWTError, partial(handle_jwt_error, state))
+        _add_auth_rule(app, state.settings)
+
+    def authentication_handler(self, callback: Handler) -> Handler:
+        """Set ``(username, password)`` -> the user, or something false to refuse the login."""
+        self.authentication_callback = callback
+        return callback
+
+    def identity_handler(self, callback: Handler) -> Handler:
+        """Set ``(payload)`` -> the user of a good token, or None if there is none any more."""
+        self.identity_callback = callback
+        return callback
+
+    def jwt_error_handler(self, callback: Handler) -> Handler:
+        """Set ``(error)`` -> the response to a :class:`JWTError`."""
+        self.jwt_error_callback = callback
+        return callback
+
+    def auth_response_handler(self, callback: Handler) -> Handler:
+        """Set ``(access_token, identity)`` -> the response to a good login."""
+        self.auth_response_callback = callback
+        return callback
+
+    def auth_request_handler(self, callback: Handler) -> Handler:
+        """Set ``()`` -> the response of the login endpoint, replacing all it does.
+
+        Deprecated, as it was in Flask-JWT: set ``JWT_AUTH_URL_RULE = None`` and register a view.
+        """
+        warnings.warn(
+            "auth_request_handler is deprecated: set JWT_AUTH_URL_RULE = None and register a view "
+            "of your own that calls create_access_token().",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        self.auth_request_callback = callback
+        return callback
+
+    def request_handler(self, callback: Handler) -> Handler:
+        """Set ``()`` -> the current request's token, or None."""
+        self.request_callback = callback
+        return callback
+
+    def jwt_encode_handler(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> a signed token."""
+        self.jwt_encode_callback = callback
+        return callback
+
+    def jwt_decode_handler(self, callback: Handler) -> Handler:
+        """Set ``(token)`` -> its payload; it verifies, raising ``jwt.InvalidTokenError``."""
+        self.jwt_decode_callback = callback
+        return callback
+
+    def jwt_payload_handler(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> the claims of its token, issued exactly as returned."""
+        self.jwt_payload_callback = callback
+        return callback
+
+    def jwt_headers_handler(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> extra header parameters of its token, or None."""
+        self.jwt_headers_callback = callback
+        return callback
+
+
+def _add_auth_rule(app: Flask, settings: Settings) -> None:
+    if settings.auth_url_rule is None:
+        return
+    options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, **settings.auth_url_options}
+    app.add_url_rule(settings.auth_url_rule, **{"view_func": auth_view, **options})
+
+
+def _warn_of_mistakes(app: Flask) -> None:
+    sentences = unknown_keys(app.config)
+    try:
+        version("Flask-JWT")
+    except PackageNotFoundError:
+        pass
+    else:
+        sentences.append(
+            "Flask-JWT is installed beside Flask-JWT-Too, and both are `import flask_jwt`. Run: "
+            "pip uninstall Flask-JWT, then pip install --force-reinstall Flask-JWT-Too"
+        )
+    for sentence in sentences:
+        warnings.warn(sentence, UserWarning, stacklevel=4)

@@ -1,0 +1,148 @@
+"""The one place that lets a request in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import isclass, iscoroutinefunction
+from typing import Any, TypeVar, cast
+
+import jwt
+
+from ._claims import check_type
+from ._context import (
+    AppState,
+    RequestState,
+    app_state,
+    claimed_identity,
+    current_request,
+    set_request_state,
+)
+from ._locations import _default_request_handler, token_in_header
+from ._responses import refused
+from ._tokens import VerifiedToken
+from .errors import JWTError, TokenInvalid, TokenMissing, UserGone
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def jwt_required(realm: str | None = None) -> Callable[[View], View]:
+    """Guard a view: without a good access token it answers 401 and doesn't run.
+
+    Works on functions and methods, plain or ``async``. Write the parentheses.
+
+    :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
+    :raises TypeError: if put on something that isn't a function
+    """
+    if callable(realm):
+        raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
+
+    def decorate(view: View) -> View:
+        if isclass(view):
+            raise TypeError(
+                f"@jwt_required() guards functions; for the class {view.__name__} write "
+                "decorators = [jwt_required()] in its body."
+            )
+        is_async = iscoroutinefunction(view)
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            verify_jwt_in_request(realm)
+            if is_async:
+                return app_state().app.ensure_sync(view)(*args, **kwargs)
+            return view(*args, **kwargs)
+
+        return cast(View, guarded)
+
+    return decorate
+
+
+def verify_jwt_in_request(realm: str | None = None) -> None:
+    """Do what :func:`jwt_required` does, from inside a view or a ``before_request`` function.
+
+    :raises JWTError: the refusal; left alone, it becomes the answer
+    """
+    state = app_state()
+    try:
+        _verify(state)
+    except JWTError as error:
+        raise refused(state, error, realm) from error.__cause__
+
+
+def _jwt_required(realm: str | None = None) -> None:
+    """:func:`verify_jwt_in_request` under the name code for Flask-JWT calls."""
+    verify_jwt_in_request(realm)
+
+
+def _verify(state: AppState) -> None:
+    handlers = state.handlers
+    request = current_request()
+    set_request_state(RequestState(request, None))
+    if handlers.jwt_decode_callback is _default_jwt_decode_handler:
+        codec = state.codec
+        if handlers.request_callback is _default_request_handler:
+            token = token_in_header(request.environ.get("HTTP_AUTHORIZATION"), state.prefixes)
+        else:
+            token = state.call("request_callback")
+        if token is None:
+            raise TokenMissing
+        verified = codec.verify(_as_text(token), state.clock())
+        _check_access(verified)
+        current = RequestState(request, verified)
+    else:
+        token = state.call("request_callback")
+        if token is None:
+            raise TokenMissing
+        current = RequestState(request, None, _decode_with_handler(state, token))
+    set_request_state(current)
+    if handlers.identity_callback is None:
+        current.identity = claimed_identity(current.claims)
+    else:
+        current.identity = state.call("identity_callback", current.claims)
+    if current.identity is None:
+        raise UserGone
+
+
+def _check_access(verified: VerifiedToken) -> None:
+    if verified.type != "access":
+        check_type({"type": verified.type}, "access")
+
+
+def _decode_with_handler(state: AppState, token: Any) -> Any:
+    try:
+        claims = state.call("jwt_decode_callback", token)
+    except JWTError:
+        raise
+    except jwt.InvalidTokenError as error:
+        raise TokenInvalid(str(error)) from error
+    if isinstance(claims, Mapping):
+        check_type(claims, "access")
+    return claims
+
+
+def _as_text(token: Any) -> str:
+    if isinstance(token, bytes):
+        return token.decode("latin-1")
+    if not isinstance(token, str):
+        raise TypeError(f"A token is a text, not {type(token).__name__}")
+    return token
+
+
+def decode_token(token: str | bytes, *, type: str | None = "access") -> dict[str, Any]:  # noqa: A002
+    """The claims of *token*, verified as a request's would be.
+
+    :param type: the ``type`` it must have; None: any
+    :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
+    """
+    state = app_state()
+    claims = state.codec.verify(_as_text(token), state.clock()).claims
+    if type is not None:
+        check_type(claims, type)
+    return claims
+
+
+def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
+    """The claims of an access token."""
+    return decode_token(token)
+
+

@@ -1,0 +1,177 @@
+"""Where keys come from: the configuration, or a key file that can change while the app runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from ._encoding import parse_json
+from ._keys import ALGORITHMS, InvalidKey, Key, KeySet, check_mode, read_pem
+from ._settings import Settings
+from .errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+NO_KEY = (
+    "There is no secret to sign tokens with. Set SECRET_KEY or JWT_SECRET_KEY; "
+    "`flask jwt secret` prints a good one."
+)
+
+PUBLISHED_FOR = 600
+"""Seconds that clients may keep a copy of the JWKS, and so how long before it signs a new key
+must be published."""
+
+
+def configured_keys(settings: Settings) -> KeySet:
+    """The keys that *settings* name, when they don't name a key file.
+
+    :raises ConfigError: naming the option to mend
+    """
+    if settings.private_key or settings.public_key:
+        return KeySet([_pem_key(settings)])
+    if ALGORITHMS[settings.algorithm].kty != "oct":
+        raise ConfigError(
+            f"JWT_ALGORITHM {settings.algorithm} needs a key pair: set JWT_PRIVATE_KEY to PEM "
+            "text or a path, or JWT_KEY_FILE; `flask jwt keys generate` makes one."
+        )
+    if settings.secret is None:
+        raise ConfigError(NO_KEY)
+    earlier = settings.flask_fallbacks if settings.secret == settings.flask_secret else ()
+    secrets = dict.fromkeys((settings.secret, *earlier))
+    newest_first = range(len(secrets), 0, -1)
+    return KeySet(
+        Key.from_secret(secret, settings.algorithm, named=False, sign_from=order)
+        for secret, order in zip(secrets, newest_first, strict=True)
+    )
+
+
+def _pem_key(settings: Settings) -> Key:
+    algorithm = settings.algorithm if "JWT_ALGORITHM" in settings.given else None
+    keys = {}
+    for name, pem in (
+        ("JWT_PRIVATE_KEY", settings.private_key),
+        ("JWT_PUBLIC_KEY", settings.public_key),
+    ):
+        if pem is None:
+            continue
+        try:
+            keys[name] = Key.from_pem(read_pem(pem), algorithm)
+        except InvalidKey as error:
+            raise InvalidKey(f"{name}: {error}") from None
+    if len({key.kid for key in keys.values()}) > 1:
+        raise InvalidKey("JWT_PUBLIC_KEY is not the public half of JWT_PRIVATE_KEY")
+    private = keys.get("JWT_PRIVATE_KEY")
+    if private is not None and not private.can_sign:
+        raise InvalidKey("JWT_PRIVATE_KEY holds a public key: put it into JWT_PUBLIC_KEY")
+    return private or keys["JWT_PUBLIC_KEY"]
+
+
+class KeyFile:
+    """A JWKS file with private keys, mode 0600, read again when it changes.
+
+    :param path: of the file
+    :param monotonic: seconds that only grow; the file is looked at once a second at most
+    """
+
+    def __init__(self, path: str, monotonic: Callable[[], float]) -> None:
+        self.path = path
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
+        self._stamp = self._stat()
+        self.keys = read_key_file(path)
+
+    def changed(self) -> bool:
+        """Whether :attr:`keys` has just become another set.
+
+        A file that can't be read, or not be used, leaves the keys as they were and is logged.
+        """
+        now = self._monotonic()
+        if now - self._looked_at < 1:
+            return False
+        self._looked_at = now
+        try:
+            stamp = self._stat()
+            if stamp == self._stamp:
+                return False
+            keys = read_key_file(self.path)
+        except (OSError, ConfigError) as error:
+            logger.error("Keys are as they were, because the key file can't be used: %s", error)
+            return False
+        self._stamp = stamp
+        self.keys = keys
+        return True
+
+    def _stat(self) -> tuple[int, int, int]:
+        try:
+            status = os.stat(self.path)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _unreadable(path: str, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"JWT_KEY_FILE {path} can't be read: {error.strerror}. "
+        "`flask jwt keys generate` makes a key file."
+    )
+
+
+def read_key_file(path: str) -> KeySet:
+    """The keys in the file at *path*.
+
+    :raises ConfigError: if it can't be read, others can read it, or a key in it can't be used
+    """
+    try:
+        check_mode(path)
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        return KeySet.from_jwks(parse_json(data))
+    except (InvalidKey, ValueError) as error:
+        raise InvalidKey(f"JWT_KEY_FILE {path}: {error}") from None
+
+
+def write_key_file(path: str, keys: KeySet) -> None:
+    """Replace the file at *path* in one step, readable by its owner only."""
+    document: dict[str, Any] = {"keys": [key.private_jwk() for key in keys.keys]}
+    folder = os.path.dirname(os.path.abspath(path))
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".jwt-keys-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(document, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float) -> KeySet:
+    """*keys* with *new* among them, to sign in *delay* seconds; the others then retire.
+
+    :param lifetime: seconds for which a token may live: so long a retired key still verifies
+    """
+    starts = now + delay
+    retired = [
+        key if key.verify_until is not None else _until(key, starts + lifetime)
+        for key in keys.keys
+        if keys.state(key, now) != "gone"
+    ]
+    return KeySet([*retired, _from(new, starts)])
+
+
+def _until(key: Key, moment: float) -> Key:
+    key.verify_until = moment
+    return key
+
+
+def _from(key: Key, moment: float) -> Key:
+    key.sign_from = moment
+    return key

@@ -1,0 +1,448 @@
+"""Signing keys: one key has one algorithm; one key of a set signs, all of it verify."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
+
+import jwt.algorithms
+from jwt.exceptions import PyJWTError
+
+from ._encoding import b64decode, b64encode
+from .errors import ConfigError
+
+KeyState = Literal["next", "active", "retired", "gone"]
+
+
+class _Family(NamedTuple):
+    kty: str
+    detail: str | int  # the curve, or the shortest secret in bytes (RFC 7518 section 3.2)
+    pyjwt: str
+
+
+#: Each accepted ``alg`` and the key material it needs. Ed25519 is EdDSA under the name RFC 9864
+#: gave it; a key of either name verifies both.
+ALGORITHMS: dict[str, _Family] = {
+    "HS256": _Family("oct", 32, "HS256"),
+    "HS384": _Family("oct", 48, "HS384"),
+    "HS512": _Family("oct", 64, "HS512"),
+    "RS256": _Family("RSA", "", "RS256"),
+    "RS384": _Family("RSA", "", "RS384"),
+    "RS512": _Family("RSA", "", "RS512"),
+    "PS256": _Family("RSA", "", "PS256"),
+    "PS384": _Family("RSA", "", "PS384"),
+    "PS512": _Family("RSA", "", "PS512"),
+    "ES256": _Family("EC", "P-256", "ES256"),
+    "ES384": _Family("EC", "P-384", "ES384"),
+    "ES512": _Family("EC", "P-521", "ES512"),
+    "EdDSA": _Family("OKP", "Ed25519", "EdDSA"),
+    "Ed25519": _Family("OKP", "Ed25519", "EdDSA"),
+}
+
+#: The members that make a thumbprint, in RFC 7638's order.
+_THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
+
+MIN_RSA_BITS = 2048
+
+#: The kinds of error that PyJWT and cryptography raise for key material they can't use.
+_MATERIAL_ERRORS = (PyJWTError, ValueError, TypeError, KeyError, AttributeError)
+
+
+class InvalidKey(ConfigError):
+    """Key material that can't be used, and why. The text never holds the material."""
+
+
+def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
+    try:
+        return jwt.algorithms.get_default_algorithms()[ALGORITHMS[algorithm].pyjwt]
+    except KeyError:
+        raise InvalidKey(
+            f"{algorithm} needs the cryptography package: pip install 'Flask-JWT-Too[crypto]'"
+        ) from None
+
+
+class Key:
+    """A key and what it is for. Material is parsed once, here, and never shown.
+
+    :param algorithm: one of :data:`ALGORITHMS`
+    :param signing: prepared material to sign with, or None
+    :param verifying: prepared material to verify with
+    :param kid: defaults to the RFC 7638 thumbprint, or for a secret to a digest that doesn't
+        reveal it
+    :param named: tokens carry the kid; False for a lone secret, as Flask-JWT had it
+    :param sign_from: seconds since the epoch; before it the key is published but doesn't sign
+    :param verify_until: seconds since the epoch, or None: from it on the key is gone
+    """
+
+    __slots__ = (
+        "_engine", "_signing", "_verifying",
+        "algorithm", "kid", "named", "sign_from", "verify_until",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        algorithm: str,
+        signing: Any,
+        verifying: Any,
+        *,
+        kid: str | None = None,
+        named: bool = True,
+        sign_from: float = 0,
+        verify_until: float | None = None,
+    ) -> None:
+        self.algorithm = algorithm
+        self.named = named
+        self.sign_from = sign_from
+        self.verify_until = verify_until
+        self._engine = _engine(algorithm)
+        self._signing = signing
+        self._verifying = verifying
+        self.kid = self._thumbprint() if kid is None else kid
+
+    def __repr__(self) -> str:
+        return f"<Key {self.algorithm} {self.kid}>"
+
+    @classmethod
+    def from_secret(cls, secret: bytes, algorithm: str = "HS256", **state: Any) -> Key:
+        """An HMAC key.
+
+        :raises InvalidKey: if *secret* is empty, or is a public or private key by mistake
+        """
+        if ALGORITHMS[algorithm].kty != "oct":
+            raise InvalidKey(
+                f"{algorithm} signs with a private key, not a secret: set JWT_PRIVATE_KEY"
+            )
+        try:
+            prepared = _engine(algorithm).prepare_key(secret)
+        except _MATERIAL_ERRORS as error:
+            raise InvalidKey(f"The secret can't be used: {error}") from None
+        return cls(algorithm, prepared, prepared, **state)
+
+    @classmethod
+    def from_pem(cls, pem: str | bytes, algorithm: str | None = None, **state: Any) -> Key:
+        """A key from PEM text. Line breaks written as ``\\n``, as in ``.env`` files, are read too.
+
+        :param algorithm: what it is for; by default RS256, ES256, ES384, ES512 or EdDSA by its kind
+        :raises InvalidKey: for text that is no unencrypted PEM key, or one not fit for *algorithm*
+        """
+        _engine("RS256")
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import serialization
+
+        data = (pem.encode() if isinstance(pem, str) else pem).replace(b"\\n", b"\n").strip()
+        is_private = b"PRIVATE KEY" in data
+        try:
+            if is_private:
+                material: Any = serialization.load_pem_private_key(data, password=None)
+            else:
+                material = serialization.load_pem_public_key(data)
+        except (*_MATERIAL_ERRORS, UnsupportedAlgorithm):
+            raise InvalidKey(
+                "This is not an unencrypted PEM key. It begins with -----BEGIN PRIVATE KEY----- "
+                "or -----BEGIN PUBLIC KEY-----."
+            ) from None
+        return cls._from_material(material, is_private, algorithm, **state)
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, Any], **state: Any) -> Key:
+        """A key from a JWK (RFC 7517) that says its ``alg``.
+
+        :raises InvalidKey: for ``use`` or ``key_ops`` other than signatures, an unknown or missing
+            ``alg``, or material that doesn't fit it or is too weak
+        """
+        algorithm = jwk.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+            raise InvalidKey(f"A JWK needs an alg, one of {', '.join(ALGORITHMS)}")
+        kid = jwk.get("kid")
+        if kid is not None and not (isinstance(kid, str) and kid):
+            raise InvalidKey("A JWK's kid is a text")
+        if jwk.get("use", "sig") != "sig":
+            raise InvalidKey(f"JWK {kid}: its use is {jwk['use']!r}, not 'sig'")
+        operations = jwk.get("key_ops", ["verify"])
+        if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
+            raise InvalidKey(f"JWK {kid}: its key_ops don't allow to verify")
+        family = ALGORITHMS[algorithm]
+        if jwk.get("kty") != family.kty:
+            raise InvalidKey(f"JWK {kid}: {algorithm} needs kty {family.kty}")
+        if family.kty == "oct":
+            return cls._from_oct(jwk, algorithm, kid=kid, **state)
+        if family.kty != "RSA" and jwk.get("crv") != family.detail:
+            raise InvalidKey(f"JWK {kid}: {algorithm} needs crv {family.detail}")
+        engine: Any = _engine(algorithm)
+        try:
+            material = engine.from_jwk(dict(jwk))
+        except _MATERIAL_ERRORS as error:
+            raise InvalidKey(f"JWK {kid}: {error}") from None
+        key = cls._from_material(material, "d" in jwk, algorithm, kid=kid, **state)
+        if any(jwk[name] != value for name, value in key.public_jwk().items() if name in "xyn"):
+            raise InvalidKey(f"JWK {kid}: its private and public members don't belong together")
+        return key
+
+    @classmethod
+    def _from_oct(cls, jwk: Mapping[str, Any], algorithm: str, **state: Any) -> Key:
+        try:
+            secret = b64decode(jwk["k"])
+        except _MATERIAL_ERRORS:
+            raise InvalidKey(f"JWK {state['kid']}: k is not base64url") from None
+        shortest = ALGORITHMS[algorithm].detail
+        if isinstance(shortest, int) and len(secret) < shortest:
+            raise InvalidKey(
+                f"JWK {state['kid']}: {algorithm} needs {shortest} bytes, it has {len(secret)}"
+            )
+        return cls.from_secret(secret, algorithm, **state)
+
+    @classmethod
+    def _from_material(
+        cls, material: Any, is_private: bool, algorithm: str | None, **state: Any
+    ) -> Key:
+        public = material.public_key() if is_private else material
+        kind, weakness = _examine(public)
+        algorithm = algorithm or _DEFAULT_ALGORITHM.get(kind)
+        if algorithm is None:
+            raise InvalidKey(f"A {kind} key is not one this package signs with")
+        family = ALGORITHMS[algorithm]
+        if kind not in (family.kty, family.detail):
+            raise InvalidKey(f"A {kind} key is not one for {algorithm}")
+        if weakness:
+            raise InvalidKey(weakness)
+        return cls(algorithm, material if is_private else None, public, **state)
+
+    @classmethod
+    def generate(cls, algorithm: str = "EdDSA", **state: Any) -> Key:
+        """A new random key."""
+        family = ALGORITHMS[algorithm]
+        if isinstance(family.detail, int):
+            return cls.from_secret(secrets.token_bytes(family.detail), algorithm, **state)
+        _engine(algorithm)
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+        curves = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+        material: Any
+        if family.kty == "RSA":
+            material = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+        elif family.kty == "EC":
+            material = ec.generate_private_key(curves[family.detail]())
+        else:
+            material = ed25519.Ed25519PrivateKey.generate()
+        return cls(algorithm, material, material.public_key(), **state)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether this is an HMAC key, which must never be published."""
+        return ALGORITHMS[self.algorithm].kty == "oct"
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the private half, or the secret, is here."""
+        return self._signing is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ``alg`` values of tokens that this key verifies."""
+        if ALGORITHMS[self.algorithm].kty == "OKP":
+            return ("EdDSA", "Ed25519")
+        return (self.algorithm,)
+
+    @property
+    def short_by(self) -> int:
+        """How many bytes a secret lacks to be as long as its hash (RFC 7518 section 3.2)."""
+        shortest = ALGORITHMS[self.algorithm].detail
+        return max(0, shortest - len(self._signing)) if isinstance(shortest, int) else 0
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature of *message*."""
+        return self._engine.sign(message, self._signing)
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether *signature* is this key's, compared in constant time."""
+        return self._engine.verify(message, self._verifying, signature)
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The public JWK (RFC 7517): what a JWKS endpoint may show.
+
+        :raises InvalidKey: for a secret, which has no public half
+        """
+        if self.is_secret:
+            raise InvalidKey("A secret has no public half to publish")
+        material: dict[str, Any] = self._engine.to_jwk(self._verifying, as_dict=True)
+        members = {name: material[name] for name in _THUMBPRINT[material["kty"]]}
+        return {**members, "alg": self.algorithm, "use": "sig", "kid": self.kid}
+
+    def private_jwk(self) -> dict[str, Any]:
+        """The whole JWK, private members and dates too: what a key file holds."""
+        if self.is_secret:
+            jwk = {"kty": "oct", "k": b64encode(self._signing)}
+        else:
+            jwk = self._engine.to_jwk(self._signing or self._verifying, as_dict=True)
+        jwk = {name: jwk[name] for name in jwk if name != "key_ops"}
+        jwk.update(alg=self.algorithm, use="sig", kid=self.kid, sign_from=self.sign_from)
+        if self.verify_until is not None:
+            jwk["verify_until"] = self.verify_until
+        return jwk
+
+    def _thumbprint(self) -> str:
+        from hashlib import sha256
+
+        if self.is_secret:
+            return b64encode(hmac.digest(self._signing, b"Flask-JWT-Too kid", "sha256")[:12])
+        jwk = self._engine.to_jwk(self._verifying, as_dict=True)
+        members = {name: jwk[name] for name in _THUMBPRINT[jwk["kty"]]}
+        return b64encode(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+
+
+_DEFAULT_ALGORITHM = {
+    "RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA",
+}  # fmt: skip
+
+
+def _examine(public: Any) -> tuple[str, str | None]:
+    """The kind of a public key (RSA or its curve), and what is wrong with it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(public, rsa.RSAPublicKey):
+        numbers = public.public_numbers()
+        if public.key_size < MIN_RSA_BITS:
+            return "RSA", f"An RSA key needs {MIN_RSA_BITS} bits, this one has {public.key_size}"
+        if numbers.e < 3 or numbers.e % 2 == 0:
+            return "RSA", f"An RSA key with the public exponent {numbers.e} protects nothing"
+        if _has_roca_fingerprint(numbers.n):
+            return "RSA", "This RSA key has the ROCA weakness (CVE-2017-15361): make a new one"
+        return "RSA", None
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        curves = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+        return curves.get(public.curve.name, public.curve.name), None
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return "Ed25519", None
+    return type(public).__name__, None
+
+
+_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+
+
+def _has_roca_fingerprint(modulus: int) -> bool:
+    # Primes of the flawed generator are powers of 65537 modulo many small primes, and so are
+    # their products. A sound key passes by chance about once in 2^27.
+    return all(
+        modulus % prime in {pow(65537, power, prime) for power in range(prime)}
+        for prime in _ROCA_PRIMES
+    )
+
+
+class KeySet:
+    """Keys by name: the newest that may sign signs, all of them verify.
+
+    :param keys: HMAC secrets and public keys don't share a set, and kids are unique, so that no
+        token can choose how it is verified
+    :raises InvalidKey: otherwise
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self.keys = tuple(keys)
+        if len({key.is_secret for key in self.keys}) > 1:
+            raise InvalidKey(
+                "HMAC secrets and public keys don't share a key set: keep them in two, "
+                "one for each kind"
+            )
+        kids = [key.kid for key in self.keys]
+        repeated = {kid for kid in kids if kids.count(kid) > 1}
+        if repeated:
+            raise InvalidKey(f"Each key of a set needs its own kid; repeated: {sorted(repeated)}")
+        self._by_kid: dict[tuple[str, str | None], tuple[Key, ...]] = {}
+        self._by_name: dict[str, tuple[Key, ...]] = {}
+        for key in self.keys:
+            for name in key.names:
+                self._by_name[name] = (*self._by_name.get(name, ()), key)
+                self._by_kid[name, key.kid] = (key,)
+
+    @classmethod
+    def from_jwks(cls, document: Any) -> KeySet:
+        """The keys of a JWKS document (RFC 7517 section 5), with the dates of a key file.
+
+        :raises InvalidKey: if any key of it can't be used
+        """
+        keys = document.get("keys") if isinstance(document, Mapping) else None
+        if not isinstance(keys, list) or not all(isinstance(jwk, Mapping) for jwk in keys):
+            raise InvalidKey('A key set is a JSON object with a list "keys" of JWKs')
+        dates: list[dict[str, Any]] = []
+        for jwk in keys:
+            kept = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
+            if not all(type(date) in (int, float) for date in kept.values()):
+                raise InvalidKey("sign_from and verify_until are seconds since the epoch")
+            dates.append(kept)
+        return cls(Key.from_jwk(jwk, **kept) for jwk, kept in zip(keys, dates, strict=True))
+
+    def candidates(self, algorithm: str, kid: str | None) -> tuple[Key, ...]:
+        """The keys that may have signed a token with this header.
+
+        A kid that no key has finds only keys that don't put theirs into tokens. A token without
+        one, issued before keys had names, may be any key's of its algorithm.
+        """
+        if kid is not None and (named := self._by_kid.get((algorithm, kid))):
+            return named
+        keys = self._by_name.get(algorithm, ())
+        return keys if kid is None else tuple(key for key in keys if not key.named)
+
+    def active(self, now: float) -> Key:
+        """The key that signs at *now*: of those whose time to sign has come, the newest.
+
+        :raises ConfigError: if there is none
+        """
+        ready = [
+            key
+            for key in self.keys
+            if key.can_sign
+            and key.sign_from <= now
+            and (key.verify_until is None or now < key.verify_until)
+        ]
+        if not ready:
+            raise ConfigError(
+                "There is no key to sign with: set JWT_SECRET_KEY, JWT_PRIVATE_KEY or "
+                "JWT_KEY_FILE. `flask jwt secret` prints a good secret."
+            )
+        return max(ready, key=lambda key: key.sign_from)
+
+    def state(self, key: Key, now: float) -> KeyState:
+        """What *key* does at *now*; only one key is active."""
+        if key.verify_until is not None and key.verify_until <= now:
+            return "gone"
+        if key.sign_from > now:
+            return "next"
+        return "active" if key.can_sign and key is self.active(now) else "retired"
+
+    def public_jwks(self, now: float) -> dict[str, Any] | None:
+        """The JWKS to publish (public halves of keys not gone), or None for a set of secrets."""
+        if not self.keys or self.keys[0].is_secret:
+            return None
+        return {
+            "keys": [key.public_jwk() for key in self.keys if self.state(key, now) != "gone"],
+        }
+
+
+def read_pem(text_or_path: str | bytes) -> bytes:
+    """PEM text as it is, or the content of the file it names.
+
+    :raises InvalidKey: if it is neither
+    """
+    data = text_or_path.encode() if isinstance(text_or_path, str) else text_or_path
+    if b"-----BEGIN" in data:
+        return data
+    try:
+        with open(data, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a path"
+        raise InvalidKey(f"It is neither PEM text nor a file that can be read: {reason}") from None
+
+
+def check_mode(path: str) -> None:
+    """Refuse a file that others may read or write.
+
+    :raises InvalidKey: saying the ``chmod`` that mends it
+    """
+    mode = os.stat(path).st_mode
+    if os.name == "posix" and mode & 0o077:
+        raise InvalidKey(f"{path} holds private keys but others can read it: chmod 600 {path}")

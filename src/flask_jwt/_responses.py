@@ -1,0 +1,53 @@
+"""From an error to an answer: JSON body and ``WWW-Authenticate`` challenge (RFC 6750 section 3)."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from flask import Response, jsonify
+
+from ._context import AppState
+from .errors import JWTError
+
+logger = logging.getLogger("flask_jwt")
+
+
+def refused(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
+    """*error*, ready to be raised: its answer will be the application's."""
+    if error.renderer is None:
+        error.realm = realm
+        error.renderer = partial(_render, state)
+    return error
+
+
+def handle_jwt_error(state: AppState, error: JWTError) -> Any:
+    """Flask's error handler for :class:`JWTError`, also for those raised by a view itself."""
+    return refused(state, error).response
+
+
+def _default_jwt_error_handler(error: JWTError) -> Any:
+    """The JSON answer to *error*, as Flask-JWT's error handlers return it."""
+    logger.info("%s %s", error.status_code, error)
+    return jsonify(error.body), error.status_code, dict(error.headers or {})
+
+
+def _render(state: AppState, error: JWTError) -> Response:
+    response = state.app.make_response(state.call("jwt_error_callback", error))
+    if response.status_code == 401:
+        response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    return response
+
+
+def _challenge(state: AppState, error: JWTError) -> str:
+    parameters = {"realm": error.realm or state.settings.realm}
+    if error.challenge is not None:
+        parameters.update(error=error.challenge, error_description=error.description)
+    quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
+    return f"{state.settings.prefix} {quoted}"
+
+
+def _quotable(text: str) -> str:
+    printable = "".join(c for c in text if " " <= c <= "~")
+    return printable.replace("\\", "\\\\").replace('"', '\\"')

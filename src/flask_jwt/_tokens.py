@@ -1,0 +1,255 @@
+"""Tokens: issue and verify (RFC 7515 compact JWS, RFC 7519), and remember what was verified."""
+
+from __future__ import annotations
+
+import json
+from calendar import timegm
+from collections.abc import Mapping
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from ._claims import ClaimsPolicy
+from ._encoding import b64decode, b64encode, check_depth, parse_json
+from ._keys import Key, KeySet
+from .errors import AlgorithmRefused, SignatureInvalid, TokenMalformed
+
+#: Header segments of tokens found good are looked up rather than parsed again, this many of them.
+_KNOWN_HEADERS = 64
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+class Token(str):
+    """A token as text. It answers ``.decode()`` too, as handlers written for Flask-JWT call it."""
+
+    __slots__ = ()
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        """The token; both arguments are ignored."""
+        return str(self)
+
+
+class VerifiedToken:
+    """A token found good. It may be shared by requests, so it hands out copies only."""
+
+    __slots__ = ("_claims", "_flat", "_header", "sid", "type", "valid_from", "valid_until")
+
+    def __init__(
+        self,
+        claims: dict[str, Any],
+        header: dict[str, Any],
+        valid_from: float,
+        valid_until: float,
+    ) -> None:
+        self._claims = claims
+        self._header = header
+        self._flat = all(type(value) in _SCALARS for value in claims.values())
+        self.type = claims.get("type", "access")
+        self.sid = claims.get("sid")
+        self.valid_from = valid_from
+        self.valid_until = valid_until
+
+    def __repr__(self) -> str:
+        return f"<VerifiedToken {self.type}>"
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """A copy of the claims, the caller's to change."""
+        return self._claims.copy() if self._flat else _copy(self._claims)
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """A copy of the JOSE header."""
+        return dict(_copy(self._header))
+
+
+def _copy(value: Any) -> Any:
+    if type(value) is dict:
+        return {name: _copy(item) for name, item in value.items()}
+    if type(value) is list:
+        return [_copy(item) for item in value]
+    return value
+
+
+class TokenCodec:
+    """Issues and verifies tokens with one key set under one policy.
+
+    A codec never changes its mind: when keys or policy change, the application makes a new one,
+    and with it the memory of verified tokens begins empty.
+
+    :param cache_size: how many verified tokens to remember; 0 remembers none
+    :param max_size: bytes; a longer token is refused, and not issued either
+    """
+
+    def __init__(
+        self,
+        keys: KeySet,
+        policy: ClaimsPolicy,
+        *,
+        cache_size: int = 10_000,
+        max_size: int = 8192,
+    ) -> None:
+        self.keys = keys
+        self.policy = policy
+        self._cache_size = cache_size
+        self._max_size = max_size
+        self._cache: dict[str, VerifiedToken] = {}
+        self._headers: dict[str, tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self._own_headers: dict[Key, str] = {}
+        self._lock = Lock()
+
+    def issue(
+        self,
+        claims: Mapping[str, Any],
+        headers: Mapping[str, Any] | None = None,
+        *,
+        now: float,
+    ) -> Token:
+        """Sign *claims* with the active key.
+
+        ``exp``, ``nbf`` and ``iat`` may be datetimes (naive ones are UTC) or seconds.
+
+        :param headers: extra header parameters; ``alg`` is always the key's
+        :raises ConfigError: without a key to sign with
+        :raises TypeError: for claims that JSON can't hold
+        :raises ValueError: for NaN, an infinity, or a token longer than *max_size*
+        """
+        key = self.keys.active(now)
+        header = self._own_headers.get(key) if not headers else _encode_header(key, headers)
+        if header is None:
+            header = self._own_headers[key] = _encode_header(key, {})
+        payload = dict(claims)
+        for name in ("exp", "nbf", "iat"):
+            if isinstance(moment := payload.get(name), datetime):
+                payload[name] = timegm(moment.utctimetuple())
+        check_depth(payload)
+        message = f"{header}.{b64encode(_dump(payload))}"
+        token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
+        if len(token) > self._max_size:
+            raise ValueError(
+                f"The token would be {len(token)} bytes, over JWT_MAX_TOKEN_SIZE "
+                f"({self._max_size}): put less into its claims"
+            )
+        return token
+
+    def verify(self, token: str, now: float) -> VerifiedToken:
+        """The token's claims and header, if it is good at *now* (seconds since the epoch).
+
+        :raises TokenInvalid: or the subclass that says what is wrong
+        """
+        seen = self._cache.get(token)
+        if seen is not None and seen.valid_from <= now < seen.valid_until:
+            return seen
+        header, payload, key = self.verify_signature(token, now)
+        try:
+            claims = parse_json(payload)
+        except ValueError as error:
+            raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
+        if not isinstance(claims, dict):
+            raise TokenMalformed("Invalid payload: it must be a JSON object")
+        valid_from, valid_until = self.policy.check(claims, now)
+        if key.verify_until is not None:
+            valid_until = min(valid_until, key.verify_until)
+        verified = VerifiedToken(claims, header, valid_from, valid_until)
+        if self._cache_size:
+            self._remember(token, verified)
+        return verified
+
+    def verify_signature(self, token: str, now: float) -> tuple[dict[str, Any], bytes, Key]:
+        """The header, the payload's bytes and the key, if that key signed *token*.
+
+        :raises TokenInvalid: or the subclass that says what is wrong
+        """
+        header_segment, payload_segment, signature_segment = self._split(token)
+        known = self._headers.get(header_segment)
+        header, keys = known or self._read_header(header_segment)
+        try:
+            signature = b64decode(signature_segment)
+        except ValueError:
+            raise SignatureInvalid from None
+        message = token[: -len(signature_segment) - 1].encode("ascii")
+        for key in keys:
+            if key.verify_until is not None and now >= key.verify_until:
+                continue
+            if key.verify(message, signature):
+                break
+        else:
+            raise SignatureInvalid
+        try:
+            payload = b64decode(payload_segment)
+        except ValueError as error:
+            raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
+        if known is None and len(self._headers) < _KNOWN_HEADERS:
+            self._headers[header_segment] = header, keys
+        return header, payload, key
+
+    def read(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and claims of *token* without judging either: for looking, never for trusting.
+
+        :raises TokenMalformed: if it is no compact JWS of JSON objects
+        """
+        header_segment, payload_segment, _ = self._split(token)
+        try:
+            parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
+        except ValueError as error:
+            raise TokenMalformed(f"Invalid token: {_reason(error)}") from None
+        if not all(isinstance(part, dict) for part in parts):
+            raise TokenMalformed("Header and payload must be JSON objects")
+        return parts[0], parts[1]
+
+    def _split(self, token: str) -> list[str]:
+        if len(token) > self._max_size:
+            raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
+        if not token.isascii():
+            raise TokenMalformed("Token contains characters that no token has")
+        segments = token.split(".")
+        if len(segments) < 3:
+            raise TokenMalformed("Not enough segments")
+        if len(segments) > 3:
+            raise TokenMalformed("Too many segments")
+        return segments
+
+    def _read_header(self, segment: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
+        try:
+            header = parse_json(b64decode(segment))
+        except ValueError as error:
+            raise TokenMalformed(f"Invalid header: {_reason(error)}") from None
+        if not isinstance(header, dict):
+            raise TokenMalformed("Invalid header: it must be a JSON object")
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if not isinstance(algorithm, str):
+            raise AlgorithmRefused
+        if "crit" in header or header.get("b64", True) is not True:
+            raise AlgorithmRefused("The token asks for an extension that is not supported")
+        if kid is not None and not isinstance(kid, str):
+            raise TokenMalformed("Invalid header: kid must be a text")
+        keys = self.keys.candidates(algorithm, kid)
+        if not keys:
+            if self.keys.candidates(algorithm, None):
+                raise SignatureInvalid
+            raise AlgorithmRefused
+        return header, keys
+
+    def _remember(self, token: str, verified: VerifiedToken) -> None:
+        with self._lock:
+            if len(self._cache) >= self._cache_size and token not in self._cache:
+                del self._cache[next(iter(self._cache))]
+            self._cache[token] = verified
+
+
+def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
+    header: dict[str, Any] = {"typ": "JWT", "alg": key.algorithm}
+    if key.named:
+        header["kid"] = key.kid
+    return b64encode(_dump({**header, **extra, "alg": key.algorithm}))
+
+
+def _dump(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _reason(error: ValueError) -> str:
+    # A decoder's message may quote what it read, which can be a secret's neighbour in a log.
+    text = str(error)
+    return text if type(error) is ValueError and len(text) < 60 else "it is not valid JSON in UTF-8"

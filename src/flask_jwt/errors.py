@@ -1,0 +1,271 @@
+"""Every refusal, as one tree.
+
+::
+
+    JWTError                          401  werkzeug HTTPException; the one to raise and to catch
+    └── AuthError                          what this package raises itself
+        ├── TokenMissing              401  token_missing
+        ├── AuthorizationInvalid      401  token_invalid
+        ├── TokenInvalid              401  token_invalid      jwt.InvalidTokenError
+        │   ├── TokenMalformed                                jwt.DecodeError
+        │   ├── SignatureInvalid                              jwt.InvalidSignatureError
+        │   ├── AlgorithmRefused                              jwt.InvalidAlgorithmError
+        │   ├── ClaimInvalid
+        │   ├── ClaimMissing                                  jwt.MissingRequiredClaimError
+        │   ├── AudienceInvalid                               jwt.InvalidAudienceError
+        │   ├── IssuerInvalid                                 jwt.InvalidIssuerError
+        │   ├── TokenNotYetValid                              jwt.ImmatureSignatureError
+        │   ├── TokenExpired               token_expired      jwt.ExpiredSignatureError
+        │   ├── TokenRevoked               token_revoked
+        │   └── WrongTokenType             wrong_token_type
+        ├── UserGone                  401  user_gone
+        ├── LoginMalformed            400  login_malformed
+        └── CredentialsInvalid        401  invalid_credentials
+
+    ConfigError                            RuntimeError: the developer's to mend, never a client's
+
+Where PyJWT has an exception for the same thing ours inherits from it, so
+``except jwt.ExpiredSignatureError`` keeps working.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jwt
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+
+class ConfigError(RuntimeError):
+    """The application is set up in a way that can't work; the text says what to write instead."""
+
+
+class JWTError(HTTPException):
+    """A request refused, with its answer ready.
+
+    Being an :class:`~werkzeug.exceptions.HTTPException` that carries its own
+    response, it reaches the client unchanged through Flask and through each
+    REST extension's error handling.
+
+    :param error: a short title, the ``error`` of the JSON body
+    :param description: what to do about it, the ``description`` of the body
+    :param status_code: HTTP status
+    :param headers: extra response headers
+    """
+
+    error_code: str | None = None
+    """Stable machine-readable reason, the ``code`` of the JSON body."""
+    challenge: str | None = None
+    """RFC 6750 section 3.1 error code for ``WWW-Authenticate``."""
+
+    # Flask looks handlers up by the *class's* ``code`` first. Leaving it None
+    # there keeps an application's own errorhandler(401) or (400), written for
+    # its pages, from replacing our answer; instances set it, because REST
+    # extensions read it.
+
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        status_code: int = 401,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.error = error
+        self.status_code = self.code = status_code
+        self.headers = headers
+        self.realm: str | None = None
+        self.renderer: Callable[[JWTError], Response] | None = None
+        self._response: Response | None = None
+        super().__init__(description)
+
+    def __str__(self) -> str:
+        return f"{self.error}. {self.description}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self.error}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON body as a dict."""
+        body = {
+            "status_code": self.status_code,
+            "error": self.error,
+            "description": self.description,
+        }
+        if self.error_code is not None:
+            body["code"] = self.error_code
+        return body
+
+    @property
+    def response(self) -> Response:  # type: ignore[override]
+        """The answer. Built when first asked for, by the application's error handler if it has one."""
+        if self._response is None:
+            self._response = (self.renderer or json_response)(self)
+        return self._response
+
+    @response.setter
+    def response(self, response: Response | None) -> None:
+        self._response = response
+
+    @property
+    def data(self) -> Any:
+        """The answer's content, where Flask-RESTX looks for it."""
+        parsed = self.response.get_json(silent=True)
+        return self.response.get_data(as_text=True) if parsed is None else parsed
+
+
+def json_response(error: JWTError) -> Response:
+    """*error* as a JSON response; needs no application."""
+    return Response(
+        json.dumps(error.body) + "\n",
+        error.status_code,
+        error.headers,
+        mimetype="application/json",
+    )
+
+
+class AuthError(JWTError):
+    """A refusal of this package's own: title, status and codes belong to the class."""
+
+    title = "Invalid token"
+    status = 401
+
+    def __init__(self, description: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(self.title, description, self.status, headers)
+
+
+class TokenMissing(AuthError):
+    """The request carries no token."""
+
+    title = "Authorization Required"
+    error_code = "token_missing"
+
+    def __init__(
+        self,
+        description: str = "Request does not contain an access token",
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(description, headers=headers)
+
+
+class AuthorizationInvalid(AuthError):
+    """There is an ``Authorization`` header, but not one with a token in it."""
+
+    title = "Invalid JWT header"
+    error_code = "token_invalid"
+    challenge = "invalid_request"
+
+
+class TokenInvalid(AuthError, jwt.InvalidTokenError):
+    """The token can't be accepted."""
+
+    error_code = "token_invalid"
+    challenge = "invalid_token"
+
+
+class TokenMalformed(TokenInvalid, jwt.DecodeError):
+    """Not a compact JWS with JSON objects in it (RFC 7515 section 3.1)."""
+
+
+class SignatureInvalid(TokenInvalid, jwt.InvalidSignatureError):
+    """None of our keys made this signature."""
+
+    def __init__(self, description: str = "Signature verification failed") -> None:
+        super().__init__(description)
+
+
+class AlgorithmRefused(TokenInvalid, jwt.InvalidAlgorithmError):
+    """``alg``, or something else the header asks for, is not what our keys are for."""
+
+    def __init__(self, description: str = "The specified alg value is not allowed") -> None:
+        super().__init__(description)
+
+
+class ClaimInvalid(TokenInvalid):
+    """A claim has a type or a value it can't have."""
+
+
+class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
+    """A required claim isn't there; :attr:`claim` names it."""
+
+    def __init__(self, claim: str) -> None:
+        self.claim = claim
+        super().__init__(f'Token is missing the "{claim}" claim')
+
+
+class AudienceInvalid(TokenInvalid, jwt.InvalidAudienceError):
+    """``aud`` doesn't name us (RFC 7519 section 4.1.3)."""
+
+    def __init__(self, description: str = "Invalid audience") -> None:
+        super().__init__(description)
+
+
+class IssuerInvalid(TokenInvalid, jwt.InvalidIssuerError):
+    """``iss`` isn't one we accept (RFC 7519 section 4.1.1)."""
+
+    def __init__(self, description: str = "Invalid issuer") -> None:
+        super().__init__(description)
+
+
+class TokenNotYetValid(TokenInvalid, jwt.ImmatureSignatureError):
+    """``nbf`` or ``iat`` lies in the future."""
+
+    def __init__(self, claim: str) -> None:
+        super().__init__(f"The token is not yet valid ({claim})")
+
+
+class TokenExpired(TokenInvalid, jwt.ExpiredSignatureError):
+    """``exp`` has passed."""
+
+    error_code = "token_expired"
+
+    def __init__(self, description: str = "Signature has expired") -> None:
+        super().__init__(description)
+
+
+class TokenRevoked(TokenInvalid):
+    """The token's session was ended."""
+
+    error_code = "token_revoked"
+
+    def __init__(self, description: str = "Token has been revoked") -> None:
+        super().__init__(description)
+
+
+class WrongTokenType(TokenInvalid):
+    """A token of one ``type`` where another is needed."""
+
+    error_code = "wrong_token_type"
+
+
+class UserGone(AuthError):
+    """The token is good, but its user is no more."""
+
+    title = "Invalid JWT"
+    error_code = "user_gone"
+    challenge = "invalid_token"
+
+    def __init__(self, description: str = "User does not exist") -> None:
+        super().__init__(description)
+
+
+class LoginMalformed(AuthError):
+    """The login request is not a JSON object."""
+
+    title = "Bad Request"
+    status = 400
+    error_code = "login_malformed"
+
+
+class CredentialsInvalid(AuthError):
+    """Wrong user name or password; on purpose it doesn't say which."""
+
+    title = "Bad Request"
+    error_code = "invalid_credentials"
+
+    def __init__(self, description: str = "Invalid credentials") -> None:
+        super().__init__(description)
