@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from copy import copy
 from inspect import iscoroutinefunction
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +30,7 @@ _current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
 
 _ON_G = "_flask_jwt"
+_NOTHING: Any = object()
 
 
 class _Config:
@@ -54,7 +56,7 @@ class _Config:
     def accept(self) -> None:
         """Remember the values as they are now."""
         for name in self._names:
-            self._config.setdefault(name, OPTIONS[name].default)
+            self._config.setdefault(name, copy(OPTIONS[name].default))
         self._seen = tuple(
             value.copy() if isinstance(value, (list, dict, set)) else value
             for value in self._read(self._config)
@@ -76,8 +78,8 @@ class AppState:
         config = app.config
         self._given = frozenset(name for name in OPTIONS if config.get(name) is not None)
         for name, default in CONFIG_DEFAULTS.items():
-            config.setdefault(name, default)
-        self._copied_secret = None
+            config.setdefault(name, copy(default))
+        self._copied_secret = _NOTHING
         if config.get("JWT_SECRET_KEY") is None:
             self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
         self._settings_config = _Config(app, OPTIONS)
@@ -132,7 +134,7 @@ class AppState:
 
     def _read_settings(self) -> Settings:
         config = self.app.config
-        if self._copied_secret is not None and config.get("JWT_SECRET_KEY") == self._copied_secret:
+        if config.get("JWT_SECRET_KEY") == self._copied_secret:
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
         settings = read_settings(config, self._given)
         self._settings_config.accept()

@@ -144,5 +144,3 @@ def decode_token(token: str | bytes, *, type: str | None = "access") -> dict[str
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
     """The claims of an access token."""
     return decode_token(token)
-
-

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._encoding import parse_json
-from ._keys import ALGORITHMS, InvalidKey, Key, KeySet, check_mode, read_pem
+from ._keys import ALGORITHMS, InvalidKey, Key, KeySet
 from ._settings import Settings
 from .errors import ConfigError
 
@@ -70,6 +70,32 @@ def _pem_key(settings: Settings) -> Key:
     return private or keys["JWT_PUBLIC_KEY"]
 
 
+def read_pem(text_or_path: str | bytes) -> bytes:
+    """PEM text as it is, or the content of the file it names.
+
+    :raises InvalidKey: if it is neither
+    """
+    data = text_or_path.encode() if isinstance(text_or_path, str) else text_or_path
+    if b"-----BEGIN" in data:
+        return data
+    try:
+        with open(data, "rb") as file:
+            return file.read()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a path"
+        raise InvalidKey(f"It is neither PEM text nor a file that can be read: {reason}") from None
+
+
+def check_mode(path: str) -> None:
+    """Refuse a file that others may read or write.
+
+    :raises InvalidKey: saying the ``chmod`` that mends it
+    """
+    mode = os.stat(path).st_mode
+    if os.name == "posix" and mode & 0o077:
+        raise InvalidKey(f"{path} holds private keys but others can read it: chmod 600 {path}")
+
+
 class KeyFile:
     """A JWKS file with private keys, mode 0600, read again when it changes.
 
@@ -99,7 +125,7 @@ class KeyFile:
                 return False
             keys = read_key_file(self.path)
         except (OSError, ConfigError) as error:
-            logger.error("Keys are as they were, because the key file can't be used: %s", error)
+            logger.warning("Keys are as they were: the key file can't be used: %s", error)
             return False
         self._stamp = stamp
         self.keys = keys
@@ -160,18 +186,8 @@ def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float)
     """
     starts = now + delay
     retired = [
-        key if key.verify_until is not None else _until(key, starts + lifetime)
+        key if key.verify_until is not None else key.dated(verify_until=starts + lifetime)
         for key in keys.keys
         if keys.state(key, now) != "gone"
     ]
-    return KeySet([*retired, _from(new, starts)])
-
-
-def _until(key: Key, moment: float) -> Key:
-    key.verify_until = moment
-    return key
-
-
-def _from(key: Key, moment: float) -> Key:
-    key.sign_from = moment
-    return key
+    return KeySet([*retired, new.dated(sign_from=starts)])

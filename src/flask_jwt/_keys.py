@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -13,6 +12,7 @@ import jwt.algorithms
 from jwt.exceptions import PyJWTError
 
 from ._encoding import b64decode, b64encode
+from ._weak_keys import examine
 from .errors import ConfigError
 
 KeyState = Literal["next", "active", "retired", "gone"]
@@ -45,8 +45,6 @@ ALGORITHMS: dict[str, _Family] = {
 
 #: The members that make a thumbprint, in RFC 7638's order.
 _THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
-
-MIN_RSA_BITS = 2048
 
 #: The kinds of error that PyJWT and cryptography raise for key material they can't use.
 _MATERIAL_ERRORS = (PyJWTError, ValueError, TypeError, KeyError, AttributeError)
@@ -200,7 +198,7 @@ class Key:
         cls, material: Any, is_private: bool, algorithm: str | None, **state: Any
     ) -> Key:
         public = material.public_key() if is_private else material
-        kind, weakness = _examine(public)
+        kind, weakness = examine(public)
         algorithm = algorithm or _DEFAULT_ALGORITHM.get(kind)
         if algorithm is None:
             raise InvalidKey(f"A {kind} key is not one this package signs with")
@@ -220,7 +218,11 @@ class Key:
         _engine(algorithm)
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-        curves = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
+        curves: dict[Any, Any] = {
+            "P-256": ec.SECP256R1,
+            "P-384": ec.SECP384R1,
+            "P-521": ec.SECP521R1,
+        }
         material: Any
         if family.kty == "RSA":
             material = rsa.generate_private_key(public_exponent=65537, key_size=3072)
@@ -253,6 +255,18 @@ class Key:
         shortest = ALGORITHMS[self.algorithm].detail
         return max(0, shortest - len(self._signing)) if isinstance(shortest, int) else 0
 
+    def dated(self, *, sign_from: float | None = None, verify_until: float | None = None) -> Key:
+        """This key with other dates; None keeps the one it has."""
+        return Key(
+            self.algorithm,
+            self._signing,
+            self._verifying,
+            kid=self.kid,
+            named=self.named,
+            sign_from=self.sign_from if sign_from is None else sign_from,
+            verify_until=self.verify_until if verify_until is None else verify_until,
+        )
+
     def sign(self, message: bytes) -> bytes:
         """The signature of *message*."""
         return self._engine.sign(message, self._signing)
@@ -275,7 +289,7 @@ class Key:
     def private_jwk(self) -> dict[str, Any]:
         """The whole JWK, private members and dates too: what a key file holds."""
         if self.is_secret:
-            jwk = {"kty": "oct", "k": b64encode(self._signing)}
+            jwk: dict[str, Any] = {"kty": "oct", "k": b64encode(self._signing)}
         else:
             jwk = self._engine.to_jwk(self._signing or self._verifying, as_dict=True)
         jwk = {name: jwk[name] for name in jwk if name != "key_ops"}
@@ -297,39 +311,6 @@ class Key:
 _DEFAULT_ALGORITHM = {
     "RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA",
 }  # fmt: skip
-
-
-def _examine(public: Any) -> tuple[str, str | None]:
-    """The kind of a public key (RSA or its curve), and what is wrong with it."""
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-
-    if isinstance(public, rsa.RSAPublicKey):
-        numbers = public.public_numbers()
-        if public.key_size < MIN_RSA_BITS:
-            return "RSA", f"An RSA key needs {MIN_RSA_BITS} bits, this one has {public.key_size}"
-        if numbers.e < 3 or numbers.e % 2 == 0:
-            return "RSA", f"An RSA key with the public exponent {numbers.e} protects nothing"
-        if _has_roca_fingerprint(numbers.n):
-            return "RSA", "This RSA key has the ROCA weakness (CVE-2017-15361): make a new one"
-        return "RSA", None
-    if isinstance(public, ec.EllipticCurvePublicKey):
-        curves = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-        return curves.get(public.curve.name, public.curve.name), None
-    if isinstance(public, ed25519.Ed25519PublicKey):
-        return "Ed25519", None
-    return type(public).__name__, None
-
-
-_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
-
-
-def _has_roca_fingerprint(modulus: int) -> bool:
-    # Primes of the flawed generator are powers of 65537 modulo many small primes, and so are
-    # their products. A sound key passes by chance about once in 2^27.
-    return all(
-        modulus % prime in {pow(65537, power, prime) for power in range(prime)}
-        for prime in _ROCA_PRIMES
-    )
 
 
 class KeySet:
@@ -420,29 +401,3 @@ class KeySet:
         return {
             "keys": [key.public_jwk() for key in self.keys if self.state(key, now) != "gone"],
         }
-
-
-def read_pem(text_or_path: str | bytes) -> bytes:
-    """PEM text as it is, or the content of the file it names.
-
-    :raises InvalidKey: if it is neither
-    """
-    data = text_or_path.encode() if isinstance(text_or_path, str) else text_or_path
-    if b"-----BEGIN" in data:
-        return data
-    try:
-        with open(data, "rb") as file:
-            return file.read()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not a path"
-        raise InvalidKey(f"It is neither PEM text nor a file that can be read: {reason}") from None
-
-
-def check_mode(path: str) -> None:
-    """Refuse a file that others may read or write.
-
-    :raises InvalidKey: saying the ``chmod`` that mends it
-    """
-    mode = os.stat(path).st_mode
-    if os.name == "posix" and mode & 0o077:
-        raise InvalidKey(f"{path} holds private keys but others can read it: chmod 600 {path}")

@@ -43,7 +43,7 @@ def _render(state: AppState, error: JWTError) -> Response:
 def _challenge(state: AppState, error: JWTError) -> str:
     parameters = {"realm": error.realm or state.settings.realm}
     if error.challenge is not None:
-        parameters.update(error=error.challenge, error_description=error.description)
+        parameters.update(error=error.challenge, error_description=str(error.description))
     quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
     return f"{state.settings.prefix} {quoted}"
 

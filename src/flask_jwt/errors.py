@@ -79,7 +79,9 @@ class JWTError(HTTPException):
         self.realm: str | None = None
         self.renderer: Callable[[JWTError], Response] | None = None
         self._response: Response | None = None
-        super().__init__(description)
+        # PyJWT's exceptions, which subclasses inherit from, take other arguments.
+        Exception.__init__(self, error, description)
+        self.description = description
 
     def __str__(self) -> str:
         return f"{self.error}. {self.description}"
@@ -100,14 +102,14 @@ class JWTError(HTTPException):
         return body
 
     @property
-    def response(self) -> Response:  # type: ignore[override]
-        """The answer. Built when first asked for, by the application's error handler if it has one."""
+    def response(self) -> Response:
+        """The answer, built when first asked for, by the application's error handler if any."""
         if self._response is None:
             self._response = (self.renderer or json_response)(self)
         return self._response
 
     @response.setter
-    def response(self, response: Response | None) -> None:
+    def response(self, response: Any) -> None:
         self._response = response
 
     @property

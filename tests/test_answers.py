@@ -1,0 +1,299 @@
+"""The answers Flask-JWT 0.3.2 gave, under each framework that handles errors in its own way."""
+
+from __future__ import annotations
+
+import jwt as pyjwt
+import pytest
+from flask import Blueprint, Flask
+from flask.views import MethodView
+
+from flask_jwt import JWT, current_identity, jwt_required
+from tests.conftest import SECRET, Clock, login, token_of
+
+
+def plain_flask(app, view):
+    app.add_url_rule("/protected", view_func=view)
+
+
+def flask_restful(app, view):
+    from flask_restful import Api, Resource
+
+    class Protected(Resource):
+        def get(self):
+            return view()
+
+    Api(app).add_resource(Protected, "/protected")
+
+
+def flask_restx(app, view):
+    from flask_restx import Api, Resource
+
+    api = Api(app)
+
+    @api.route("/protected")
+    class Protected(Resource):
+        def get(self):
+            return view()
+
+
+def flask_smorest(app, view):
+    from flask_smorest import Api, Blueprint
+
+    app.config.update(API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.0.2")
+    api = Api(app)
+    blueprint = Blueprint("protected", __name__)
+
+    @blueprint.route("/protected")
+    class Protected(MethodView):
+        def get(self):
+            return view()
+
+    api.register_blueprint(blueprint)
+
+
+def apiflask(app, view):
+    app.get("/protected")(view)
+
+
+FRAMEWORKS = [plain_flask, flask_restful, flask_restx, flask_smorest, apiflask]
+
+
+@pytest.fixture(params=[False, True], ids=["", "debug"])
+def debug(request):
+    return request.param
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=lambda f: f.__name__)
+def app(request, jwt, debug):
+    if request.param is apiflask:
+        from apiflask import APIFlask as App
+    else:
+        App = Flask
+    app = App("tested")
+    app.debug = debug
+    app.config["SECRET_KEY"] = SECRET
+    jwt.init_app(app)
+
+    @jwt_required()
+    def protected():
+        return {"user": current_identity.id}
+
+    request.param(app, protected)
+    return app
+
+
+def refusal(response, error, description, status=401):
+    """Assert the whole refusal but for the machine-readable code, and return its challenge."""
+    body = response.get_json()
+    assert body.pop("code", None)
+    assert (response.status_code, body) == (
+        status,
+        {"status_code": status, "error": error, "description": description},
+    )
+    assert response.content_type.startswith("application/json")
+    return response.headers.get("WWW-Authenticate")
+
+
+def get(client, authorization=None):
+    headers = {} if authorization is None else {"Authorization": authorization}
+    return client.get("/protected", headers=headers)
+
+
+def test_good_login(client, clock):
+    response = login(client)
+    assert response.status_code == 200
+    token = response.get_json()["access_token"]
+    assert pyjwt.get_unverified_header(token) == {"typ": "JWT", "alg": "HS256"}
+    claims = pyjwt.decode(
+        token,
+        SECRET,
+        algorithms=["HS256"],
+        options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
+    )
+    assert claims["identity"] == 1
+    assert (claims["iat"], claims["nbf"], claims["exp"]) == (clock.now, clock.now, clock.now + 300)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"username": "joe", "password": "wrong"},
+        {"username": "nobody", "password": "pass"},
+        {"username": "joe"},
+        {"password": "pass"},
+        {},
+        {"username": "", "password": "pass"},
+        {"username": "joe", "password": ""},
+        {"username": 1, "password": "pass"},
+        {"username": ["joe"], "password": {"a": 1}},
+        {"username": "joe\0", "password": "pass"},
+    ],
+)
+def test_bad_credentials(client, body):
+    assert refusal(client.post("/auth", json=body), "Bad Request", "Invalid credentials")
+
+
+def test_extra_login_fields_are_ignored(client):
+    body = {"username": "joe", "password": "pass", "remember": True}
+    assert client.post("/auth", json=body).status_code == 200
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"null", b"[]", b'"joe"', b"1", b"\xff\xfe", DEEP, b'{"a":' * 9_000,
+     b'{"username": "joe", "username": "eve", "password": "pass"}',
+     b'{"username": "\\ud800", "password": "pass"}', b'{"username": NaN, "password": 1e999}',
+     '{"username": "joe", "password": "pass"}'.encode("utf-16"),
+     b'{"username": "joe", "password": "' + b"x" * 2**20 + b'"}'],
+    ids=lambda data: repr(data[:20]),
+)  # fmt: skip
+def test_malformed_login_body(client, data):
+    response = client.post("/auth", data=data, content_type="application/json")
+    body = response.get_json()
+    assert (response.status_code, body["status_code"], body["error"]) == (400, 400, "Bad Request")
+    assert body["description"]
+    assert body["code"] == "login_malformed"
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_login_body_that_is_not_json(client, content_type):
+    data = '{"username": "joe", "password": "pass"}'
+    response = client.post("/auth", data=data, content_type=content_type)
+    assert response.status_code == 400
+    assert "application/json" in response.get_json()["description"]
+
+
+def test_no_token(client):
+    challenge = refusal(
+        get(client), "Authorization Required", "Request does not contain an access token"
+    )
+    assert challenge == 'JWT realm="Login Required"'
+
+
+@pytest.mark.parametrize(
+    ("authorization", "description"),
+    [
+        ("Basic am9lOnBhc3M=", "Unsupported authorization type"),
+        (", ,", "Unsupported authorization type"),
+        ("JWT", "Token missing"),
+        ("Bearer", "Token missing"),
+        ("JWT a.b.c d.e.f", "Token contains spaces"),
+        ("JWT a.b.c, JWT d.e.f", "Token contains spaces"),
+    ],
+)
+def test_bad_header(client, authorization, description):
+    challenge = refusal(get(client, authorization), "Invalid JWT header", description)
+    assert 'error="invalid_request"' in challenge
+
+
+@pytest.mark.parametrize("scheme", ["JWT", "jwt", "Jwt", "Bearer", "bearer", "BEARER"])
+def test_scheme_is_case_insensitive(client, scheme):
+    assert get(client, f"{scheme} {token_of(client)}").get_json() == {"user": 1}
+
+
+@pytest.mark.parametrize("token", ["nothing", "two.segments"])
+def test_too_few_segments(client, token):
+    challenge = refusal(get(client, f"JWT {token}"), "Invalid token", "Not enough segments")
+    assert 'error="invalid_token"' in challenge
+
+
+def alter(token):
+    head, _, signature = token.rpartition(".")
+    return f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda token: token[:-1],
+        lambda token: token[:-5],
+        lambda token: token + "X",
+        lambda token: token + "XX",
+        lambda token: token + "=",
+        lambda token: token.rpartition(".")[0] + ".",
+        alter,
+    ],
+    ids=["truncated", "truncated 5", "extended", "extended 2", "padded", "stripped", "altered"],
+)
+def test_bad_signature(client, change):
+    token = change(token_of(client))
+    refusal(get(client, f"JWT {token}"), "Invalid token", "Signature verification failed")
+
+
+def test_expired(client, clock):
+    token = token_of(client)
+    clock.tick(309)
+    assert get(client, f"JWT {token}").status_code == 200
+    clock.tick(1)
+    response = get(client, f"JWT {token}")
+    refusal(response, "Invalid token", "Signature has expired")
+    assert response.get_json()["code"] == "token_expired"
+
+
+def test_too_early(client, clock):
+    token = token_of(client)
+    clock.tick(-11)
+    refusal(get(client, f"JWT {token}"), "Invalid token", "The token is not yet valid (nbf)")
+
+
+def test_user_gone(client, user):
+    token = token_of(client)
+    user.id = 2
+    refusal(get(client, f"JWT {token}"), "Invalid JWT", "User does not exist")
+
+
+def test_unrelated_errors_keep_their_framework_s_answer(app, client):
+    """Ours is a handler for our errors only."""
+    assert client.get("/nothing-here").status_code == 404
+    assert client.delete("/protected").status_code == 405
+
+
+def test_application_s_own_401_page_does_not_replace_ours(jwt):
+    app = Flask("tested")
+    app.config["SECRET_KEY"] = SECRET
+    app.register_error_handler(401, lambda error: ("<h1>page</h1>", 401))
+    jwt.init_app(app)
+    app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
+    assert get(app.test_client()).get_json()["code"] == "token_missing"
+
+
+def test_custom_error_handler_answers_under_each_framework(client, jwt):
+    @jwt.jwt_error_handler
+    def handler(error):
+        return {"why": error.description}, 418
+
+    response = get(client)
+    assert response.get_json() == {"why": "Request does not contain an access token"}
+
+
+def test_two_apps_in_one_process_do_not_share_tokens(user):
+    jwt = JWT(None, lambda username, password: user, lambda payload: user, clock=Clock())
+    clients = []
+    for secret in ("one-secret-of-thirty-two-bytes--", "another-secret-of-32-bytes------"):
+        app = Flask("tested")
+        app.config["SECRET_KEY"] = secret
+        jwt.init_app(app)
+        app.add_url_rule("/protected", view_func=jwt_required()(lambda: {"user": 1}))
+        clients.append(app.test_client())
+    for ours, theirs in (clients, clients[::-1]):
+        token = token_of(ours)
+        assert get(ours, f"JWT {token}").status_code == 200
+        refusal(get(theirs, f"JWT {token}"), "Invalid token", "Signature verification failed")
+
+
+def test_blueprint_with_its_own_prefix(app, client):
+    blueprint = Blueprint("inner", __name__, url_prefix="/inner")
+
+    @blueprint.get("/view")
+    @jwt_required("Inner realm")
+    def view():
+        return {"user": current_identity.id}
+
+    app.register_blueprint(blueprint)
+    token = token_of(client)
+    assert client.get("/inner/view", headers={"Authorization": f"JWT {token}"}).status_code == 200
+    response = client.get("/inner/view")
+    assert response.headers["WWW-Authenticate"] == 'JWT realm="Inner realm"'

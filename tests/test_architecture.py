@@ -1,0 +1,95 @@
+"""The rules of docs/architecture.md that a reader of one file can't see."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import flask_jwt
+
+PACKAGE = Path(flask_jwt.__file__).parent
+
+# Each module may import those above it only.
+ORDER = [
+    "errors", "_encoding", "_weak_keys", "_keys", "_settings", "_keyring", "_claims", "_tokens",
+    "_context", "_responses", "_locations", "_issue", "_guard", "_views", "_extension", "__init__",
+]  # fmt: skip
+FRAMEWORK_FREE = ORDER[: ORDER.index("_context")]
+FRAMEWORKS = {"flask", "werkzeug", "blinker", "click"}
+DRIVERS = {"sqlalchemy", "redis", "argon2", "limits"}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def imports(path, at_run_time_only=True):
+    tree = ast.parse(path.read_text())
+    if at_run_time_only:
+        tree.body = [
+            node for node in tree.body
+            if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        ]  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.level, node.module or ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_dependencies_point_upward(path):
+    place = ORDER.index(path.stem)
+    for level, name in imports(path):
+        if level:
+            assert ORDER.index(name.split(".")[0]) < place, f"{path.stem} imports {name}"
+
+
+@pytest.mark.parametrize("name", FRAMEWORK_FREE)
+def test_upper_half_knows_no_framework(name):
+    allowed = {"werkzeug"} if name == "errors" else set()
+    found = {module.split(".")[0] for level, module in imports(PACKAGE / f"{name}.py") if not level}
+    assert not (found & FRAMEWORKS) - allowed
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_current_app_is_named_in_few_places(path):
+    named = any(
+        isinstance(node, (ast.Name, ast.alias)) and "current_app" in ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+    assert not named or path.stem in {"_context", "_cli", "testing"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_drivers_are_imported_only_in_their_own_module(path):
+    found = {module.split(".")[0] for level, module in imports(path) if not level}
+    assert not found & DRIVERS
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_names_and_sizes(path):
+    assert path.stem.strip("_") not in {"utils", "helpers", "common"}
+    source = path.read_text()
+    assert source.count("\n") <= 400, "a module this long wants a reason, or to be two"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno <= 60, f"{node.name} is long"
+
+
+def test_public_names_are_listed():
+    exported = {
+        alias.asname or alias.name
+        for node in ast.parse((PACKAGE / "__init__.py").read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert set(flask_jwt.__all__) == exported
+
+
+@pytest.mark.parametrize("name", [n for n in flask_jwt.__all__ if n not in {"CONFIG_DEFAULTS"}])
+def test_public_names_are_documented(name):
+    value = vars(flask_jwt)[name]
+    assert type(value).__name__ == "LocalProxy" or value.__doc__, name
