@@ -15,8 +15,8 @@ from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
 from ._claims import ClaimsPolicy
+from ._key_sets import KeySet
 from ._keyring import KeyFile, configured_keys
-from ._keys import KeySet
 from ._settings import CONFIG_DEFAULTS, GUARD_OPTIONS, OPTIONS, Settings, read_settings
 from ._tokens import TokenCodec, VerifiedToken
 from .errors import ConfigError

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ._encoding import parse_json
-from ._keys import ALGORITHMS, InvalidKey, Key, KeySet
+from ._key_sets import KeySet
+from ._keys import ALGORITHMS, InvalidKey, Key
 from ._settings import Settings
 from .errors import ConfigError
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ._claims import ClaimsPolicy
 from ._encoding import b64decode, b64encode, check_depth, parse_json
-from ._keys import Key, KeySet
+from ._key_sets import KeySet
+from ._keys import Key
 from .errors import AlgorithmRefused, SignatureInvalid, TokenMalformed
 
 #: Header segments of tokens found good are looked up rather than parsed again, this many of them.
