@@ -12,10 +12,11 @@ import flask_jwt
 PACKAGE = Path(flask_jwt.__file__).parent
 
 # Each module may import those above it only.
-ORDER = [
-    "errors", "_encoding", "_weak_keys", "_keys", "_key_sets", "_settings", "_keyring",
-    "_claims", "_tokens",    "_context", "_responses", "_locations", "_issue", "_guard", "_views", "_extension", "__init__",
-]  # fmt: skip
+TEXT = """
+errors _encoding _weak_keys _keys _key_sets _settings _keyring _claims _tokens
+_context _responses _locations _issue _guard _views _extension __init__
+"""
+ORDER = TEXT.split()
 FRAMEWORK_FREE = ORDER[: ORDER.index("_context")]
 FRAMEWORKS = {"flask", "werkzeug", "blinker", "click"}
 DRIVERS = {"sqlalchemy", "redis", "argon2", "limits"}

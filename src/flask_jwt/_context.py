@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
     from ._extension import JWT
 
-_current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
+current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
 
-_ON_G = "_flask_jwt"
 _NOTHING: Any = object()
 
 
@@ -106,7 +105,6 @@ class AppState:
             self._settings = self._read_settings()
         return self._settings
 
-    @property
     def codec(self) -> TokenCodec:
         """Issues and verifies tokens as the configuration says now."""
         if self._codec is None or self._guard_config.changed():
@@ -184,20 +182,14 @@ class AppState:
 class RequestState:
     """What is known of the current request's token."""
 
-    __slots__ = ("_claims", "identity", "request", "verified")
+    __slots__ = ("claims", "identity", "request", "verified")
 
-    def __init__(self, request: Any, verified: VerifiedToken | None, claims: Any = None) -> None:
+    def __init__(self, request: Any) -> None:
         self.request = request
-        self.verified = verified
+        self.verified: VerifiedToken | None = None
+        self.claims: Any = {}
+        """This request's own copy."""
         self.identity: Any = None
-        self._claims = claims
-
-    @property
-    def claims(self) -> Any:
-        """The claims; this request's own copy."""
-        if self._claims is None:
-            self._claims = {} if self.verified is None else self.verified.claims
-        return self._claims
 
 
 def app_state() -> AppState:
@@ -206,7 +198,7 @@ def app_state() -> AppState:
     :raises ConfigError: if ``init_app`` was not called for it
     """
     try:
-        return cast(AppState, _current_context().app.extensions["jwt"])
+        return cast(AppState, current_context().app.extensions["jwt"])
     except KeyError:
         raise ConfigError(
             "This application has no JWT. Write jwt = JWT(app, authenticate, identity), or in an "
@@ -214,15 +206,10 @@ def app_state() -> AppState:
         ) from None
 
 
-def set_request_state(state: RequestState) -> None:
-    """Make *state* the current request's."""
-    setattr(_current_context().g, _ON_G, state)
-
-
 def request_state() -> RequestState | None:
     """The current request's state, if its token was looked at."""
     try:
-        state = cast("RequestState | None", _current_context().g.get(_ON_G))
+        state = cast("RequestState | None", current_context().g.get("_flask_jwt"))
         # ``g`` outlives a request where a test or a script holds an application context open.
         return state if state is not None and state.request is current_request() else None
     except RuntimeError:
@@ -271,7 +258,7 @@ def get_jwt_identity() -> Any:
 
 def claimed_identity(claims: Any) -> Any:
     """The ``identity`` of *claims*, else their ``sub``."""
-    if not isinstance(claims, Mapping):
+    if type(claims) is not dict:
         return None
     return claims["identity"] if "identity" in claims else claims.get("sub")
 

@@ -9,29 +9,48 @@ from __future__ import annotations
 
 import json
 import math
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import Any
 
 MAX_DEPTH = 64
 """Objects and arrays may be nested this deep."""
+_SHALLOW = 2 * MAX_DEPTH  # characters: no text this short is nested deeper
+
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_PADDING = (b"", b"=", b"==", b"")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+#: What the last character may be where that many are missing to a group of four: its bits beyond
+#: the last byte are zero.
+_LAST = {1: ALPHABET[::4], 2: ALPHABET[::16], 3: b""}
 
 
 def b64encode(data: bytes) -> str:
     """*data* as base64url without padding (RFC 7515 section 2)."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return _encode(data).decode("ascii")
 
 
-def b64decode(segment: str) -> bytes:
+def _encode(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+
+
+def b64decode(segment: bytes) -> bytes:
     """The bytes of a base64url *segment*.
 
     :raises ValueError: for anything :func:`b64encode` would not have written: padding, white
         space, another alphabet, bits set beyond the last byte
     """
-    encoded = segment.encode("ascii")
-    data = urlsafe_b64decode(encoded + b"==")
-    if urlsafe_b64encode(data).rstrip(b"=") != encoded:
+    if segment.translate(None, ALPHABET):
+        raise ValueError("not base64url")
+    return b64decode_known(segment)
+
+
+def b64decode_known(segment: bytes) -> bytes:
+    """:func:`b64decode` for a *segment* known to hold characters of :data:`ALPHABET` only."""
+    missing = -len(segment) % 4
+    if missing and segment[-1] not in _LAST[missing]:
         raise ValueError("not canonical base64url")
-    return data
+    return a2b_base64(segment.translate(_FROM_URL) + _PADDING[missing])
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -55,6 +74,7 @@ def _no_constant(name: str) -> Any:
 _decoder = json.JSONDecoder(
     object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant
 )
+_scan = json.scanner.make_scanner(_decoder)  # type: ignore[attr-defined]
 
 
 def parse_json(data: bytes) -> Any:
@@ -65,12 +85,16 @@ def parse_json(data: bytes) -> Any:
     """
     text = data.decode("utf-8")
     try:
-        value = _decoder.decode(text)
+        value, end = _scan(text, 0)
+        if end != len(text):
+            value = _decoder.decode(text)
+    except StopIteration:
+        value = _decoder.decode(text)  # white space around it, or an error that says where
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if text.count("{") + text.count("[") > MAX_DEPTH:
+    if len(text) > _SHALLOW and text.count("{") + text.count("[") > MAX_DEPTH:
         check_depth(value)
-    if "\\ud" in text or "\\uD" in text:
+    if "\\" in text and ("\\ud" in text or "\\uD" in text):
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 

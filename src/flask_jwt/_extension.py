@@ -76,7 +76,7 @@ class JWT:
         state = AppState(app, self, self._clock)
         _warn_of_mistakes(app)
         if state.settings.has_key:
-            state.codec  # noqa: B018  a key that can't be used is found now, not at a request
+            state.codec()  # a key that can't be used is found now, not at a request
         else:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions["jwt"] = state

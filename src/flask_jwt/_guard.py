@@ -15,12 +15,11 @@ from ._context import (
     RequestState,
     app_state,
     claimed_identity,
+    current_context,
     current_request,
-    set_request_state,
 )
 from ._locations import _default_request_handler, token_in_header
 from ._responses import refused
-from ._tokens import VerifiedToken
 from .errors import JWTError, TokenInvalid, TokenMissing, UserGone
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -62,9 +61,11 @@ def verify_jwt_in_request(realm: str | None = None) -> None:
 
     :raises JWTError: the refusal; left alone, it becomes the answer
     """
-    state = app_state()
+    context = current_context()
+    state = context.app.extensions.get("jwt") or app_state()
+    current = context.g._flask_jwt = RequestState(current_request())
     try:
-        _verify(state)
+        _verify(state, current)
     except JWTError as error:
         raise refused(state, error, realm) from error.__cause__
 
@@ -74,38 +75,33 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def _verify(state: AppState) -> None:
+def _verify(state: AppState, current: RequestState) -> None:
     handlers = state.handlers
-    request = current_request()
-    set_request_state(RequestState(request, None))
     if handlers.jwt_decode_callback is _default_jwt_decode_handler:
-        codec = state.codec
+        codec = state.codec()
         if handlers.request_callback is _default_request_handler:
-            token = token_in_header(request.environ.get("HTTP_AUTHORIZATION"), state.prefixes)
+            header = current.request.environ.get("HTTP_AUTHORIZATION")
+            token = token_in_header(header, state.prefixes)
         else:
-            token = state.call("request_callback")
+            token = _as_text(state.call("request_callback"))
         if token is None:
             raise TokenMissing
-        verified = codec.verify(_as_text(token), state.clock())
-        _check_access(verified)
-        current = RequestState(request, verified)
+        verified = codec.verify(token, state.clock())
+        if verified.type != "access":
+            check_type({"type": verified.type}, "access")
+        current.verified = verified
+        current.claims = verified.claims
     else:
         token = state.call("request_callback")
         if token is None:
             raise TokenMissing
-        current = RequestState(request, None, _decode_with_handler(state, token))
-    set_request_state(current)
+        current.claims = _decode_with_handler(state, token)
     if handlers.identity_callback is None:
         current.identity = claimed_identity(current.claims)
     else:
         current.identity = state.call("identity_callback", current.claims)
     if current.identity is None:
         raise UserGone
-
-
-def _check_access(verified: VerifiedToken) -> None:
-    if verified.type != "access":
-        check_type({"type": verified.type}, "access")
 
 
 def _decode_with_handler(state: AppState, token: Any) -> Any:
@@ -120,12 +116,12 @@ def _decode_with_handler(state: AppState, token: Any) -> Any:
     return claims
 
 
-def _as_text(token: Any) -> str:
+def _as_text(token: Any) -> str | None:
+    if token is None or isinstance(token, str):
+        return token
     if isinstance(token, bytes):
         return token.decode("latin-1")
-    if not isinstance(token, str):
-        raise TypeError(f"A token is a text, not {type(token).__name__}")
-    return token
+    raise TypeError(f"A token is a text, not {type(token).__name__}")
 
 
 def decode_token(token: str | bytes, *, type: str | None = "access") -> dict[str, Any]:  # noqa: A002
@@ -135,7 +131,10 @@ def decode_token(token: str | bytes, *, type: str | None = "access") -> dict[str
     :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
     """
     state = app_state()
-    claims = state.codec.verify(_as_text(token), state.clock()).claims
+    text = _as_text(token)
+    if text is None:
+        raise TokenMissing
+    claims = state.codec().verify(text, state.clock()).claims
     if type is not None:
         check_type(claims, type)
     return claims

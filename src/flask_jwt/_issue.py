@@ -49,7 +49,7 @@ def create_access_token(
             "rename them, or pass overwrite=True if you mean it"
         )
     payload.update(claims or {})
-    return state.codec.issue(payload, headers, now=state.clock())
+    return state.codec().issue(payload, headers, now=state.clock())
 
 
 def identity_of(identity: Any) -> Any:
@@ -130,4 +130,4 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     headers = state.call("jwt_headers_callback", identity)
-    return state.codec.issue(payload, headers, now=state.clock())
+    return state.codec().issue(payload, headers, now=state.clock())

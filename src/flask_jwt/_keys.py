@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import secrets
@@ -48,6 +49,31 @@ _THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": 
 _MATERIAL_ERRORS = (PyJWTError, ValueError, TypeError, KeyError, AttributeError)
 
 
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
+class _PreparedHmac:
+    """HMAC (RFC 2104) with the key's two blocks hashed once, not at every token.
+
+    It halves what checking an HS256 signature costs, which is most of a new token's cost.
+    """
+
+    def __init__(self, secret: bytes, digest: str) -> None:
+        block_size = hashlib.new(digest).block_size
+        if len(secret) > block_size:
+            secret = hashlib.new(digest, secret).digest()
+        block = secret.ljust(block_size, b"\0")
+        self._inner = hashlib.new(digest, block.translate(_INNER))
+        self._outer = hashlib.new(digest, block.translate(_OUTER))
+
+    def sign(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
 class InvalidKey(ConfigError):
     """Key material that can't be used, and why. The text never holds the material."""
 
@@ -75,7 +101,7 @@ class Key:
     """
 
     __slots__ = (
-        "_engine", "_signing", "_verifying",
+        "_engine", "_hmac", "_signing", "_verifying",
         "algorithm", "kid", "named", "sign_from", "verify_until",
     )  # fmt: skip
 
@@ -95,6 +121,7 @@ class Key:
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
+        self._hmac = _PreparedHmac(signing, f"sha{algorithm[2:]}") if self.is_secret else None
         self._signing = signing
         self._verifying = verifying
         self.kid = self._thumbprint() if kid is None else kid
@@ -181,7 +208,7 @@ class Key:
     @classmethod
     def _from_oct(cls, jwk: Mapping[str, Any], algorithm: str, **state: Any) -> Key:
         try:
-            secret = b64decode(jwk["k"])
+            secret = b64decode(jwk["k"].encode("ascii"))
         except _MATERIAL_ERRORS:
             raise InvalidKey(f"JWK {state['kid']}: k is not base64url") from None
         shortest = ALGORITHMS[algorithm].detail
@@ -267,10 +294,14 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         """The signature of *message*."""
+        if self._hmac is not None:
+            return self._hmac.sign(message)
         return self._engine.sign(message, self._signing)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether *signature* is this key's, compared in constant time."""
+        if self._hmac is not None:
+            return hmac.compare_digest(self._hmac.sign(message), signature)
         return self._engine.verify(message, self._verifying, signature)
 
     def public_jwk(self) -> dict[str, Any]:
@@ -297,13 +328,13 @@ class Key:
         return jwk
 
     def _thumbprint(self) -> str:
-        from hashlib import sha256
-
         if self.is_secret:
             return b64encode(hmac.digest(self._signing, b"Flask-JWT-Too kid", "sha256")[:12])
         jwk = self._engine.to_jwk(self._verifying, as_dict=True)
         members = {name: jwk[name] for name in _THUMBPRINT[jwk["kty"]]}
-        return b64encode(sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
+        return b64encode(
+            hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest()
+        )
 
 
 _DEFAULT_ALGORITHM = {

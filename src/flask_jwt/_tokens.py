@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from ._claims import ClaimsPolicy
-from ._encoding import b64decode, b64encode, check_depth, parse_json
+from ._encoding import ALPHABET, b64decode, b64decode_known, b64encode, check_depth, parse_json
 from ._key_sets import KeySet
 from ._keys import Key
 from .errors import AlgorithmRefused, SignatureInvalid, TokenMalformed
@@ -18,7 +18,9 @@ from .errors import AlgorithmRefused, SignatureInvalid, TokenMalformed
 #: Header segments of tokens found good are looked up rather than parsed again, this many of them.
 _KNOWN_HEADERS = 64
 
-_SCALARS = (str, int, float, bool, type(None))
+_TOKEN_CHARACTERS = ALPHABET + b"."
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class Token(str):
@@ -45,7 +47,7 @@ class VerifiedToken:
     ) -> None:
         self._claims = claims
         self._header = header
-        self._flat = all(type(value) in _SCALARS for value in claims.values())
+        self._flat = _SCALARS.issuperset(map(type, claims.values()))
         self.type = claims.get("type", "access")
         self.sid = claims.get("sid")
         self.valid_from = valid_from
@@ -96,7 +98,7 @@ class TokenCodec:
         self._cache_size = cache_size
         self._max_size = max_size
         self._cache: dict[str, VerifiedToken] = {}
-        self._headers: dict[str, tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._own_headers: dict[Key, str] = {}
         self._lock = Lock()
 
@@ -162,14 +164,14 @@ class TokenCodec:
 
         :raises TokenInvalid: or the subclass that says what is wrong
         """
-        header_segment, payload_segment, signature_segment = self._split(token)
+        header_segment, payload_segment, signature_segment = segments = self._split(token)
         known = self._headers.get(header_segment)
         header, keys = known or self._read_header(header_segment)
         try:
-            signature = b64decode(signature_segment)
+            signature = b64decode_known(signature_segment)
         except ValueError:
             raise SignatureInvalid from None
-        message = token[: -len(signature_segment) - 1].encode("ascii")
+        message = b".".join(segments[:2])
         for key in keys:
             if key.verify_until is not None and now >= key.verify_until:
                 continue
@@ -178,7 +180,7 @@ class TokenCodec:
         else:
             raise SignatureInvalid
         try:
-            payload = b64decode(payload_segment)
+            payload = b64decode_known(payload_segment)
         except ValueError as error:
             raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
         if known is None and len(self._headers) < _KNOWN_HEADERS:
@@ -199,19 +201,23 @@ class TokenCodec:
             raise TokenMalformed("Header and payload must be JSON objects")
         return parts[0], parts[1]
 
-    def _split(self, token: str) -> list[str]:
+    def _split(self, token: str) -> list[bytes]:
         if len(token) > self._max_size:
             raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
-        if not token.isascii():
+        try:
+            data = token.encode("ascii")
+        except UnicodeEncodeError:
+            raise TokenMalformed("Token contains characters that no token has") from None
+        segments = data.split(b".", 3)
+        if len(segments) != 3:
+            raise TokenMalformed(f"{'Not enough' if len(segments) < 3 else 'Too many'} segments")
+        if data.translate(None, _TOKEN_CHARACTERS):
+            if not b"".join(segments[:2]).translate(None, _TOKEN_CHARACTERS):
+                raise SignatureInvalid
             raise TokenMalformed("Token contains characters that no token has")
-        segments = token.split(".")
-        if len(segments) < 3:
-            raise TokenMalformed("Not enough segments")
-        if len(segments) > 3:
-            raise TokenMalformed("Too many segments")
         return segments
 
-    def _read_header(self, segment: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
+    def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
         try:
             header = parse_json(b64decode(segment))
         except ValueError as error:

@@ -1,0 +1,301 @@
+"""Run the test suites of Flask-JWT and Flask-JWT-Extended against this package.
+
+Their source distributions come from the package index into .conformance/ (once; a copy put there
+by hand is as good), are compared with known SHA-256 sums, and only their tests are unpacked. The
+tests run as they are: nothing of theirs is edited, and nothing of theirs is kept in this project.
+
+Exit status: 0 if Flask-JWT's suite passes whole and Flask-JWT-Extended's fails nowhere but where
+scripts/conformance-allowed.txt says why; 1 if not; 2 if a suite could not be run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+ARCHIVES = ROOT / ".conformance"
+ALLOWED = SCRIPTS / "conformance-allowed.txt"
+
+
+@dataclass(frozen=True)
+class Suite:
+    name: str
+    version: str
+    sha256: str
+    module: str  # the name its tests import
+    ours: str  # the module of ours which has to answer to it
+    tests: int  # what pytest collects from this very archive; fewer would be a hole in the run
+
+
+SUITES = (
+    Suite(
+        "Flask-JWT",
+        "0.3.2",
+        "49c0672fbde0f1cd3374bd834918d28956e3c521c7e00089cdc5380d323bd0ad",
+        module="flask_jwt",
+        ours="flask_jwt",
+        tests=19,
+    ),
+    Suite(
+        "Flask-JWT-Extended",
+        "4.7.4",
+        "78fd0f460317facf3a0084a6457ffaf2f1dda9eefbd576f94cea35b0eadd5531",
+        module="flask_jwt_extended",
+        ours="flask_jwt.extended",
+        tests=181,
+    ),
+)
+
+
+class CannotRun(Exception):
+    """A suite could not be fetched or started; the message says what to do about it."""
+
+
+@dataclass
+class Failure:
+    test: str
+    reason: str | None
+    allowed: str | None = None
+
+
+@dataclass
+class Result:
+    name: str
+    version: str
+    total: int
+    built: bool = True
+    passed: int = 0
+    skipped: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        if not self.built:
+            return True
+        return not self.missing and all(failure.allowed for failure in self.failures)
+
+    @property
+    def missing(self) -> int:
+        """Tests that never ran, most likely because their file could not be imported."""
+        ran = self.passed + len(self.skipped) + sum("::" in entry.test for entry in self.failures)
+        return self.total - ran
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/conformance",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
+    parser.add_argument("--verbose", action="store_true", help="show pytest's own output, too")
+    parser.add_argument(
+        "--original",
+        action="store_true",
+        help="run Flask-JWT-Extended's suite against Flask-JWT-Extended itself: what fails there "
+        "is no fault of ours",
+    )
+    options = parser.parse_args()
+    try:
+        allowed = read_allowed(ALLOWED.read_text(encoding="utf-8"))
+        suites = SUITES[1:] if options.original else SUITES
+        results = [
+            run(suite, allowed, verbose=options.verbose, original=options.original)
+            for suite in suites
+        ]
+    except CannotRun as error:
+        print(error, file=sys.stderr)
+        return 2
+    ok = all(result.ok for result in results)
+    if options.json:
+        print(json.dumps({"ok": ok, "suites": [asdict(result) for result in results]}, indent=2))
+    else:
+        for result in results:
+            print("\n".join(describe(result)))
+    return 0 if ok else 1
+
+
+def read_allowed(text: str) -> dict[str, str]:
+    """Parse ``test-id # reason`` lines; an entry without a reason is refused."""
+    allowed = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        test, _, reason = line.partition(" # ")
+        if not reason.strip():
+            raise CannotRun(f"{ALLOWED.name}:{number}: write the test's id, ' # ' and the reason")
+        allowed[test.strip()] = reason.strip()
+    return allowed
+
+
+def run(suite: Suite, allowed: dict[str, str], *, verbose: bool, original: bool = False) -> Result:
+    result = Result(suite.name, suite.version, suite.tests)
+    ours = None if original else locate(suite.ours)
+    if ours is None and not original:
+        if suite.ours == "flask_jwt":
+            raise CannotRun(f"{suite.ours} cannot be found in {ROOT / 'src'}")
+        result.built = False
+        return result
+
+    archive = fetch(suite)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        home = Path(folder)
+        unpack_tests(archive, home)
+        tests = run_pytest(suite, home, ours, verbose=verbose)
+
+    for test in tests:
+        entry = Failure(test["test"], test["reason"])
+        if test["outcome"] == "passed":
+            result.passed += 1
+        elif test["outcome"] == "skipped":
+            result.skipped.append(entry)
+        else:
+            if suite.module != "flask_jwt" and not original:
+                entry.allowed = allowed.get(entry.test)
+            result.failures.append(entry)
+    return result
+
+
+def locate(module: str) -> Path | None:
+    """The file of one of our modules, found without importing anything but its parent."""
+    sys.path.insert(0, str(ROOT / "src"))
+    try:
+        spec = importlib.util.find_spec(module)
+    except ImportError as error:
+        raise CannotRun(f"{module} cannot be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def fetch(suite: Suite) -> Path:
+    """The suite's archive: the one in .conformance/, else from the index pip is configured for."""
+    known = stored(suite)
+    if known:
+        return known
+    ARCHIVES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        # The hash in the requirement lets pip refuse a wrong archive before it runs its setup.py.
+        wanted = Path(folder, "requirement.txt")
+        requirement = f"{suite.name}=={suite.version} --hash=sha256:{suite.sha256}\n"
+        wanted.write_text(requirement, encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--quiet"]
+        command += ["--disable-pip-version-check", "--no-deps", "--no-binary", suite.name]
+        command += ["--dest", str(ARCHIVES), "--requirement", str(wanted)]
+        pip = subprocess.run(command, capture_output=True, text=True, check=False)
+    known = stored(suite)
+    if known is None:
+        lines = pip.stderr.strip().splitlines()[-5:]
+        raise CannotRun(
+            f"{suite.name} {suite.version}: no source distribution. Pip said:\n  "
+            + "\n  ".join(lines or ["nothing"])
+            + f"\nOr put its .tar.gz (SHA-256 {suite.sha256}) into {ARCHIVES.name}/ yourself."
+        )
+    return known
+
+
+def stored(suite: Suite) -> Path | None:
+    for path in sorted(ARCHIVES.glob("*.tar.gz")):
+        if hashlib.sha256(path.read_bytes()).hexdigest() == suite.sha256:
+            return path
+    return None
+
+
+def unpack_tests(archive: Path, home: Path) -> None:
+    """Write ``tests/*.py`` of the archive under home; its package and stale .pyc stay inside."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            parts = PurePosixPath(member.name).parts
+            if not member.isfile() or len(parts) != 3 or parts[1] != "tests":
+                continue
+            if not parts[2].endswith(".py"):
+                continue
+            content = tar.extractfile(member)
+            assert content is not None
+            target = home / "tests" / parts[2]
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(content.read())
+
+
+def run_pytest(
+    suite: Suite, home: Path, ours: Path | None, *, verbose: bool
+) -> list[dict[str, str | None]]:
+    """Run the tests under home, apart from this project's pytest settings and plugins."""
+    settings = home / "pytest.ini"
+    settings.write_text("[pytest]\n", encoding="utf-8")
+    report = home / "report.json"
+
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST_", "PYTHON", "FLASK_", "COVERAGE_", "CONFORMANCE_"))
+    }
+    environment |= {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(SCRIPTS)]),
+        "CONFORMANCE_REPORT": str(report),
+        "CONFORMANCE_MODULE": suite.module,
+    }
+    if ours is None:
+        original = importlib.util.find_spec(suite.module)
+        if original is None or original.origin is None:
+            raise CannotRun(f"{suite.name} itself is not installed")
+        environment["CONFORMANCE_FILE"] = original.origin
+    else:
+        environment["CONFORMANCE_FILE"] = str(ours)
+        if suite.ours != suite.module:
+            environment["CONFORMANCE_ALIAS_OF"] = suite.ours
+
+    command = [sys.executable, "-m", "pytest", "-p", "conformance_plugin", "-p", "no:cacheprovider"]
+    command += ["-c", str(settings), "--rootdir", str(home), "--continue-on-collection-errors"]
+    command += ["-rA" if verbose else "-q", "tests"]
+    pytest = subprocess.run(
+        command,
+        cwd=home,
+        env=environment,
+        stdout=sys.stderr if verbose else subprocess.PIPE,
+        stderr=None if verbose else subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if not report.exists():
+        output = "" if verbose else "\n  ".join(["", *pytest.stdout.strip().splitlines()[-15:]])
+        raise CannotRun(f"{suite.name} {suite.version}: pytest did not get to the tests{output}")
+    tests: list[dict[str, str | None]] = json.loads(report.read_text(encoding="utf-8"))
+    return tests
+
+
+def describe(result: Result) -> list[str]:
+    head = f"{result.name} {result.version}: {result.passed}/{result.total}"
+    if not result.built:
+        return [f"{head} (flask_jwt.extended is not built yet)"]
+    notes = []
+    if result.skipped:
+        notes.append(f"{len(result.skipped)} skipped by the suite itself")
+    allowed = [failure for failure in result.failures if failure.allowed]
+    if allowed:
+        notes.append(f"{len(allowed)} failing on purpose")
+    if result.missing:
+        notes.append(f"{result.missing} not run")
+    lines = [f"{head} ({', '.join(notes)})" if notes else head]
+    for failure in result.failures:
+        mark = "on purpose" if failure.allowed else "FAILED"
+        lines.append(f"  {mark}: {failure.test}")
+        lines.append(f"    {failure.allowed or failure.reason}")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
