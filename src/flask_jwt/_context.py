@@ -40,25 +40,25 @@ class _Config:
     """
 
     def __init__(self, app: Flask, names: Mapping[str, Any]) -> None:
-        self._config = app.config
+        self.config = app.config
         self._names = tuple(names)
-        self._read: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._names)
-        self._seen: tuple[Any, ...] = ()
+        self.read: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._names)
+        self.seen: tuple[Any, ...] = ()
 
     def changed(self) -> bool:
         """Whether a value differs from what :meth:`accept` last saw."""
         try:
-            return self._read(self._config) != self._seen
+            return self.read(self.config) != self.seen
         except KeyError:
             return True
 
     def accept(self) -> None:
         """Remember the values as they are now."""
         for name in self._names:
-            self._config.setdefault(name, copy(OPTIONS[name].default))
-        self._seen = tuple(
+            self.config.setdefault(name, copy(OPTIONS[name].default))
+        self.seen = tuple(
             value.copy() if isinstance(value, (list, dict, set)) else value
-            for value in self._read(self._config)
+            for value in self.read(self.config)
         )
 
 

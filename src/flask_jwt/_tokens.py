@@ -164,14 +164,13 @@ class TokenCodec:
 
         :raises TokenInvalid: or the subclass that says what is wrong
         """
-        header_segment, payload_segment, signature_segment = segments = self._split(token)
+        message, header_segment, payload_segment, signature_segment = self._split(token)
         known = self._headers.get(header_segment)
         header, keys = known or self._read_header(header_segment)
         try:
             signature = b64decode_known(signature_segment)
         except ValueError:
             raise SignatureInvalid from None
-        message = b".".join(segments[:2])
         for key in keys:
             if key.verify_until is not None and now >= key.verify_until:
                 continue
@@ -192,7 +191,7 @@ class TokenCodec:
 
         :raises TokenMalformed: if it is no compact JWS of JSON objects
         """
-        header_segment, payload_segment, _ = self._split(token)
+        _, header_segment, payload_segment, _ = self._split(token)
         try:
             parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
         except ValueError as error:
@@ -201,21 +200,23 @@ class TokenCodec:
             raise TokenMalformed("Header and payload must be JSON objects")
         return parts[0], parts[1]
 
-    def _split(self, token: str) -> list[bytes]:
+    def _split(self, token: str) -> tuple[bytes, bytes, bytes, bytes]:
+        """The signed message, its two segments, and the signature's."""
         if len(token) > self._max_size:
             raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
         try:
             data = token.encode("ascii")
         except UnicodeEncodeError:
             raise TokenMalformed("Token contains characters that no token has") from None
-        segments = data.split(b".", 3)
-        if len(segments) != 3:
-            raise TokenMalformed(f"{'Not enough' if len(segments) < 3 else 'Too many'} segments")
+        message, _, signature = data.rpartition(b".")
+        header, dot, payload = message.partition(b".")
+        if not dot or b"." in payload:
+            raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
         if data.translate(None, _TOKEN_CHARACTERS):
-            if not b"".join(segments[:2]).translate(None, _TOKEN_CHARACTERS):
-                raise SignatureInvalid
-            raise TokenMalformed("Token contains characters that no token has")
-        return segments
+            if message.translate(None, _TOKEN_CHARACTERS):
+                raise TokenMalformed("Token contains characters that no token has")
+            raise SignatureInvalid
+        return message, header, payload, signature
 
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
         try:
