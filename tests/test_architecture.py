@@ -13,8 +13,8 @@ PACKAGE = Path(flask_jwt.__file__).parent
 
 # Each module may import those above it only.
 TEXT = """
-errors _encoding _weak_keys _keys _key_sets _settings _keyring _claims _tokens
-_context _responses _locations _issue _guard _views _extension __init__
+errors _encoding _weak_keys _keys _key_sets _claims _settings _keyring _tokens
+_context _responses _locations _issue _guard _views _extension __init__ _cli
 """
 ORDER = TEXT.split()
 FRAMEWORK_FREE = ORDER[: ORDER.index("_context")]

@@ -17,6 +17,8 @@ from .errors import (
     WrongTokenType,
 )
 
+TIME_CLAIMS = ("exp", "nbf", "iat")
+
 RESERVED_CLAIMS = frozenset(
     {"exp", "nbf", "iat", "jti", "iss", "aud", "sub", "identity", "type", "sid", "auth_time"}
 )

@@ -22,7 +22,12 @@ from ._keyring import NO_KEY
 from ._locations import _default_request_handler
 from ._responses import _default_jwt_error_handler, handle_jwt_error
 from ._settings import Settings, unknown_keys
-from ._views import _default_auth_request_handler, _default_auth_response_handler, auth_view
+from ._views import (
+    _default_auth_request_handler,
+    _default_auth_response_handler,
+    auth_view,
+    jwks_view,
+)
 from .errors import ConfigError, JWTError
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -81,7 +86,7 @@ class JWT:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions["jwt"] = state
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
-        _add_auth_rule(app, state.settings)
+        _add_rules(app, state.settings)
 
     def authentication_handler(self, callback: Handler) -> Handler:
         """Set ``(username, password)`` -> the user, or something false to refuse the login."""
@@ -143,11 +148,12 @@ class JWT:
         return callback
 
 
-def _add_auth_rule(app: Flask, settings: Settings) -> None:
-    if settings.auth_url_rule is None:
-        return
-    options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, **settings.auth_url_options}
-    app.add_url_rule(settings.auth_url_rule, **{"view_func": auth_view, **options})
+def _add_rules(app: Flask, settings: Settings) -> None:
+    if settings.auth_url_rule is not None:
+        options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
+        app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
+    if settings.jwks_url_rule is not None and settings.has_public_key:
+        app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
 
 
 def _warn_of_mistakes(app: Flask) -> None:

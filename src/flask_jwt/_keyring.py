@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ._encoding import parse_json
@@ -143,7 +143,7 @@ class KeyFile:
 def _unreadable(path: str, error: OSError) -> ConfigError:
     return ConfigError(
         f"JWT_KEY_FILE {path} can't be read: {error.strerror}. "
-        "`flask jwt keys generate` makes a key file."
+        f"Make one with: flask jwt keys generate --file {path}"
     )
 
 
@@ -183,12 +183,37 @@ def write_key_file(path: str, keys: KeySet) -> None:
 def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float) -> KeySet:
     """*keys* with *new* among them, to sign in *delay* seconds; the others then retire.
 
+    Keys gone are left out, and with a delay of 0 those that wait to sign too.
+
     :param lifetime: seconds for which a token may live: so long a retired key still verifies
+    :raises InvalidKey: if with a delay another key waits to sign already
     """
+    states = {key: keys.state(key, now) for key in keys.keys}
+    waiting = [key for key, state in states.items() if state == "next"]
+    if waiting and delay:
+        raise InvalidKey(
+            f"A rotation is under way: key {waiting[0].kid} has not begun to sign. "
+            "Wait for it, or write --now to sign with a new key at once."
+        )
     starts = now + delay
-    retired = [
+    kept = [
         key if key.verify_until is not None else key.dated(verify_until=starts + lifetime)
-        for key in keys.keys
-        if keys.state(key, now) != "gone"
+        for key, state in states.items()
+        if state in ("active", "retired")
     ]
-    return KeySet([*retired, new.dated(sign_from=starts)])
+    return KeySet([*kept, new.dated(sign_from=starts)])
+
+
+def prune(keys: KeySet, kids: Collection[str], *, now: float) -> KeySet:
+    """*keys* without those gone at *now* and without those named by *kids*.
+
+    :raises InvalidKey: if there is no key of such a name, or none would be left to sign
+    """
+    unknown = set(kids) - {key.kid for key in keys.keys}
+    if unknown:
+        raise InvalidKey(f"There is no key {', '.join(sorted(unknown))}; see: flask jwt keys list")
+    left = KeySet(
+        key for key in keys.keys if key.kid not in kids and keys.state(key, now) != "gone"
+    )
+    left.active(now)
+    return left

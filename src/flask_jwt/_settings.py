@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from ._claims import TIME_CLAIMS
 from ._keys import ALGORITHMS
 from .errors import ConfigError
-
-TIME_CLAIMS = ("exp", "nbf", "iat")
 
 
 class Option(NamedTuple):
@@ -140,7 +139,7 @@ def _path(value: Any) -> str | None:
         return None
     if isinstance(value, str) or hasattr(value, "__fspath__"):
         return str(value)
-    raise ValueError("write the path of a key file; `flask jwt keys generate` makes one")
+    raise ValueError("write the path of a key file, which `flask jwt keys generate` makes")
 
 
 _SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "JWT_SECRET_KEY", "JWT_PRIVATE_KEY"}
@@ -201,6 +200,7 @@ OPTIONS: dict[str, Option] = {
             ("JWT_AUTH_URL_OPTIONS", Option("auth_url_options", {}, _options)),
             _native("JWT_AUTH_USERNAME_KEY", "username_key", _text),
             _native("JWT_AUTH_PASSWORD_KEY", "password_key", _text),
+            ("JWT_JWKS_URL_RULE", Option("jwks_url_rule", "/.well-known/jwks.json", _rule)),
             _native("JWT_EXPIRATION_DELTA", "expiration", _seconds),
             _native("JWT_NOT_BEFORE_DELTA", "not_before", _seconds),
         ]
@@ -235,6 +235,7 @@ class Settings:
     auth_url_rule: str | None
     auth_endpoint: str
     auth_url_options: dict[str, Any]
+    jwks_url_rule: str | None
     username_key: str
     password_key: str
     expiration: float
@@ -261,9 +262,19 @@ class Settings:
         return frozenset(unchecked)
 
     @property
+    def longest_lifetime(self) -> float:
+        """Seconds after its issue until the last token of a key has expired."""
+        return self.not_before + self.expiration + self.leeway
+
+    @property
+    def has_public_key(self) -> bool:
+        """Whether there may be a public key to publish."""
+        return bool(self.private_key or self.public_key or self.key_file)
+
+    @property
     def has_key(self) -> bool:
         """Whether anything to sign or verify with is configured."""
-        return bool(self.secret or self.private_key or self.public_key or self.key_file)
+        return bool(self.secret) or self.has_public_key
 
     def advice(self) -> list[str]:
         """What works but isn't what its author will have wanted, a sentence each."""

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 
 from ._context import app_state
 from ._encoding import parse_json
+from ._keyring import PUBLISHED_FOR
 from ._responses import refused
 from ._tokens import Token
 from .errors import CredentialsInvalid, JWTError, LoginMalformed
@@ -70,3 +71,12 @@ def _is_credential(value: Any) -> bool:
 def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  # noqa: ARG001
     """The JSON answer to a good login."""
     return jsonify({"access_token": access_token.decode("utf-8")})
+
+
+def jwks_view() -> Response:
+    """The public keys, for others to verify our tokens with (RFC 7517 section 5)."""
+    state = app_state()
+    document = state.codec().keys.public_jwks(state.clock()) or {"keys": []}
+    response = state.app.make_response(jsonify(document))
+    response.headers["Cache-Control"] = f"max-age={PUBLISHED_FOR}"
+    return response

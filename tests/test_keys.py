@@ -1,0 +1,457 @@
+"""Keys: where they come from, how they rotate, what is published."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from flask import Flask
+
+from flask_jwt import JWT, ConfigError, create_access_token, decode_token, jwt_required
+from flask_jwt._cli import generate_keys as generate
+from flask_jwt._cli import jwt_cli
+from flask_jwt._keys import ALGORITHMS, Key
+from tests.conftest import SECRET, Clock, bearer
+
+PRIVATE = {
+    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
+    "ES512": ec.generate_private_key(ec.SECP521R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def private_pem(key):
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def public_pem(key):
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+
+
+def new_app(clock=None, **config):
+    app = Flask("tested")
+    app.config.update({"SECRET_KEY": SECRET, **config})
+    JWT(app, clock=clock or Clock())
+    app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
+    return app
+
+
+def issue(app, **arguments):
+    with app.app_context():
+        return create_access_token(1, **arguments)
+
+
+def status(app, token):
+    return app.test_client().get("/protected", headers=bearer(token)).status_code
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    path = tmp_path / "keys.json"
+    result = Flask("tool").test_cli_runner().invoke(generate, ["--file", str(path)])
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def run(app, *arguments):
+    return app.test_cli_runner().invoke(jwt_cli, list(arguments))
+
+
+# PEM
+
+
+@pytest.mark.parametrize("algorithm", PRIVATE)
+@pytest.mark.parametrize("spelling", ["text", "escaped", "path", "bytes"])
+def test_private_key_in_each_spelling(algorithm, spelling, tmp_path):
+    pem = private_pem(PRIVATE[algorithm])
+    path = tmp_path / "key.pem"
+    path.write_text(pem)
+    given = {
+        "text": pem, "escaped": pem.replace("\n", "\\n"), "path": path, "bytes": pem.encode(),
+    }[spelling]  # fmt: skip
+    app = new_app(JWT_PRIVATE_KEY=given)
+    token = issue(app)
+    assert pyjwt.get_unverified_header(token)["alg"] == algorithm
+    assert status(app, token) == 200
+
+
+@pytest.mark.parametrize(
+    "algorithm", [name for name, family in ALGORITHMS.items() if family.kty != "oct"]
+)
+def test_each_algorithm_interoperates_with_pyjwt(algorithm):
+    private = PRIVATE.get(algorithm) or PRIVATE["EdDSA" if algorithm == "Ed25519" else "RS256"]
+    clock = Clock()
+    app = new_app(clock, JWT_PRIVATE_KEY=private_pem(private), JWT_ALGORITHM=algorithm)
+    verifier = new_app(clock, JWT_PUBLIC_KEY=public_pem(private), JWT_ALGORITHM=algorithm)
+    token = issue(app)
+    assert status(verifier, token) == 200
+    theirs = "EdDSA" if algorithm == "Ed25519" else algorithm
+    claims = {"identity": 1, "exp": clock() + 60, "iat": clock(), "nbf": clock()}
+    assert status(app, pyjwt.encode(claims, private, algorithm=theirs)) == 200
+    if theirs == algorithm:
+        options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        assert pyjwt.decode(token, private.public_key(), algorithms=[theirs], options=options)
+
+
+def test_a_public_key_alone_verifies_but_does_not_issue():
+    app = new_app(JWT_PUBLIC_KEY=public_pem(PRIVATE["ES256"]))
+    with pytest.raises(ConfigError, match="no key to sign with"):
+        issue(app)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"JWT_PRIVATE_KEY": "/no/such/file"}, "JWT_PRIVATE_KEY.*No such file"),
+        ({"JWT_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}, "JWT_PRIVATE_KEY"),
+        ({"JWT_PRIVATE_KEY": public_pem(PRIVATE["ES256"])}, "put it into JWT_PUBLIC_KEY"),
+        ({"JWT_PRIVATE_KEY": private_pem(PRIVATE["ES256"]), "JWT_ALGORITHM": "RS256"}, "not one for RS256"),
+        ({"JWT_PRIVATE_KEY": private_pem(PRIVATE["ES256"]), "JWT_PUBLIC_KEY": public_pem(PRIVATE["ES384"])}, "public half"),
+        ({"JWT_PRIVATE_KEY": private_pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))}, "2048 bits"),
+        ({"JWT_PRIVATE_KEY": private_pem(ec.generate_private_key(ec.SECP256K1()))}, "secp256k1"),
+        ({"SECRET_KEY": public_pem(PRIVATE["ES256"])}, "asymmetric key"),
+        ({"JWT_KEY_FILE": "/no/such/keys.json"}, "flask jwt keys generate --file"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)  # fmt: skip
+def test_unusable_keys_are_told_at_start(config, message):
+    with pytest.raises(ConfigError, match=message):
+        new_app(**config)
+
+
+def test_a_key_never_shows_its_material():
+    key = Key.from_secret(SECRET.encode())
+    assert SECRET not in repr(key)
+    assert SECRET not in str(key.kid)
+    assert Key.from_secret(SECRET.encode()).kid == key.kid != Key.generate("HS256").kid
+
+
+def test_kid_is_the_rfc_7638_thumbprint():
+    """The example of RFC 7638 section 3.1."""
+    key = Key.from_jwk(
+        {
+            "kty": "RSA",
+            "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+            "e": "AQAB",
+            "alg": "RS256",
+        }
+    )  # fmt: skip
+    assert key.kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+# secrets
+
+
+def test_secret_key_fallbacks_verify_and_do_not_sign():
+    clock = Clock()
+    old = "an-older-secret-of-32-bytes-long"
+    token = issue(new_app(clock, SECRET_KEY=old))
+    app = new_app(clock)
+    assert status(app, token) == 401
+    app.config["SECRET_KEY_FALLBACKS"] = [old]
+    assert status(app, token) == 200
+    assert pyjwt.decode(
+        issue(app), SECRET, algorithms=["HS256"], options={"verify_nbf": False, "verify_iat": False}
+    )
+    app.config["SECRET_KEY_FALLBACKS"] = []
+    assert status(app, token) == 401, "seen before or not, its key is gone"
+
+
+def test_fallbacks_are_flask_s_and_not_those_of_an_own_jwt_secret():
+    old = "an-older-secret-of-32-bytes-long"
+    token = issue(new_app(SECRET_KEY=old))
+    app = new_app(JWT_SECRET_KEY="own-secret-for-tokens-of-32-byte", SECRET_KEY_FALLBACKS=[old])
+    assert status(app, token) == 401
+
+
+# publishing
+
+
+def test_jwks_holds_public_members_only(key_file):
+    response = new_app(JWT_KEY_FILE=key_file).test_client().get("/.well-known/jwks.json")
+    assert response.headers["Cache-Control"] == "max-age=600"
+    (key,) = response.get_json()["keys"]
+    assert set(key) == {"kty", "crv", "x", "kid", "alg", "use"}
+
+
+def test_others_can_verify_with_the_published_key():
+    app = new_app(JWT_PRIVATE_KEY=private_pem(PRIVATE["ES256"]))
+    document = app.test_client().get("/.well-known/jwks.json").get_json()
+    key = pyjwt.PyJWKSet.from_dict(document)[pyjwt.get_unverified_header(issue(app))["kid"]]
+    options = {"verify_nbf": False, "verify_iat": False}
+    assert pyjwt.decode(issue(app), key, algorithms=["ES256"], options=options)["identity"] == 1
+
+
+def test_no_secret_is_ever_published(tmp_path):
+    assert new_app().test_client().get("/.well-known/jwks.json").status_code == 404
+    path = tmp_path / "keys.json"
+    Flask("tool").test_cli_runner().invoke(generate, ["--file", str(path), "--algorithm", "HS256"])
+    app = new_app(JWT_KEY_FILE=path)
+    assert status(app, issue(app)) == 200
+    assert app.test_client().get("/.well-known/jwks.json").get_json() == {"keys": []}
+
+
+def test_jwks_rule_can_be_moved_and_turned_off(key_file):
+    assert (
+        new_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE="/keys")
+        .test_client()
+        .get("/keys")
+        .status_code
+        == 200
+    )
+    off = new_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE=None)
+    assert off.test_client().get("/.well-known/jwks.json").status_code == 404
+
+
+# the key file
+
+
+@pytest.fixture
+def watched(key_file, monkeypatch):
+    """An application with a key file, and a function that lets a second pass."""
+    import flask_jwt._context as context
+
+    passed = Clock(0)
+    monkeypatch.setattr(context.time, "monotonic", passed)
+    clock = Clock()
+    document = json.loads(key_file.read_text())
+    document["keys"][0]["sign_from"] = clock() - 1000
+    key_file.write_text(json.dumps(document))
+    return new_app(clock, JWT_KEY_FILE=key_file), clock, lambda: passed.tick(1)
+
+
+def states(app):
+    return [key["state"] for key in json.loads(run(app, "keys", "list", "--json").output)]
+
+
+def test_generated_file_is_its_owner_s_only_and_never_replaced(key_file):
+    assert stat.S_IMODE(os.stat(key_file).st_mode) == 0o600
+    before = key_file.read_bytes()
+    result = Flask("tool").test_cli_runner().invoke(generate, ["--file", str(key_file)])
+    assert result.exit_code == 1
+    assert "exists already" in result.output
+    assert key_file.read_bytes() == before
+
+
+def test_a_file_that_others_can_read_is_refused(key_file):
+    key_file.chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        new_app(JWT_KEY_FILE=key_file)
+
+
+def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
+    app, clock, second = watched
+    client = app.test_client()
+    first = issue(app)
+    result = run(app, "keys", "rotate")
+    assert result.exit_code == 0, result.output
+    assert states(app) == ["active", "next"]
+    second()
+    kid = pyjwt.get_unverified_header(first)["kid"]
+    assert len(client.get("/.well-known/jwks.json").get_json()["keys"]) == 2
+    assert pyjwt.get_unverified_header(issue(app))["kid"] == kid
+    clock.tick(600)
+    late = issue(app)
+    assert pyjwt.get_unverified_header(late)["kid"] != kid
+    assert states(app) == ["retired", "active"]
+    assert status(app, first) == 401, "expired long since"
+    clock.tick(309)
+    assert states(app) == ["retired", "active"]
+    clock.tick(2)
+    assert states(app) == ["gone", "active"]
+    assert run(app, "keys", "prune").exit_code == 0
+    assert states(app) == ["active"]
+
+
+def test_a_client_is_never_refused_while_its_token_lives_through_two_rotations(watched):
+    app, clock, second = watched
+    tokens = []
+    for step in range(120):
+        if step in (20, 70):
+            assert run(app, "keys", "rotate").exit_code == 0
+        second()
+        tokens.append((clock(), issue(app)))
+        for issued, token in tokens:
+            alive = clock() - issued < 310
+            assert (status(app, token) == 200) is alive, f"{clock() - issued} s old at step {step}"
+        tokens = [(issued, token) for issued, token in tokens if clock() - issued < 320]
+        clock.tick(30)
+
+
+def test_a_second_rotation_waits_for_the_first_unless_told_now(watched):
+    app, clock, second = watched
+    assert run(app, "keys", "rotate").exit_code == 0
+    result = run(app, "keys", "rotate")
+    assert result.exit_code == 1
+    assert "rotation is under way" in result.output
+    assert run(app, "keys", "rotate", "--now").exit_code == 0
+    assert states(app) == ["retired", "active"]
+
+
+def test_a_removed_key_s_tokens_are_refused_at_once_cached_or_not(watched):
+    app, clock, second = watched
+    seen, unseen = issue(app), issue(app)
+    assert status(app, seen) == 200
+    assert run(app, "keys", "rotate", "--now").exit_code == 0
+    second()
+    assert status(app, seen) == 200
+    kid = pyjwt.get_unverified_header(seen)["kid"]
+    assert run(app, "keys", "prune", kid).exit_code == 0
+    second()
+    assert [status(app, seen), status(app, unseen)] == [401, 401]
+
+
+def test_a_retired_key_s_cached_tokens_end_with_it(watched):
+    app, clock, second = watched
+    token = issue(app, expires_delta=10_000)
+    run(app, "keys", "rotate", "--now", "--keep-for", "100")
+    second()
+    assert status(app, token) == 200
+    clock.tick(101)
+    assert status(app, token) == 401
+
+
+def test_the_last_key_is_not_pruned(watched):
+    app, clock, second = watched
+    kid = pyjwt.get_unverified_header(issue(app))["kid"]
+    assert run(app, "keys", "prune", kid).exit_code == 1
+    assert run(app, "keys", "prune", "nonesuch").exit_code == 1
+    assert states(app) == ["active"]
+
+
+def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched, key_file, caplog):
+    app, clock, second = watched
+    token = issue(app)
+    key_file.write_text("{")
+    second()
+    assert status(app, token) == 200
+    assert "Keys are as they were" in caplog.text
+
+
+def test_the_file_is_looked_at_once_a_second_at_most(watched, monkeypatch):
+    import flask_jwt._keyring as keyring
+
+    app, clock, second = watched
+    token = issue(app)
+    looked = []
+    real = os.stat
+    monkeypatch.setattr(keyring.os, "stat", lambda *a, **k: looked.append(a) or real(*a, **k))
+    for _ in range(20):
+        status(app, token)
+    assert looked == []
+    second()
+    for _ in range(20):
+        status(app, token)
+    assert len(looked) == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "[]", "{}", '{"keys": {}}', '{"keys": [1]}', '{"keys": [{}]}', "\ufeff{}",
+        '{"keys": [{"kty": "oct", "alg": "HS256", "k": "c2hvcnQ"}]}',
+        '{"keys": [{"kty": "oct", "alg": "HS256", "k": "=", "kid": "a"}]}',
+        '{"keys": [{"kty": "oct", "alg": "none", "k": ""}]}',
+        '{"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "x": "AA", "y": "AA"}]}',
+        '{"keys": [{"kty": "OKP", "crv": "X25519", "alg": "EdDSA", "x": "AA"}]}',
+        '{"keys": [{"kty": "RSA", "alg": "RS256", "n": "AA", "e": "AQAB"}]}',
+        '{"keys": [{"kty": "RSA", "alg": "RS256"}]}',
+        '{"keys": [{"kty": "oct", "alg": "HS256", "k": "%s", "use": "enc"}]}' % ("A" * 43),
+        '{"keys": [{"kty": "oct", "alg": "HS256", "k": "%s", "key_ops": ["encrypt"]}]}' % ("A" * 43),
+        '{"keys": [{"kty": "oct", "alg": "HS256", "k": "%s", "sign_from": "now"}]}' % ("A" * 43),
+    ],
+)  # fmt: skip
+def test_an_unusable_key_file_is_told_at_start(tmp_path, document):
+    path = tmp_path / "keys.json"
+    path.write_text(document)
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="keys.json"):
+        new_app(JWT_KEY_FILE=path)
+
+
+# inspect and secret
+
+
+def test_inspect_tells_verdict_and_reason(make_app, clock):
+    app = make_app()
+    token = issue(app)
+    good = run(app, "inspect", token)
+    assert good.exit_code == 0
+    assert "accepted" in good.output
+    assert "2027-01-15 08:05:00Z" in good.output, "exp, readable"
+    clock.tick(1000)
+    late = run(app, "inspect", token, "--json")
+    assert late.exit_code == 1
+    assert json.loads(late.output)["reason"] == "Signature has expired"
+    assert json.loads(late.output)["claims"]["identity"] == 1
+    piped = app.test_cli_runner().invoke(jwt_cli, ["inspect", "-"], input="rubbish\n")
+    assert piped.exit_code == 1
+    assert "Not enough segments" in piped.output
+
+
+def test_secret_is_long_and_new_each_time():
+    secrets = {run(Flask("tool"), "secret").output.strip() for _ in range(3)}
+    assert len(secrets) == 3
+    assert min(map(len, secrets)) >= 64
+
+
+# threads and apps
+
+
+def test_many_threads_share_one_small_cache(clock):
+    app = new_app(clock, JWT_CACHE_SIZE=5)
+    tokens = [issue(app) for _ in range(20)]
+    failures = []
+
+    def work():
+        client = app.test_client()
+        for token in tokens * 5:
+            if client.get("/protected", headers=bearer(token)).status_code != 200:
+                failures.append(token)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len(app.extensions["jwt"].codec()._cache) <= 5
+
+
+def test_two_apps_with_two_keys_share_neither_tokens_nor_cache(clock):
+    one = new_app(clock)
+    two = new_app(clock, SECRET_KEY="another-secret-of-32-bytes------")
+    token = issue(one)
+    assert [status(one, token), status(two, token), status(one, token)] == [200, 401, 200]
+    other = issue(two)
+    assert [status(two, other), status(one, other)] == [200, 401]
+
+
+def test_audience_and_issuer(clock):
+    app = new_app(clock, JWT_ENCODE_AUDIENCE="shop", JWT_ENCODE_ISSUER="me")
+    token = issue(app)
+    assert status(app, token) == 200
+    plain = new_app(clock)
+    assert status(plain, token) == 401, "it names an audience, and that isn't us"
+    assert status(new_app(clock, JWT_DECODE_AUDIENCE=["desk", "shop"]), token) == 200
+    assert status(new_app(clock, JWT_DECODE_AUDIENCE="desk"), token) == 401
+    assert status(new_app(clock, JWT_DECODE_AUDIENCE="shop", JWT_DECODE_ISSUER="you"), token) == 401
+    assert status(app, issue(plain)) == 401, "it lacks both"
+    with app.app_context():
+        assert decode_token(token)["aud"] == "shop"
