@@ -1,6 +1,13 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
-from ._context import _jwt, current_identity, get_jwt, get_jwt_header, get_jwt_identity
+from ._context import (
+    _jwt,
+    current_identity,
+    get_jwt,
+    get_jwt_header,
+    get_jwt_identity,
+    issued_tokens,
+)
 from ._extension import JWT
 from ._guard import (
     _default_jwt_decode_handler,
@@ -44,6 +51,7 @@ __all__ = [
     "get_jwt",
     "get_jwt_header",
     "get_jwt_identity",
+    "issued_tokens",
     "jwt_required",
     "verify_jwt_in_request",
 ]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from .errors import (
     AudienceInvalid,
     ClaimInvalid,
     ClaimMissing,
+    ConfigError,
     IssuerInvalid,
     TokenExpired,
     TokenNotYetValid,
@@ -104,3 +107,37 @@ def check_type(claims: Mapping[str, Any], expected: str) -> None:
     if actual != expected:
         known = actual if actual in ("access", "refresh") else "unknown"
         raise WrongTokenType(f"This needs a token of type {expected}, not {known}")
+
+
+def identity_of(identity: Any) -> Any:
+    """The id of a user: its ``id`` attribute or item, or *identity* where it is an id itself.
+
+    :raises ConfigError: if there is none that JSON can hold
+    """
+    if hasattr(identity, "id"):
+        found = identity.id
+    elif isinstance(identity, Mapping):
+        found = identity.get("id")
+    else:
+        found = identity
+    if isinstance(found, UUID):
+        found = str(found)
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"An identity of type {type(found).__name__} can't go into a token. Return an object "
+            "with an id that JSON can hold from the authentication handler, or write a "
+            "jwt_payload_handler."
+        ) from None
+    if found is None:
+        raise ConfigError(
+            "The identity has no id. Return an object with an id attribute, or a dict with an "
+            "'id', from the authentication handler, or write a jwt_payload_handler."
+        )
+    return found
+
+
+def subject_of(user_id: Any) -> str:
+    """*user_id* as the text of a ``sub`` claim (RFC 7519 section 4.1.2)."""
+    return user_id if isinstance(user_id, str) else json.dumps(user_id, separators=(",", ":"))

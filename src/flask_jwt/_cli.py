@@ -7,61 +7,29 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timezone
-from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
 from ._claims import TIME_CLAIMS
-from ._context import app_state
+from ._cli_sessions import sessions_cli
+from ._cli_tables import as_json, moment, table, tells_errors
+from ._context import AppState, app_state
 from ._key_sets import KeySet
 from ._keyring import PUBLISHED_FOR, prune, read_key_file, rotate, write_key_file
 from ._keys import ALGORITHMS, Key
 from .errors import ConfigError, JWTError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 jwt_cli = AppGroup("jwt", help="Keys, secrets and tokens of Flask-JWT-Too.")
 keys_cli = AppGroup("keys", help="The key file, JWT_KEY_FILE: one key signs, all verify.")
 jwt_cli.add_command(keys_cli)
+jwt_cli.add_command(sessions_cli)
 
-as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 algorithm_option = click.option(
     "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Default: EdDSA."
 )
-
-
-def tells_errors(command: Command) -> Command:
-    """Show a :class:`ConfigError` as a message, not as a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except ConfigError as error:
-            raise click.ClickException(str(error)) from None
-
-    return wrapped  # type: ignore[return-value]
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print *rows* in columns as wide as their widest cell."""
-    lines = [list(headings), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = zip(line, widths, strict=True)
-        click.echo("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
-
-
-def moment(seconds: float | None) -> str:
-    """*seconds* since the epoch as a UTC time; a dash for None."""
-    if seconds is None:
-        return "-"
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 @jwt_cli.command(with_appcontext=False)
@@ -159,11 +127,17 @@ def rotate_keys(
     keys = read_key_file(path)
     now = app_state().clock()
     new = Key.generate(algorithm or keys.active(now).algorithm)
-    lifetime = app_state().settings.longest_lifetime if keep_for is None else keep_for
+    lifetime = _longest_lifetime(app_state()) if keep_for is None else keep_for
     delay = 0 if at_once else PUBLISHED_FOR
     keys = rotate(keys, new, now=now, lifetime=lifetime, delay=delay)
     write_key_file(path, keys)
     _show(keys, now, as_json)
+
+
+def _longest_lifetime(state: AppState) -> float:
+    settings = state.settings
+    refresh = 0.0 if state.sessions is None else settings.refresh_lifetime + settings.leeway
+    return float(max(settings.access_lifetime, refresh))
 
 
 @keys_cli.command("prune")

@@ -17,6 +17,8 @@ from werkzeug.local import LocalProxy
 from ._claims import ClaimsPolicy
 from ._key_sets import KeySet
 from ._keyring import KeyFile, configured_keys
+from ._revocations import Revocations
+from ._sessions import REFRESH_CLAIMS, SessionManager, Tokens
 from ._settings import CONFIG_DEFAULTS, GUARD_OPTIONS, OPTIONS, Settings, read_settings
 from ._tokens import TokenCodec, VerifiedToken
 from .errors import ConfigError
@@ -88,6 +90,9 @@ class AppState:
         self._warned: set[str] = set()
         self._settings = self._read_settings()
         self._codec: TokenCodec | None = None
+        self._refresh_codec: TokenCodec | None = None
+        self.sessions: SessionManager | None = None
+        self.check_session: Callable[[str], None] | None = None
         self.prefixes: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -112,6 +117,11 @@ class AppState:
         elif self._key_file is not None and self._key_file.changed():
             self._codec = self._make_codec(self._key_file.keys)
         return self._codec
+
+    def refresh_codec(self) -> TokenCodec:
+        """Issues and verifies refresh tokens, with the same keys."""
+        self.codec()
+        return cast(TokenCodec, self._refresh_codec)
 
     def call(self, handler: str, *args: Any) -> Any:
         """Call the handler of that attribute name, plain or ``async``."""
@@ -158,31 +168,42 @@ class AppState:
                     "(RFC 7518 section 3.2), so it can be guessed. `flask jwt secret` prints a "
                     "good one; put it into JWT_SECRET_KEY."
                 )
-        audience = settings.decode_audience
-        if audience is None and settings.encode_audience is not None:
-            issued = settings.encode_audience
-            audience = frozenset([issued] if isinstance(issued, str) else issued)
-        issuer = settings.decode_issuer
-        if issuer is None and settings.encode_issuer is not None:
-            issuer = frozenset([settings.encode_issuer])
         policy = ClaimsPolicy(
             required=settings.required_claims,
             unchecked=settings.unchecked_claims,
             leeway=settings.leeway,
-            audience=audience,
-            issuer=issuer,
+            audience=settings.accepted_audience,
+            issuer=settings.accepted_issuer,
         )
+        strict = ClaimsPolicy(required=REFRESH_CLAIMS, leeway=settings.leeway)
+        size = settings.max_token_size
+        self._refresh_codec = TokenCodec(keys, strict, cache_size=0, max_size=size)
         self.prefixes = settings.prefixes
+        self._watch_revocations(settings)
         self._guard_config.accept()
-        return TokenCodec(
-            keys, policy, cache_size=settings.cache_size, max_size=settings.max_token_size
+        return TokenCodec(keys, policy, cache_size=settings.cache_size, max_size=size)
+
+    def _watch_revocations(self, settings: Settings) -> None:
+        self.check_session = None
+        if self.sessions is None or settings.revocation_check is None:
+            return
+        if settings.revocation_check == 0:
+            self.check_session = self.sessions.check
+            return
+        self.sessions.revocations = Revocations(
+            self.sessions.store,
+            lifetime=settings.access_lifetime,
+            staleness=settings.revocation_check,
+            clock=self.clock,
+            monotonic=time.monotonic,
         )
+        self.check_session = self.sessions.revocations.check
 
 
 class RequestState:
     """What is known of the current request's token."""
 
-    __slots__ = ("claims", "identity", "request", "verified")
+    __slots__ = ("claims", "identity", "issued", "request", "verified")
 
     def __init__(self, request: Any) -> None:
         self.request = request
@@ -190,6 +211,7 @@ class RequestState:
         self.claims: Any = {}
         """This request's own copy."""
         self.identity: Any = None
+        self.issued: Tokens | None = None
 
 
 def app_state() -> AppState:
@@ -206,6 +228,18 @@ def app_state() -> AppState:
         ) from None
 
 
+def sessions_of(state: AppState) -> SessionManager:
+    """The application's sessions.
+
+    :raises ConfigError: if it has no store to keep them in
+    """
+    if state.sessions is None:
+        raise ConfigError(
+            "Sessions need a store: set JWT_STORAGE_URI, to sqlite:///sessions.db for a start."
+        )
+    return state.sessions
+
+
 def request_state() -> RequestState | None:
     """The current request's state, if its token was looked at."""
     try:
@@ -214,6 +248,21 @@ def request_state() -> RequestState | None:
         return state if state is not None and state.request is current_request() else None
     except RuntimeError:
         return None
+
+
+def remember_issued(tokens: Tokens) -> None:
+    """Keep what this request's login or refresh gave, for its response handler."""
+    state = request_state()
+    if state is None:
+        state = current_context().g._flask_jwt = RequestState(current_request())
+    state.issued = tokens
+
+
+def issued_tokens() -> Tokens | None:
+    """What logging in or refreshing in this request gave: for an ``auth_response_handler`` that
+    writes the refresh token into an answer of its own. None where there are no sessions."""
+    state = request_state()
+    return None if state is None else state.issued
 
 
 def _verified_state(function: str) -> RequestState:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
-from ._context import AppState
+from ._binding import bind_sessions
+from ._context import AppState, app_state, sessions_of
 from ._guard import _default_jwt_decode_handler
 from ._issue import (
     _default_jwt_encode_handler,
@@ -21,14 +22,20 @@ from ._issue import (
 from ._keyring import NO_KEY
 from ._locations import _default_request_handler
 from ._responses import _default_jwt_error_handler, handle_jwt_error
-from ._settings import Settings, unknown_keys
+from ._sessions import SessionManager
+from ._settings import unknown_keys
 from ._views import (
     _default_auth_request_handler,
     _default_auth_response_handler,
     auth_view,
     jwks_view,
+    logout_view,
+    refresh_view,
+    session_view,
+    sessions_view,
 )
 from .errors import ConfigError, JWTError
+from .stores import SessionStore
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -45,6 +52,7 @@ class JWT:
     :param authentication_handler: ``(username, password)`` to the user, or None
     :param identity_handler: ``(payload)`` to the user, or None if there is none any more. Without
         this handler ``current_identity`` is the id in the token
+    :param store: where sessions are kept, instead of what ``JWT_STORAGE_URI`` names
     :param clock: seconds since the epoch; for tests
     :raises ConfigError: if the configuration can't be used
     """
@@ -55,6 +63,7 @@ class JWT:
         authentication_handler: Callable[[str, str], Any] | None = None,
         identity_handler: Callable[[Any], Any] | None = None,
         *,
+        store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.authentication_callback: Callable[..., Any] | None = authentication_handler
@@ -67,6 +76,7 @@ class JWT:
         self.jwt_payload_callback: Callable[..., Any] = _default_jwt_payload_handler
         self.jwt_error_callback: Callable[..., Any] = _default_jwt_error_handler
         self.request_callback: Callable[..., Any] = _default_request_handler
+        self._store = store
         self._clock = clock
         if app is not None:
             self.init_app(app)
@@ -80,13 +90,22 @@ class JWT:
             raise ConfigError("This application has a JWT already; call init_app once for each.")
         state = AppState(app, self, self._clock)
         _warn_of_mistakes(app)
+        bind_sessions(state, self._store)
         if state.settings.has_key:
             state.codec()  # a key that can't be used is found now, not at a request
         else:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions["jwt"] = state
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
-        _add_rules(app, state.settings)
+        _add_rules(state)
+
+    @property
+    def sessions(self) -> SessionManager:
+        """The current application's sessions: start, refresh, revoke, revoke_all, list, prune.
+
+        :raises ConfigError: if it has no store to keep them in
+        """
+        return sessions_of(app_state())
 
     def authentication_handler(self, callback: Handler) -> Handler:
         """Set ``(username, password)`` -> the user, or something false to refuse the login."""
@@ -148,12 +167,22 @@ class JWT:
         return callback
 
 
-def _add_rules(app: Flask, settings: Settings) -> None:
+def _add_rules(state: AppState) -> None:
+    app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
         options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
         app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
     if settings.jwks_url_rule is not None and settings.has_public_key:
         app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
+    if state.sessions is None:
+        return
+    if rule := settings.below_auth(settings.refresh_url_rule):
+        app.add_url_rule(rule, "jwt_refresh", refresh_view, methods=["POST"])
+    if rule := settings.below_auth(settings.logout_url_rule):
+        app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
+    if rule := settings.below_auth(settings.sessions_url_rule):
+        app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
+        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE"])
 
 
 def _warn_of_mistakes(app: Flask) -> None:

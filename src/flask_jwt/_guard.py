@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
 from typing import Any, TypeVar, cast
@@ -17,20 +20,38 @@ from ._context import (
     claimed_identity,
     current_context,
     current_request,
+    sessions_of,
 )
 from ._locations import _default_request_handler, token_in_header
 from ._responses import refused
-from .errors import JWTError, TokenInvalid, TokenMissing, UserGone
+from .errors import (
+    JWTError,
+    ReauthenticationRequired,
+    SchemeUnsupported,
+    TokenInvalid,
+    TokenMissing,
+    UserGone,
+)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def jwt_required(realm: str | None = None) -> Callable[[View], View]:
+def jwt_required(
+    realm: str | None = None,
+    *,
+    optional: bool = False,
+    fresh: bool | timedelta = False,
+    refresh: bool = False,
+) -> Callable[[View], View]:
     """Guard a view: without a good access token it answers 401 and doesn't run.
 
     Works on functions and methods, plain or ``async``. Write the parentheses.
 
     :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
+    :param optional: let a request without a token in as nobody; a bad token is refused all the same
+    :param fresh: ask for a password given lately (RFC 9470): a timedelta says how lately, True that
+        the token comes from a login and not from a refresh
+    :param refresh: ask for a refresh token instead
     :raises TypeError: if put on something that isn't a function
     """
     if callable(realm):
@@ -46,7 +67,7 @@ def jwt_required(realm: str | None = None) -> Callable[[View], View]:
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            verify_jwt_in_request(realm)
+            verify_jwt_in_request(realm, optional=optional, fresh=fresh, refresh=refresh)
             if is_async:
                 return app_state().app.ensure_sync(view)(*args, **kwargs)
             return view(*args, **kwargs)
@@ -56,7 +77,13 @@ def jwt_required(realm: str | None = None) -> Callable[[View], View]:
     return decorate
 
 
-def verify_jwt_in_request(realm: str | None = None) -> None:
+def verify_jwt_in_request(
+    realm: str | None = None,
+    *,
+    optional: bool = False,
+    fresh: bool | timedelta = False,
+    refresh: bool = False,
+) -> None:
     """Do what :func:`jwt_required` does, from inside a view or a ``before_request`` function.
 
     :raises JWTError: the refusal; left alone, it becomes the answer
@@ -65,7 +92,15 @@ def verify_jwt_in_request(realm: str | None = None) -> None:
     state = context.app.extensions.get("jwt") or app_state()
     current = context.g._flask_jwt = RequestState(current_request())
     try:
-        _verify(state, current)
+        if refresh:
+            _verify_refresh(state, current)
+        else:
+            _verify(state, current)
+        if fresh is not False:
+            _check_fresh(state, current.claims, fresh)
+    except (TokenMissing, SchemeUnsupported) as error:
+        if not optional:
+            raise refused(state, error, realm) from None
     except JWTError as error:
         raise refused(state, error, realm) from error.__cause__
 
@@ -89,19 +124,47 @@ def _verify(state: AppState, current: RequestState) -> None:
         verified = codec.verify(token, state.clock())
         if verified.type != "access":
             check_type({"type": verified.type}, "access")
+        if verified.sid is not None and state.check_session is not None:
+            state.check_session(verified.sid)
+        claims = verified.claims
         current.verified = verified
-        current.claims = verified.claims
     else:
         token = state.call("request_callback")
         if token is None:
             raise TokenMissing
-        current.claims = _decode_with_handler(state, token)
-    if handlers.identity_callback is None:
-        current.identity = claimed_identity(current.claims)
+        claims = _decode_with_handler(state, token)
+    current.claims = claims
+    _identify(state, current, claims)
+
+
+def _verify_refresh(state: AppState, current: RequestState) -> None:
+    token = _as_text(state.call("request_callback"))
+    if token is None:
+        raise TokenMissing("Request does not contain a refresh token")
+    session = sessions_of(state).verify(token)
+    current.verified = state.refresh_codec().verify(token, state.clock())
+    current.claims = current.verified.claims
+    _identify(state, current, json.loads(session.payload))
+
+
+def _identify(state: AppState, current: RequestState, payload: Any) -> None:
+    if state.handlers.identity_callback is None:
+        current.identity = claimed_identity(payload)
     else:
-        current.identity = state.call("identity_callback", current.claims)
+        current.identity = state.call("identity_callback", payload)
     if current.identity is None:
         raise UserGone
+
+
+def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
+    given: Any = claims.get("auth_time") if isinstance(claims, Mapping) else None
+    window = fresh.total_seconds() if isinstance(fresh, timedelta) else None
+    if type(given) in (int, float):
+        if window is None and claims.get("iat", math.inf) <= given:
+            return
+        if window is not None and state.clock() - given <= window:
+            return
+    raise ReauthenticationRequired(None if window is None else int(window))
 
 
 def _decode_with_handler(state: AppState, token: Any) -> Any:

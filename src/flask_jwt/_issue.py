@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
-from ._claims import RESERVED_CLAIMS
+from ._claims import RESERVED_CLAIMS, identity_of, subject_of
 from ._context import app_state
 from ._tokens import Token
 from .errors import ConfigError
+from .stores import Session
 
 
 def create_access_token(
@@ -52,40 +53,6 @@ def create_access_token(
     return state.codec().issue(payload, headers, now=state.clock())
 
 
-def identity_of(identity: Any) -> Any:
-    """The id of a user: its ``id`` attribute or item, or *identity* where it is an id itself.
-
-    :raises ConfigError: if there is none that JSON can hold
-    """
-    if hasattr(identity, "id"):
-        found = identity.id
-    elif isinstance(identity, Mapping):
-        found = identity.get("id")
-    else:
-        found = identity
-    if isinstance(found, UUID):
-        found = str(found)
-    try:
-        json.dumps(found, allow_nan=False)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"An identity of type {type(found).__name__} can't go into a token. Return an object "
-            "with an id that JSON can hold from the authentication handler, or write a "
-            "jwt_payload_handler."
-        ) from None
-    if found is None:
-        raise ConfigError(
-            "The identity has no id. Return an object with an id attribute, or a dict with an "
-            "'id', from the authentication handler, or write a jwt_payload_handler."
-        )
-    return found
-
-
-def subject_of(user_id: Any) -> str:
-    """*user_id* as the text of a ``sub`` claim (RFC 7519 section 4.1.2)."""
-    return user_id if isinstance(user_id, str) else json.dumps(user_id, separators=(",", ":"))
-
-
 def _issued_claims(identity: Any, expires: float) -> dict[str, Any]:
     state = app_state()
     settings = state.settings
@@ -108,9 +75,46 @@ def _issued_claims(identity: Any, expires: float) -> dict[str, Any]:
     return claims
 
 
+class _Login(NamedTuple):
+    auth_time: int
+    session: Session | None
+
+
+_login: ContextVar[_Login | None] = ContextVar("flask_jwt_login", default=None)
+
+
+@contextmanager
+def issuing(auth_time: float, session: Session | None = None) -> Iterator[None]:
+    """Within this context the encode handler's tokens belong to a login.
+
+    :param auth_time: when the password was given, seconds since the epoch
+    """
+    reset = _login.set(_Login(int(auth_time), session))
+    try:
+        yield
+    finally:
+        _login.reset(reset)
+
+
+def _with_login(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """*payload* with ``sid`` and ``auth_time`` where there is a session: without them a payload
+    handler's tokens could not be revoked."""
+    login = _login.get()
+    if login is None or login.session is None:
+        return payload
+    claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
+    if type(claims.get("exp")) in (int, float):
+        claims["exp"] = min(claims["exp"], int(login.session.expires_at))
+    return claims
+
+
 def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     """The claims of a new access token for *identity*."""
-    return _issued_claims(identity, app_state().settings.expiration)
+    claims = _issued_claims(identity, app_state().settings.expiration)
+    login = _login.get()
+    if login is not None:
+        claims["auth_time"] = login.auth_time
+    return claims
 
 
 def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:  # noqa: ARG001
@@ -130,4 +134,4 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     headers = state.call("jwt_headers_callback", identity)
-    return state.codec().issue(payload, headers, now=state.clock())
+    return state.codec().issue(_with_login(payload), headers, now=state.clock())

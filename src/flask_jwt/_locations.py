@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._context import app_state, current_request
-from .errors import AuthorizationInvalid
+from .errors import AuthorizationInvalid, SchemeUnsupported
 
 
 def token_in_header(value: str | None, prefixes: tuple[str, ...]) -> str | None:
@@ -16,7 +16,7 @@ def token_in_header(value: str | None, prefixes: tuple[str, ...]) -> str | None:
     if not parts:
         return None
     if parts[0].lower() not in prefixes:
-        raise AuthorizationInvalid("Unsupported authorization type")
+        raise SchemeUnsupported
     if len(parts) == 1:
         raise AuthorizationInvalid("Token missing")
     if len(parts) > 2:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from flask import Response, jsonify
 
 from ._context import AppState
-from .errors import JWTError
+from .errors import JWTError, ReauthenticationRequired
 
 logger = logging.getLogger("flask_jwt")
 
@@ -20,6 +22,15 @@ def refused(state: AppState, error: JWTError, realm: str | None = None) -> JWTEr
         error.realm = realm
         error.renderer = partial(_render, state)
     return error
+
+
+@contextmanager
+def answering(state: AppState) -> Iterator[None]:
+    """Within this context a refusal gets the application's answer."""
+    try:
+        yield
+    except JWTError as error:
+        raise refused(state, error) from error.__cause__
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
@@ -44,6 +55,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
     parameters = {"realm": error.realm or state.settings.realm}
     if error.challenge is not None:
         parameters.update(error=error.challenge, error_description=str(error.description))
+        if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
+            parameters["max_age"] = str(error.max_age)
     quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
     return f"{state.settings.prefix} {quoted}"
 

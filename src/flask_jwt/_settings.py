@@ -42,6 +42,24 @@ def _duration(value: Any) -> float:
     return seconds
 
 
+def _lifetime(value: Any) -> float:
+    seconds = _seconds(value)
+    if seconds <= 0:
+        raise ValueError("write a number of seconds or a timedelta, more than 0")
+    return seconds
+
+
+def _staleness(value: Any) -> float | None:
+    if value is None or value is False:
+        return None
+    if value == "always":
+        return 0.0
+    try:
+        return _duration(value)
+    except ValueError:
+        raise ValueError("write 'always', a number of seconds, or None to check nothing") from None
+
+
 def _count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
@@ -63,7 +81,7 @@ def _prefix(value: Any) -> str:
 def _rule(value: Any) -> str | None:
     if value is None or value is False or value == "":
         return None
-    if isinstance(value, str) and value.startswith("/"):
+    if isinstance(value, str) and value.startswith(("/", "{auth}/")):
         return value
     raise ValueError("write a URL rule that starts with '/', or None for no endpoint")
 
@@ -185,6 +203,7 @@ GUARD_OPTIONS: dict[str, Option] = dict(
         ("JWT_DECODE_ISSUER", Option("decode_issuer", None, _one_or_more)),
         ("JWT_ENCODE_AUDIENCE", Option("encode_audience", None, _issued_audience)),
         ("JWT_ENCODE_ISSUER", Option("encode_issuer", None, lambda v: v and _text(v))),
+        ("JWT_REVOCATION_CHECK", Option("revocation_check", 10, _staleness)),
         ("JWT_CACHE_SIZE", Option("cache_size", 10_000, _count)),
         ("JWT_MAX_TOKEN_SIZE", Option("max_token_size", 8192, _count)),
     ]
@@ -203,6 +222,15 @@ OPTIONS: dict[str, Option] = {
             ("JWT_JWKS_URL_RULE", Option("jwks_url_rule", "/.well-known/jwks.json", _rule)),
             _native("JWT_EXPIRATION_DELTA", "expiration", _seconds),
             _native("JWT_NOT_BEFORE_DELTA", "not_before", _seconds),
+            ("JWT_STORAGE_URI", Option("storage_uri", None, lambda v: v and _text(v))),
+            ("JWT_STORE_TIMEOUT", Option("store_timeout", 2, _lifetime)),
+            ("JWT_REFRESH_TOKEN_EXPIRES", Option("refresh_lifetime", 30 * 86400, _lifetime)),
+            ("JWT_SESSION_IDLE", Option("session_idle", None, lambda v: v and _lifetime(v))),
+            ("JWT_REFRESH_GRACE", Option("refresh_grace", 30, _duration)),
+            ("JWT_MAX_SESSIONS", Option("max_sessions", None, lambda v: v and _count(v))),
+            ("JWT_REFRESH_URL_RULE", Option("refresh_url_rule", "{auth}/refresh", _rule)),
+            ("JWT_LOGOUT_URL_RULE", Option("logout_url_rule", "{auth}/logout", _rule)),
+            ("JWT_SESSIONS_URL_RULE", Option("sessions_url_rule", "{auth}/sessions", _rule)),
         ]
     ),
 }
@@ -229,6 +257,8 @@ class Settings:
     decode_issuer: frozenset[str] | None
     encode_audience: str | tuple[str, ...] | None
     encode_issuer: str | None
+    revocation_check: float | None
+    """Seconds for which a revocation may go unnoticed; 0: none; None: it isn't looked for."""
     cache_size: int
     max_token_size: int
     realm: str
@@ -240,6 +270,15 @@ class Settings:
     password_key: str
     expiration: float
     not_before: float
+    storage_uri: str | None
+    store_timeout: float
+    refresh_lifetime: float
+    session_idle: float | None
+    refresh_grace: float
+    max_sessions: int | None
+    refresh_url_rule: str | None
+    logout_url_rule: str | None
+    sessions_url_rule: str | None
     given: frozenset[str]
     """Names of the options the developer set; the others hold defaults."""
 
@@ -262,9 +301,31 @@ class Settings:
         return frozenset(unchecked)
 
     @property
-    def longest_lifetime(self) -> float:
-        """Seconds after its issue until the last token of a key has expired."""
+    def accepted_audience(self) -> frozenset[str] | None:
+        """Accepted ``aud``: ``JWT_DECODE_AUDIENCE``, else what this application issues."""
+        if self.decode_audience is None and self.encode_audience is not None:
+            return _one_or_more(self.encode_audience)
+        return self.decode_audience
+
+    @property
+    def accepted_issuer(self) -> frozenset[str] | None:
+        """Accepted ``iss``: ``JWT_DECODE_ISSUER``, else what this application issues."""
+        if self.decode_issuer is None and self.encode_issuer is not None:
+            return frozenset([self.encode_issuer])
+        return self.decode_issuer
+
+    @property
+    def access_lifetime(self) -> float:
+        """Seconds for which an access token is accepted after its issue."""
         return self.not_before + self.expiration + self.leeway
+
+    def below_auth(self, rule: str | None) -> str | None:
+        """*rule* with ``{auth}`` replaced by ``JWT_AUTH_URL_RULE``; None without that."""
+        if rule is None or not rule.startswith("{auth}"):
+            return rule
+        if self.auth_url_rule is None:
+            return None
+        return rule.replace("{auth}", self.auth_url_rule.rstrip("/"), 1)
 
     @property
     def has_public_key(self) -> bool:

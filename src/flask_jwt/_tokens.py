@@ -33,6 +33,11 @@ class Token(str):
         return str(self)
 
 
+def as_token(token: str | bytes) -> Token:
+    """What an encode handler returned, text or bytes as PyJWT 1 did."""
+    return Token(token.decode("ascii") if isinstance(token, bytes) else token)
+
+
 class VerifiedToken:
     """A token found good. It may be shared by requests, so it hands out copies only."""
 

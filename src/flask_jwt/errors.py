@@ -6,6 +6,7 @@
     └── AuthError                          what this package raises itself
         ├── TokenMissing              401  token_missing
         ├── AuthorizationInvalid      401  token_invalid
+        │   └── SchemeUnsupported
         ├── TokenInvalid              401  token_invalid      jwt.InvalidTokenError
         │   ├── TokenMalformed                                jwt.DecodeError
         │   ├── SignatureInvalid                              jwt.InvalidSignatureError
@@ -17,10 +18,14 @@
         │   ├── TokenNotYetValid                              jwt.ImmatureSignatureError
         │   ├── TokenExpired               token_expired      jwt.ExpiredSignatureError
         │   ├── TokenRevoked               token_revoked
-        │   └── WrongTokenType             wrong_token_type
+        │   ├── WrongTokenType             wrong_token_type
+        │   └── RefreshReused              refresh_reused
+        ├── ReauthenticationRequired  401  insufficient_user_authentication
         ├── UserGone                  401  user_gone
         ├── LoginMalformed            400  login_malformed
-        └── CredentialsInvalid        401  invalid_credentials
+        ├── CredentialsInvalid        401  invalid_credentials
+        ├── SessionUnknown            404  session_unknown
+        └── StoreUnavailable          503  store_unavailable
 
     ConfigError                            RuntimeError: the developer's to mend, never a client's
 
@@ -162,6 +167,13 @@ class AuthorizationInvalid(AuthError):
     challenge = "invalid_request"
 
 
+class SchemeUnsupported(AuthorizationInvalid):
+    """The ``Authorization`` header is of another scheme, and so perhaps not meant for us."""
+
+    def __init__(self, description: str = "Unsupported authorization type") -> None:
+        super().__init__(description)
+
+
 class TokenInvalid(AuthError, jwt.InvalidTokenError):
     """The token can't be accepted."""
 
@@ -244,6 +256,29 @@ class WrongTokenType(TokenInvalid):
     error_code = "wrong_token_type"
 
 
+class RefreshReused(TokenInvalid):
+    """A refresh token was used again after its grace: it may be stolen, so its session is over."""
+
+    error_code = "refresh_reused"
+
+    def __init__(
+        self, description: str = "This refresh token was used before; log in again"
+    ) -> None:
+        super().__init__(description)
+
+
+class ReauthenticationRequired(AuthError):
+    """The password was given too long ago for this (RFC 9470)."""
+
+    title = "Authorization Required"
+    error_code = "insufficient_user_authentication"
+    challenge = "insufficient_user_authentication"
+
+    def __init__(self, max_age: int | None = None) -> None:
+        self.max_age = max_age
+        super().__init__("Log in again to do this")
+
+
 class UserGone(AuthError):
     """The token is good, but its user is no more."""
 
@@ -271,3 +306,35 @@ class CredentialsInvalid(AuthError):
 
     def __init__(self, description: str = "Invalid credentials") -> None:
         super().__init__(description)
+
+
+class SessionUnknown(AuthError):
+    """There is no such session, or it is somebody else's."""
+
+    title = "Not Found"
+    status = 404
+    error_code = "session_unknown"
+
+    def __init__(self, description: str = "You have no such session") -> None:
+        super().__init__(description)
+
+
+class StoreUnavailable(AuthError):
+    """The session store can't be reached; nothing was allowed, and a later try may succeed."""
+
+    title = "Service Unavailable"
+    status = 503
+    error_code = "store_unavailable"
+    lost_connection = False
+    """Whether a new connection may do: the server has closed the one that was used."""
+
+    def __init__(self, description: str = "The session store does not answer; try again") -> None:
+        super().__init__(description, headers={"Retry-After": "2"})
+
+    @classmethod
+    def because(cls, cause: Exception, *, lost_connection: bool = False) -> StoreUnavailable:
+        """The refusal for a driver's error, which stays out of the answer."""
+        error = cls()
+        error.lost_connection = lost_connection
+        error.__cause__ = cause
+        return error

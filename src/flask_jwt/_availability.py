@@ -1,0 +1,72 @@
+"""What happens while the session store is down: fail fast, say so once, recover by itself."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .errors import StoreUnavailable
+from .stores import SessionStore
+
+logger = logging.getLogger("flask_jwt")
+
+FAIL_FAST_FOR = 1.0
+"""Seconds after a failure in which the store isn't asked again, so that no request waits for it."""
+
+
+class WatchedStore:
+    """A :class:`SessionStore` that asks another one, unless it has just failed to answer.
+
+    An operation whose connection turned out to be lost is tried once more on a new one: every
+    operation may be repeated, a rotation because of the grace.
+
+    :param monotonic: seconds that only grow
+    """
+
+    def __init__(self, store: SessionStore, monotonic: Callable[[], float]) -> None:
+        self.store = store
+        self._monotonic = monotonic
+        self._failed_at: float | None = None
+        self._is_known = False
+
+    def __getattr__(self, name: str) -> Any:
+        operation = getattr(self.store, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            if self._failed_at is not None and self._monotonic() - self._failed_at < FAIL_FAST_FOR:
+                raise StoreUnavailable
+            try:
+                try:
+                    answer = operation(*args, **kwargs)
+                except StoreUnavailable as error:
+                    if not error.lost_connection:
+                        raise
+                    answer = operation(*args, **kwargs)
+            except StoreUnavailable as error:
+                self._fail(error)
+                raise
+            if self._failed_at is not None:
+                self._failed_at = None
+                logger.warning("The session store answers again")
+            if not self._is_known:
+                self._is_known = True
+                self._advise()
+            return answer
+
+        self.__dict__[name] = watched
+        return watched
+
+    def _fail(self, error: StoreUnavailable) -> None:
+        if self._failed_at is None:
+            cause = error.__cause__
+            reason = str(cause).partition("\n")[0] if cause else error.description
+            logger.error("The session store does not answer: %s: %s", type(cause).__name__, reason)
+        self._failed_at = self._monotonic()
+
+    def _advise(self) -> None:
+        try:
+            for sentence in self.store.warnings():
+                logger.warning("%s", sentence)
+        except StoreUnavailable as error:
+            self._fail(error)

@@ -1,0 +1,62 @@
+"""Binds the sessions, which know no framework, to a Flask application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from . import signals
+from ._availability import WatchedStore
+from ._context import AppState, claimed_identity
+from ._issue import issuing
+from ._sessions import Application, SessionManager, SessionPolicy
+from ._tokens import Token, as_token
+from .stores import Session, SessionStore, open_store
+
+
+def bind_sessions(state: AppState, store: SessionStore | None) -> None:
+    """Give *state* its sessions, if a store is passed or configured."""
+    settings = state.settings
+    if store is None:
+        if settings.storage_uri is None:
+            return
+        store = open_store(settings.storage_uri, settings.store_timeout)
+
+    def policy() -> SessionPolicy:
+        now = state.settings
+        return SessionPolicy(
+            lifetime=now.refresh_lifetime,
+            idle=now.session_idle,
+            grace=now.refresh_grace,
+            maximum=now.max_sessions,
+            access_lifetime=now.access_lifetime,
+        )
+
+    def payload(identity: Any) -> Mapping[str, Any]:
+        claims: Mapping[str, Any] = state.call("jwt_payload_callback", identity)
+        return claims
+
+    def access_token(identity: Any, session: Session) -> Token:
+        with issuing(session.created_at, session):
+            return as_token(state.call("jwt_encode_callback", identity))
+
+    def user(claims: Mapping[str, Any]) -> Any:
+        if state.handlers.identity_callback is None:
+            return claimed_identity(claims)
+        return state.call("identity_callback", claims)
+
+    def notify(name: str, **facts: Any) -> None:
+        getattr(signals, name).send(state.app, **facts)
+
+    application = Application(
+        policy=policy,
+        codec=state.refresh_codec,
+        payload=payload,
+        access_token=access_token,
+        user=user,
+        notify=notify,
+        clock=state.clock,
+    )
+    watched: Any = WatchedStore(store, time.monotonic)
+    state.sessions = SessionManager(watched, application)

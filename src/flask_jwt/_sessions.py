@@ -1,0 +1,321 @@
+"""Sessions: start, refresh (rotation, grace, reuse), revoke, list. The only place that rotates."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ._claims import TIME_CLAIMS, check_type, identity_of, subject_of
+from ._revocations import Revocations
+from ._tokens import TokenCodec
+from .errors import (
+    ClaimInvalid,
+    RefreshReused,
+    StoreUnavailable,
+    TokenExpired,
+    TokenRevoked,
+    UserGone,
+)
+from .stores import Session, SessionStore
+
+KEPT_AFTER_END = 3600.0
+"""Seconds that an ended session is kept at least, so that its user can be told why."""
+
+PRUNE_BATCH = 500
+"""Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
+
+REFRESH_CLAIMS = frozenset({"exp", "iat", "sid", "gen", "sub", "payload", "auth_time"})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long sessions live, in seconds.
+
+    :param lifetime: the absolute limit, counted from the login; rotation never extends it
+    :param idle: the limit between two refreshes, or None
+    :param grace: for so long the previous refresh token is answered with the present one; 0: never
+    :param maximum: active sessions of one subject, or None; the oldest goes
+    :param access_lifetime: the longest life of an access token, leeway included
+    """
+
+    lifetime: float
+    idle: float | None
+    grace: float
+    maximum: int | None
+    access_lifetime: float
+
+
+class Tokens(NamedTuple):
+    """What a login or a refresh gives."""
+
+    access_token: str
+    refresh_token: str
+    session: Session
+
+    def __repr__(self) -> str:
+        return f"<Tokens of session {self.session.sid}>"
+
+
+class Application(NamedTuple):
+    """What sessions need of the application they are part of."""
+
+    policy: Callable[[], SessionPolicy]
+    codec: Callable[[], TokenCodec]
+    """Issues and verifies refresh tokens."""
+    payload: Callable[[Any], Mapping[str, Any]]
+    """The claims of an access token for a user."""
+    access_token: Callable[[Any, Session], str]
+    """An access token for a user, in a session."""
+    user: Callable[[Mapping[str, Any]], Any]
+    """The user of a payload, or None if there is none any more."""
+    notify: Callable[..., None]
+    """Told of events, by name, with facts that are never tokens."""
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+
+
+class SessionManager:
+    """The sessions of one application.
+
+    :param store: where they are kept
+    :param application: what they are part of
+
+    :attr:`revocations` is what the guard knows of revoked sessions, and is told at once of those
+    revoked here; None where the guard asks the store itself, or nobody.
+    """
+
+    def __init__(self, store: SessionStore, application: Application) -> None:
+        self.store = store
+        self._app = application
+        self.revocations: Revocations | None = None
+
+    def start(
+        self,
+        identity: Any,
+        *,
+        label: str | None = None,
+        user_agent: str | None = None,
+        ip: str | None = None,
+    ) -> Tokens:
+        """Begin a session for a user who has just proved who they are.
+
+        :param identity: a user object or dict with an ``id``, or the id itself
+        :param label: the device's name, for its user to recognize
+        :raises StoreUnavailable: if it can't be kept
+        """
+        policy = self._app.policy()
+        moment = self._app.clock()
+        # Whole seconds, so that the claims of its tokens say exactly what its row says.
+        now = float(int(moment))
+        payload = self._app.payload(identity)
+        session = Session(
+            sid=secrets.token_hex(16),
+            subject=_subject(payload, identity),
+            payload=json.dumps({name: payload[name] for name in payload if name not in _FLEETING}),
+            generation=0,
+            created_at=now,
+            rotated_at=now,
+            expires_at=now + int(policy.lifetime),
+            idle_expires_at=None if policy.idle is None else moment + policy.idle,
+            user_agent=_shown(user_agent, 255),
+            ip=_shown(ip, 45),
+            label=_shown(label, 255),
+        )
+        self.store.create(session)
+        if policy.maximum is not None:
+            self._end_oldest(session, policy.maximum, moment)
+        self._app.notify("session_started", session=session)
+        return self._tokens(identity, session)
+
+    def refresh(self, token: str) -> Tokens:
+        """Exchange a refresh token for new tokens.
+
+        The refresh token given is then used up. Given once more within the grace it is answered
+        with the same new one, so that tabs and retries converge; given later it is taken for
+        stolen, and its session ends.
+
+        :raises RefreshReused: if so
+        :raises TokenInvalid: or the subclass that says what else is wrong
+        :raises UserGone: if there is no such user any more; the session ends
+        :raises StoreUnavailable: if the store can't be asked; nothing has changed for the caller
+        """
+        now = self._app.clock()
+        presented = self._read(token, now)
+        identity = self._app.user(json.loads(presented.payload))
+        if identity is None:
+            self.revoke(presented.sid)
+            raise UserGone
+        policy = self._app.policy()
+        idle = None if policy.idle is None else now + policy.idle
+        generation = presented.generation
+        if self.store.rotate(presented.sid, generation, now=now, idle_expires_at=idle):
+            session = replace(presented, generation=generation + 1, rotated_at=now)
+            self._app.notify("session_refreshed", session=session)
+        else:
+            session = self._converge(presented, policy.grace, now)
+        return self._tokens(identity, session)
+
+    def revoke(self, sid: str) -> bool:
+        """End a session: its refresh token at once, its access tokens within the staleness that
+        ``JWT_REVOCATION_CHECK`` tolerates.
+
+        :returns: True if nobody had ended it before
+        """
+        now = self._app.clock()
+        is_first = self.store.revoke(sid, now)
+        if self.revocations is not None:
+            self.revocations.add(sid, now)
+        if is_first:
+            self._app.notify("session_revoked", sid=sid)
+        return is_first
+
+    def revoke_all(self, subject: Any, keep: str | None = None) -> int:
+        """End all sessions of a user, but for that of the sid *keep*.
+
+        :param subject: the user, their id, or the ``sub`` of their tokens
+        :returns: how many were ended
+        """
+        return sum(
+            self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
+        )
+
+    def list(self, subject: Any) -> list[Session]:
+        """A user's active sessions, oldest first.
+
+        :param subject: the user, their id, or the ``sub`` of their tokens
+        """
+        return self.store.list_active(subject_of(identity_of(subject)), self._app.clock())
+
+    def get(self, sid: str) -> Session | None:
+        """A session, over though it may be; None if it is unknown."""
+        return self.store.get(sid)
+
+    def count(self) -> dict[str, int]:
+        """How many sessions are active, revoked and expired."""
+        return self.store.count(self._app.clock())
+
+    def prune(self, *, on_batch: Callable[[int], None] | None = None) -> int:
+        """Forget the sessions that ended longer ago than any token of theirs can be shown.
+
+        :param on_batch: called with the number forgotten after each short transaction
+        :returns: how many were forgotten
+        """
+        before = self._app.clock() - max(KEPT_AFTER_END, self._app.policy().access_lifetime)
+        total = 0
+        while forgotten := self.store.prune(before, PRUNE_BATCH):
+            total += forgotten
+            if on_batch is not None:
+                on_batch(forgotten)
+        return total
+
+    def verify(self, token: str) -> Session:
+        """The session whose present refresh token this is, or was within the grace.
+
+        It uses nothing up and ends nothing; :meth:`refresh` does.
+
+        :raises TokenRevoked: if the session is over, or the token was rotated longer ago
+        :raises TokenInvalid: or the subclass that says what else is wrong
+        """
+        now = self._app.clock()
+        presented = self._read(token, now)
+        current = self.store.get(presented.sid)
+        if current is None or not current.is_active(now):
+            raise TokenRevoked
+        age = now - current.rotated_at if current.generation != presented.generation else 0
+        if (
+            current.generation - presented.generation not in (0, 1)
+            or age > self._app.policy().grace
+        ):
+            raise TokenRevoked
+        return current
+
+    def check(self, sid: str) -> None:
+        """Ask the store itself whether a session is active.
+
+        :raises TokenRevoked: if not
+        """
+        session = self.store.get(sid)
+        if session is None or not session.is_active(self._app.clock()):
+            raise TokenRevoked
+
+    def _read(self, token: str, now: float) -> Session:
+        """The session as *token* tells it."""
+        claims = self._app.codec().verify(token, now).claims
+        check_type(claims, "refresh")
+        sid, generation, payload = claims["sid"], claims["gen"], claims["payload"]
+        is_ours = (
+            isinstance(sid, str)
+            and type(generation) is int
+            and isinstance(payload, dict)
+            and isinstance(claims["sub"], str)
+            and type(claims["auth_time"]) is int
+        )
+        if not is_ours:
+            raise ClaimInvalid("The refresh token is none of ours")
+        return Session(
+            sid=sid,
+            subject=claims["sub"],
+            payload=json.dumps(payload),
+            generation=generation,
+            created_at=claims["auth_time"],
+            rotated_at=claims["iat"],
+            expires_at=claims["exp"],
+        )
+
+    def _converge(self, presented: Session, grace: float, now: float) -> Session:
+        """The session as it is, if *presented* is just what it was; otherwise its end."""
+        current = self.store.get(presented.sid)
+        if current is None or current.revoked_at is not None:
+            raise TokenRevoked
+        if not current.is_active(now):
+            raise TokenExpired("Session has expired")
+        ahead = current.generation - presented.generation
+        if ahead == 1 and grace > 0 and now - current.rotated_at <= grace:
+            return current
+        if ahead < 1:
+            # The row is behind the token: it changed between our two looks, or was restored.
+            raise StoreUnavailable
+        self.revoke(presented.sid)
+        self._app.notify("refresh_token_reused", session=current, generation=presented.generation)
+        raise RefreshReused
+
+    def _tokens(self, identity: Any, session: Session) -> Tokens:
+        moment = int(session.rotated_at)
+        claims = {
+            "type": "refresh",
+            "sid": session.sid,
+            "gen": session.generation,
+            "sub": session.subject,
+            "payload": json.loads(session.payload),
+            "auth_time": int(session.created_at),
+            "iat": moment,
+            "exp": int(session.expires_at),
+            "jti": f"{session.sid}.{session.generation}",
+        }
+        refresh_token = self._app.codec().issue(claims, now=self._app.clock())
+        return Tokens(self._app.access_token(identity, session), refresh_token, session)
+
+    def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
+        others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
+        for session in others[: max(0, len(others) + 1 - maximum)]:
+            self.revoke(session.sid)
+
+
+_FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type")
+
+
+def _subject(payload: Mapping[str, Any], identity: Any) -> str:
+    for name in ("sub", "identity"):
+        if payload.get(name) is not None:
+            return subject_of(payload[name])
+    return subject_of(identity_of(identity))
+
+
+def _shown(text: str | None, size: int) -> str | None:
+    """A client's text, fit to be stored and shown."""
+    if text is None:
+        return None
+    return "".join(character for character in text if character.isprintable())[:size] or None

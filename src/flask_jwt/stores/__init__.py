@@ -1,0 +1,132 @@
+"""Where sessions are kept: one protocol, a module for each kind of store.
+
+A store holds one row per session and decides nothing: :mod:`flask_jwt._sessions` does. What it must
+get right is :meth:`SessionStore.rotate`: of all callers with one generation, exactly one is told
+True. Any failure to reach the data is a :class:`~flask_jwt.errors.StoreUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import ConfigError
+
+__all__ = ["Session", "SessionStore", "open_store"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login on one device. Moments are seconds since the epoch."""
+
+    sid: str
+    """128 random bits, in hexadecimal."""
+    subject: str
+    """Whose it is: the ``sub`` of its tokens."""
+    payload: str
+    """What the identity handler gets at a refresh: the payload handler's claims, without times, as
+    JSON text."""
+    generation: int
+    """How often its refresh token was rotated."""
+    created_at: float
+    rotated_at: float
+    expires_at: float
+    idle_expires_at: float | None = None
+    revoked_at: float | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+    label: str | None = None
+
+    def ends_at(self) -> float:
+        """When it ends by itself: the absolute limit or the idle one, whichever is first."""
+        if self.idle_expires_at is None:
+            return self.expires_at
+        return min(self.expires_at, self.idle_expires_at)
+
+    def is_active(self, now: float) -> bool:
+        """Whether it is neither revoked nor over at *now*."""
+        return self.revoked_at is None and now < self.ends_at()
+
+
+class SessionStore(Protocol):
+    """What every store does. Each method raises StoreUnavailable if the store can't be reached."""
+
+    def setup(self) -> None:
+        """Make what the store needs (tables), if it isn't there."""
+        ...
+
+    def create(self, session: Session) -> None:
+        """Keep a new session."""
+        ...
+
+    def get(self, sid: str) -> Session | None:
+        """The session, revoked or over though it may be; None if it is unknown or pruned."""
+        ...
+
+    def rotate(
+        self, sid: str, generation: int, *, now: float, idle_expires_at: float | None
+    ) -> bool:
+        """Move an active session from *generation* to the next, in one atomic step.
+
+        :returns: True to the one caller that moved it; False if it is at another generation,
+            revoked, over or unknown
+        """
+        ...
+
+    def revoke(self, sid: str, now: float) -> bool:
+        """End a session for good; True if nobody had before."""
+        ...
+
+    def list_active(self, subject: str, now: float) -> list[Session]:
+        """The subject's active sessions, oldest first."""
+        ...
+
+    def revoked_since(self, moment: float) -> Iterable[tuple[str, float]]:
+        """Sid and moment of each revocation from *moment* on."""
+        ...
+
+    def prune(self, before: float, limit: int) -> int:
+        """Forget up to *limit* sessions that ended before *before*; the number forgotten."""
+        ...
+
+    def count(self, now: float) -> dict[str, int]:
+        """How many sessions are active, revoked and expired."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What about the server's set-up endangers sessions, a sentence each."""
+        ...
+
+
+def open_store(uri: str, timeout: float) -> SessionStore:
+    """The store that *uri* names (the spelling of Flask-Limiter and SQLAlchemy).
+
+    :param timeout: seconds to wait for its answer
+    :raises ConfigError: if nothing handles such a URI, or its driver isn't installed
+    """
+    scheme = uri.partition(":")[0]
+    if scheme == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore()
+    if scheme in ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel"):
+        from .redis import RedisStore
+
+        return RedisStore(uri, timeout)
+    if scheme.partition("+")[0] in ("sqlite", "postgresql", "postgres", "mysql", "mariadb"):
+        from .sql import SqlStore
+
+        return SqlStore(uri, timeout)
+    raise ConfigError(
+        f"JWT_STORAGE_URI begins with {scheme!r}, which is no store. Write memory://, "
+        "sqlite:///path, postgresql+psycopg://…, mysql+…://…, redis://…, redis+cluster://… or "
+        "redis+sentinel://…"
+    )
+
+
+def missing_driver(package: str, extra: str) -> ConfigError:
+    """The error that tells which ``pip install`` is missing."""
+    return ConfigError(
+        f"This JWT_STORAGE_URI needs {package}: pip install 'Flask-JWT-Too[{extra}]'"
+    )
