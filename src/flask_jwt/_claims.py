@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from .errors import (
@@ -33,8 +33,9 @@ _ALWAYS, _NEVER = -math.inf, math.inf
 
 @dataclass(frozen=True, slots=True)
 class ClaimsPolicy:
-    """The rules for one application's tokens.
+    """The rules for one application's tokens of one type.
 
+    :param type: the ``type`` they must have
     :param required: claims that must be there
     :param unchecked: time claims (``exp``, ``nbf``, ``iat``) whose value isn't compared
     :param leeway: seconds by which clocks may differ
@@ -42,6 +43,7 @@ class ClaimsPolicy:
     :param issuer: accepted ``iss``; None: any
     """
 
+    type: str = "access"
     required: frozenset[str] = frozenset({"exp", "iat", "nbf"})
     unchecked: frozenset[str] = frozenset()
     leeway: float = 10
@@ -53,6 +55,8 @@ class ClaimsPolicy:
 
         :raises TokenInvalid: or the subclass that says what is wrong
         """
+        if claims.get("type", "access") != self.type:
+            self._refuse_type(claims)
         for name in self.required:
             if name not in claims:
                 raise ClaimMissing(name)
@@ -72,18 +76,24 @@ class ClaimsPolicy:
             raise TokenExpired
         if now < valid_from:
             raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
+        if self.audience is not None or self.issuer is not None or "aud" in claims:
+            self._check_parties(claims)
+        return valid_from, valid_until
+
+    def _refuse_type(self, claims: Mapping[str, Any]) -> NoReturn:
+        # A token without a type is an access token: Flask-JWT's carried none.
+        other = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
+        raise WrongTokenType(f"This needs a token of type {self.type}, not {other}")
+
+    def _check_parties(self, claims: Mapping[str, Any]) -> None:
         if self.audience is not None or "aud" in claims:
             self._check_audience(claims)
         if self.issuer is not None:
-            self._check_issuer(claims)
-        return valid_from, valid_until
-
-    def _check_issuer(self, claims: Mapping[str, Any]) -> None:
-        issuer = claims.get("iss")
-        if issuer is None:
-            raise ClaimMissing("iss")
-        if not isinstance(issuer, str) or issuer not in (self.issuer or ()):
-            raise IssuerInvalid
+            issuer = claims.get("iss")
+            if issuer is None:
+                raise ClaimMissing("iss")
+            if not isinstance(issuer, str) or issuer not in self.issuer:
+                raise IssuerInvalid
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if "aud" not in claims:
@@ -94,19 +104,6 @@ class ClaimsPolicy:
             raise AudienceInvalid('The "aud" claim must be a text or a list of texts')
         if self.audience is None or self.audience.isdisjoint(named):
             raise AudienceInvalid
-
-
-def check_type(claims: Mapping[str, Any], expected: str) -> None:
-    """Refuse a token whose ``type`` isn't *expected*.
-
-    A token without one is an access token: Flask-JWT's carried none.
-
-    :raises WrongTokenType:
-    """
-    actual = claims.get("type", "access")
-    if actual != expected:
-        known = actual if actual in ("access", "refresh") else "unknown"
-        raise WrongTokenType(f"This needs a token of type {expected}, not {known}")
 
 
 def identity_of(identity: Any) -> Any:

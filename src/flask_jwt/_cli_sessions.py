@@ -102,7 +102,7 @@ def prune_sessions(as_json: bool) -> None:
     most = counts["revoked"] + counts["expired"]
     with click.progressbar(length=most, label="Forgetting") as bar:
         total = sessions.prune(on_batch=bar.update)
-    click.echo(f"Forgot {total} of {most} sessions that are over; the others ended just now.")
+    click.echo(f"Forgot {total} of {most} sessions that are over; the rest ended within the hour.")
 
 
 @sessions_cli.command("stats")

@@ -175,7 +175,7 @@ class AppState:
             audience=settings.accepted_audience,
             issuer=settings.accepted_issuer,
         )
-        strict = ClaimsPolicy(required=REFRESH_CLAIMS, leeway=settings.leeway)
+        strict = ClaimsPolicy("refresh", REFRESH_CLAIMS, leeway=settings.leeway)
         size = settings.max_token_size
         self._refresh_codec = TokenCodec(keys, strict, cache_size=0, max_size=size)
         self.prefixes = settings.prefixes

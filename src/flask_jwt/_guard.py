@@ -12,7 +12,6 @@ from typing import Any, TypeVar, cast
 
 import jwt
 
-from ._claims import check_type
 from ._context import (
     AppState,
     RequestState,
@@ -31,6 +30,7 @@ from .errors import (
     TokenInvalid,
     TokenMissing,
     UserGone,
+    WrongTokenType,
 )
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -122,8 +122,6 @@ def _verify(state: AppState, current: RequestState) -> None:
         if token is None:
             raise TokenMissing
         verified = codec.verify(token, state.clock())
-        if verified.type != "access":
-            check_type({"type": verified.type}, "access")
         if verified.sid is not None and state.check_session is not None:
             state.check_session(verified.sid)
         claims = verified.claims
@@ -174,8 +172,8 @@ def _decode_with_handler(state: AppState, token: Any) -> Any:
         raise
     except jwt.InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
-    if isinstance(claims, Mapping):
-        check_type(claims, "access")
+    if isinstance(claims, Mapping) and claims.get("type", "access") != "access":
+        raise WrongTokenType("This needs a token of type access")
     return claims
 
 
@@ -187,20 +185,20 @@ def _as_text(token: Any) -> str | None:
     raise TypeError(f"A token is a text, not {type(token).__name__}")
 
 
-def decode_token(token: str | bytes, *, type: str | None = "access") -> dict[str, Any]:  # noqa: A002
+def decode_token(token: str | bytes, *, refresh: bool = False) -> dict[str, Any]:
     """The claims of *token*, verified as a request's would be.
 
-    :param type: the ``type`` it must have; None: any
+    Whether its session was revoked isn't looked at.
+
+    :param refresh: it must be a refresh token instead of an access token
     :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
     """
     state = app_state()
     text = _as_text(token)
     if text is None:
         raise TokenMissing
-    claims = state.codec().verify(text, state.clock()).claims
-    if type is not None:
-        check_type(claims, type)
-    return claims
+    codec = state.refresh_codec() if refresh else state.codec()
+    return codec.verify(text, state.clock()).claims
 
 
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:

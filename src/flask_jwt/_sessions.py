@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ._claims import TIME_CLAIMS, check_type, identity_of, subject_of
+from ._claims import TIME_CLAIMS, identity_of, subject_of
 from ._revocations import Revocations
 from ._tokens import TokenCodec
 from .errors import (
@@ -54,6 +54,8 @@ class Tokens(NamedTuple):
     access_token: str
     refresh_token: str
     session: Session
+    identity: Any
+    """The user."""
 
     def __repr__(self) -> str:
         return f"<Tokens of session {self.session.sid}>"
@@ -244,7 +246,6 @@ class SessionManager:
     def _read(self, token: str, now: float) -> Session:
         """The session as *token* tells it."""
         claims = self._app.codec().verify(token, now).claims
-        check_type(claims, "refresh")
         sid, generation, payload = claims["sid"], claims["gen"], claims["payload"]
         is_ours = (
             isinstance(sid, str)
@@ -296,7 +297,7 @@ class SessionManager:
             "jti": f"{session.sid}.{session.generation}",
         }
         refresh_token = self._app.codec().issue(claims, now=self._app.clock())
-        return Tokens(self._app.access_token(identity, session), refresh_token, session)
+        return Tokens(self._app.access_token(identity, session), refresh_token, session, identity)
 
     def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]

@@ -41,7 +41,7 @@ def as_token(token: str | bytes) -> Token:
 class VerifiedToken:
     """A token found good. It may be shared by requests, so it hands out copies only."""
 
-    __slots__ = ("_claims", "_flat", "_header", "sid", "type", "valid_from", "valid_until")
+    __slots__ = ("_claims", "_flat", "_header", "sid", "valid_from", "valid_until")
 
     def __init__(
         self,
@@ -53,13 +53,12 @@ class VerifiedToken:
         self._claims = claims
         self._header = header
         self._flat = _SCALARS.issuperset(map(type, claims.values()))
-        self.type = claims.get("type", "access")
         self.sid = claims.get("sid")
         self.valid_from = valid_from
         self.valid_until = valid_until
 
     def __repr__(self) -> str:
-        return f"<VerifiedToken {self.type}>"
+        return f"<VerifiedToken until {self.valid_until}>"
 
     @property
     def claims(self) -> dict[str, Any]:

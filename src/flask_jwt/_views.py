@@ -9,7 +9,6 @@ from flask import Response, jsonify, request
 from ._context import (
     AppState,
     app_state,
-    current_identity,
     get_jwt,
     issued_tokens,
     remember_issued,
@@ -122,7 +121,7 @@ def refresh_view() -> Response:
         remember_issued(tokens)
         access_token = as_token(tokens.access_token)
         answer = state.app.make_response(
-            state.call("auth_response_callback", access_token, current_identity)
+            state.call("auth_response_callback", access_token, tokens.identity)
         )
     answer.headers.setdefault("Cache-Control", "no-store")
     return answer

@@ -1,0 +1,632 @@
+"""Sessions through the public surface: login, refresh, logout, devices."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+
+import jwt as pyjwt
+import pytest
+from flask import Flask
+
+import flask_jwt
+from flask_jwt import JWT, ConfigError, current_identity, jwt_required, signals
+from flask_jwt._cli import jwt_cli
+from flask_jwt.errors import RefreshReused, TokenRevoked
+from tests.conftest import SECRET, User, bearer
+
+
+@pytest.fixture
+def users():
+    return {"joe": User(1), "eve": User("eve", "eve")}
+
+
+@pytest.fixture
+def shop(users, clock):
+    """Makes an application with sessions; in-memory ones if not told otherwise."""
+
+    def shop(**config):
+        app = Flask("shop")
+        app.config.update({"SECRET_KEY": SECRET, "JWT_STORAGE_URI": "memory://", **config})
+        by_id = lambda: {user.id: user for user in users.values()}  # noqa: E731
+        app.jwt = JWT(
+            app,
+            lambda username, password: password == "pass" and users.get(username),
+            lambda payload: by_id().get(payload["identity"]),
+            clock=clock,
+        )
+
+        @app.get("/protected")
+        @jwt_required()
+        def protected():
+            return {"user": current_identity.id}
+
+        @app.get("/optional")
+        @jwt_required(optional=True)
+        def optional():
+            return {"user": current_identity.id if current_identity else None}
+
+        @app.get("/fresh")
+        @jwt_required(fresh=True)
+        def fresh():
+            return "fresh"
+
+        @app.get("/recent")
+        @jwt_required(fresh=timedelta(minutes=2))
+        def recent():
+            return "recent"
+
+        @app.get("/renew")
+        @jwt_required(refresh=True)
+        def renew():
+            return {"user": current_identity.id}
+
+        return app
+
+    return shop
+
+
+def login(app, username="joe", agent="Agent/1", **fields):
+    response = app.test_client().post(
+        "/auth",
+        json={"username": username, "password": "pass", **fields},
+        headers={"User-Agent": agent},
+    )
+    assert response.status_code == 200, response.text
+    return response.get_json()
+
+
+def refresh(app, token):
+    return app.test_client().post("/auth/refresh", headers=bearer(token))
+
+
+def get(app, path, token):
+    return app.test_client().get(path, headers=bearer(token))
+
+
+def post(app, path, token, **body):
+    return app.test_client().post(path, headers=bearer(token), json=body)
+
+
+def code(response):
+    return response.status_code, (response.get_json(silent=True) or {}).get("code")
+
+
+OK = (200, None)
+
+
+# login and refresh
+
+
+def test_login_returns_both_tokens(shop):
+    app = shop()
+    response = app.test_client().post("/auth", json={"username": "joe", "password": "pass"})
+    assert response.headers["Cache-Control"] == "no-store"
+    body = response.get_json()
+    assert set(body) == {"access_token", "refresh_token", "expires_in", "token_type"}
+    assert (body["expires_in"], body["token_type"]) == (300, "Bearer")
+    assert get(app, "/protected", body["access_token"]).get_json() == {"user": 1}
+
+
+def test_without_a_store_nothing_changes(make_app):
+    app = make_app()
+    assert {rule.rule for rule in app.url_map.iter_rules()} == {
+        "/static/<path:filename>",
+        "/auth",
+        "/protected",
+    }
+    body = app.test_client().post("/auth", json={"username": "joe", "password": "pass"}).get_json()
+    assert set(body) == {"access_token"}
+    with app.app_context(), pytest.raises(ConfigError, match="JWT_STORAGE_URI"):
+        _ = JWT().sessions
+
+
+def test_refresh_rotates(shop, clock):
+    app = shop()
+    first = login(app)
+    clock.tick(400)
+    assert code(get(app, "/protected", first["access_token"])) == (401, "token_expired")
+    response = refresh(app, first["refresh_token"])
+    assert response.headers["Cache-Control"] == "no-store"
+    second = response.get_json()
+    assert second["refresh_token"] != first["refresh_token"]
+    assert get(app, "/protected", second["access_token"]).get_json() == {"user": 1}
+
+
+def test_refresh_token_may_come_in_a_json_body(shop):
+    app = shop()
+    token = login(app)["refresh_token"]
+    response = app.test_client().post("/auth/refresh", json={"refresh_token": token})
+    assert response.status_code == 200
+
+
+def test_within_the_grace_the_same_token_comes_again(shop, clock):
+    app = shop()
+    first = login(app)["refresh_token"]
+    second = refresh(app, first).get_json()["refresh_token"]
+    clock.tick(30)
+    assert refresh(app, first).get_json()["refresh_token"] == second
+    assert refresh(app, second).status_code == 200
+
+
+def test_after_the_grace_reuse_ends_the_session(shop, clock):
+    app = shop()
+    first = login(app)
+    second = refresh(app, first["refresh_token"]).get_json()
+    clock.tick(31)
+    response = refresh(app, first["refresh_token"])
+    assert code(response) == (401, "refresh_reused")
+    assert code(refresh(app, second["refresh_token"])) == (401, "token_revoked")
+    assert code(get(app, "/protected", second["access_token"])) == (401, "token_revoked")
+
+
+def test_an_older_generation_ends_the_session_within_the_grace_too(shop):
+    app = shop()
+    first = login(app)["refresh_token"]
+    second = refresh(app, first).get_json()["refresh_token"]
+    third = refresh(app, second).get_json()["refresh_token"]
+    assert code(refresh(app, first)) == (401, "refresh_reused")
+    assert code(refresh(app, third)) == (401, "token_revoked")
+
+
+def test_no_grace_is_strict(shop):
+    app = shop(JWT_REFRESH_GRACE=0)
+    first = login(app)["refresh_token"]
+    second = refresh(app, first).get_json()["refresh_token"]
+    assert code(refresh(app, first)) == (401, "refresh_reused")
+    assert code(refresh(app, second)) == (401, "token_revoked")
+
+
+def test_the_absolute_limit_is_never_extended(shop, clock):
+    app = shop(JWT_REFRESH_TOKEN_EXPIRES=1000)
+    token = login(app)["refresh_token"]
+    for _ in range(9):
+        clock.tick(100)
+        body = refresh(app, token).get_json()
+        token = body["refresh_token"]
+    claims = pyjwt.decode(body["access_token"], options={"verify_signature": False})
+    assert claims["exp"] == int(clock.now) + 100, "no access token outlives its session"
+    clock.tick(100)
+    assert code(refresh(app, token)) == (401, "token_expired")
+
+
+def test_the_idle_limit_moves_with_each_refresh(shop, clock):
+    app = shop(JWT_SESSION_IDLE=100)
+    token = login(app)["refresh_token"]
+    for _ in range(5):
+        clock.tick(99)
+        token = refresh(app, token).get_json()["refresh_token"]
+    clock.tick(100)
+    assert code(refresh(app, token)) == (401, "token_expired")
+
+
+def test_refresh_of_a_user_who_is_gone_ends_the_session(shop, users):
+    app = shop()
+    tokens = login(app)
+    del users["joe"]
+    assert code(refresh(app, tokens["refresh_token"])) == (401, "user_gone")
+    users["joe"] = User(1)
+    assert code(refresh(app, tokens["refresh_token"])) == (401, "token_revoked")
+
+
+def test_the_id_keeps_its_kind(shop, users):
+    app = shop()
+    for name, user_id in (("joe", 1), ("eve", "eve")):
+        token = login(app, name)["refresh_token"]
+        body = refresh(app, token).get_json()
+        assert get(app, "/protected", body["access_token"]).get_json() == {"user": user_id}
+
+
+def test_custom_payloads_are_refreshed_too_and_can_be_revoked(shop, users, clock):
+    app = shop()
+    app.jwt.jwt_payload_handler(
+        lambda user: {"user": user.id, "exp": clock() + 60, "iat": clock(), "nbf": clock()}
+    )
+    app.jwt.identity_handler(lambda payload: users["joe"] if payload["user"] == 1 else None)
+    body = refresh(app, login(app)["refresh_token"]).get_json()
+    assert get(app, "/protected", body["access_token"]).get_json() == {"user": 1}
+    assert post(app, "/auth/logout", body["access_token"]).status_code == 200
+    assert code(get(app, "/protected", body["access_token"])) == (401, "token_revoked")
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", None])
+def test_refresh_with_rubbish(shop, token):
+    app = shop()
+    headers = {} if token is None else bearer(token)
+    assert app.test_client().post("/auth/refresh", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body", ["null", "[]", "{", '{"refresh_token": 5}', '{"refresh_token": null}', "{}"]
+)
+def test_refresh_with_a_rubbish_body(shop, body):
+    response = (
+        shop().test_client().post("/auth/refresh", data=body, content_type="application/json")
+    )
+    assert response.status_code in (400, 401)
+    assert response.get_json()["description"]
+
+
+def test_no_token_is_good_for_the_other_s_place(shop):
+    app = shop()
+    tokens = login(app)
+    assert code(get(app, "/protected", tokens["refresh_token"])) == (401, "wrong_token_type")
+    assert get(app, "/renew", tokens["refresh_token"]).get_json() == {"user": 1}
+    assert get(app, "/renew", tokens["access_token"]).status_code == 401
+    assert refresh(app, tokens["access_token"]).status_code == 401
+
+
+def test_a_guard_for_refresh_tokens_knows_rotation_and_revocation(shop, clock):
+    app = shop()
+    first = login(app)["refresh_token"]
+    second = refresh(app, first).get_json()["refresh_token"]
+    assert get(app, "/renew", first).status_code == 200
+    clock.tick(31)
+    assert code(get(app, "/renew", first)) == (401, "token_revoked")
+    assert get(app, "/renew", second).status_code == 200
+    post(app, "/auth/logout", second)
+    assert code(get(app, "/renew", second)) == (401, "token_revoked")
+
+
+def test_response_handler_finds_the_refresh_token(shop):
+    app = shop()
+
+    @app.jwt.auth_response_handler
+    def respond(access_token, identity):
+        return {"a": access_token, "r": flask_jwt.issued_tokens().refresh_token, "id": identity.id}
+
+    body = login(app)
+    assert body["id"] == 1
+    again = refresh(app, body["r"]).get_json()
+    assert get(app, "/protected", again["a"]).status_code == 200
+
+
+# logout
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+def test_logout_ends_both_tokens(shop, which):
+    app = shop()
+    tokens, other = login(app), login(app)
+    response = app.test_client().post("/auth/logout", headers=bearer(tokens[which]))
+    assert response.get_json() == {"revoked": 1}
+    assert code(get(app, "/protected", tokens["access_token"])) == (401, "token_revoked")
+    assert code(refresh(app, tokens["refresh_token"])) == (401, "token_revoked")
+    assert get(app, "/protected", other["access_token"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("scope", "alive", "count"),
+    [
+        ("local", [False, True, True], 1),
+        ("others", [True, False, False], 2),
+        ("global", [False] * 3, 3),
+    ],
+)
+def test_logout_scopes(shop, scope, alive, count):
+    app = shop()
+    devices = [login(app) for _ in range(3)]
+    stranger = login(app, "eve")
+    assert post(app, "/auth/logout", devices[0]["access_token"], scope=scope).get_json() == {
+        "revoked": count
+    }
+    answers = [
+        get(app, "/protected", tokens["access_token"]).status_code == 200 for tokens in devices
+    ]
+    assert answers == alive
+    assert get(app, "/protected", stranger["access_token"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", ['{"scope": "all"}', '{"scope": null}', '{"scope": []}', "[]", "{"]
+)
+def test_logout_with_a_rubbish_body(shop, body):
+    app = shop()
+    token = login(app)["access_token"]
+    response = app.test_client().post(
+        "/auth/logout", data=body, headers=bearer(token), content_type="application/json"
+    )
+    assert response.status_code == 400
+    assert get(app, "/protected", token).status_code == 200
+
+
+def test_logout_without_a_token(shop):
+    assert code(shop().test_client().post("/auth/logout")) == (401, "token_missing")
+
+
+# devices
+
+
+def test_devices_are_shown_without_tokens(shop, clock):
+    app = shop()
+    phone = login(app, agent="Phone/1", label="My phone")
+    clock.tick(50)
+    desk = login(app, agent="Desk/2")
+    login(app, "eve")
+    body = get(app, "/auth/sessions", desk["access_token"]).get_json()
+    first, second = body["sessions"]
+    assert (first["label"], first["user_agent"], first["current"]) == ("My phone", "Phone/1", False)
+    assert (second["label"], second["user_agent"], second["current"]) == (None, "Desk/2", True)
+    assert second["created_at"] - first["created_at"] == 50
+    assert first["ip"] == "127.0.0.1"
+    text = json.dumps(body)
+    for tokens in (phone, desk):
+        assert tokens["refresh_token"].rpartition(".")[2] not in text
+
+
+def test_one_device_signs_out_another(shop, clock):
+    app = shop()
+    phone = login(app)
+    clock.tick(1)
+    desk = login(app)
+    sids = [
+        s["sid"] for s in get(app, "/auth/sessions", desk["access_token"]).get_json()["sessions"]
+    ]
+    client = app.test_client()
+    assert (
+        client.delete(f"/auth/sessions/{sids[0]}", headers=bearer(desk["access_token"])).status_code
+        == 204
+    )
+    assert code(get(app, "/protected", phone["access_token"])) == (401, "token_revoked")
+    assert get(app, "/protected", desk["access_token"]).status_code == 200
+    again = client.delete(f"/auth/sessions/{sids[0]}", headers=bearer(desk["access_token"]))
+    assert code(again) == (404, "session_unknown")
+
+
+@pytest.mark.parametrize("sid", ["0" * 32, "x", "%00", "' OR 1=1"])
+def test_other_people_s_sessions_are_not_found(shop, sid):
+    app = shop()
+    mine, theirs = login(app), login(app, "eve")
+    their_sid = get(app, "/auth/sessions", theirs["access_token"]).get_json()["sessions"][0]["sid"]
+    for target in (sid, their_sid):
+        response = app.test_client().delete(
+            f"/auth/sessions/{target}", headers=bearer(mine["access_token"])
+        )
+        assert code(response) == (404, "session_unknown")
+    assert get(app, "/protected", theirs["access_token"]).status_code == 200
+
+
+def test_what_a_client_says_of_itself_is_cut_and_cleaned(shop):
+    app = shop()
+    tokens = login(app, agent="A" * 5000 + "\x01\x7f", label="\u202e\x00evil" * 500)
+    (device,) = get(app, "/auth/sessions", tokens["access_token"]).get_json()["sessions"]
+    assert len(device["user_agent"]) == 255
+    assert len(device["label"]) == 255
+    assert device["label"].startswith("evilevil")
+
+
+def test_too_many_sessions_end_the_oldest(shop, clock):
+    app = shop(JWT_MAX_SESSIONS=2)
+    devices = []
+    for _ in range(3):
+        devices.append(login(app))
+        clock.tick(1)
+    codes = [code(get(app, "/protected", tokens["access_token"])) for tokens in devices]
+    assert codes == [(401, "token_revoked"), OK, OK]
+
+
+# the guard
+
+
+def test_optional(shop):
+    app = shop()
+    client = app.test_client()
+    token = login(app)["access_token"]
+    assert client.get("/optional").get_json() == {"user": None}
+    assert client.get("/optional", headers={"Authorization": "Basic am9lOng="}).get_json() == {
+        "user": None
+    }
+    assert get(app, "/optional", token).get_json() == {"user": 1}
+    assert get(app, "/optional", token + "x").status_code == 401
+    assert client.get("/optional", headers={"Authorization": "Bearer"}).status_code == 401
+
+
+def test_fresh_means_from_a_login(shop, clock):
+    app = shop()
+    tokens = login(app)
+    assert get(app, "/fresh", tokens["access_token"]).text == "fresh"
+    clock.tick(5)
+    refreshed = refresh(app, tokens["refresh_token"]).get_json()["access_token"]
+    response = get(app, "/fresh", refreshed)
+    assert code(response) == (401, "insufficient_user_authentication")
+    assert 'error="insufficient_user_authentication"' in response.headers["WWW-Authenticate"]
+    assert get(app, "/recent", refreshed).text == "recent"
+    clock.tick(120)
+    assert 'max_age="120"' in get(app, "/recent", refreshed).headers["WWW-Authenticate"]
+
+
+def test_fresh_works_without_sessions(make_app):
+    app = make_app()
+    app.add_url_rule("/fresh", view_func=jwt_required(fresh=True)(lambda: "fresh"))
+    token = (
+        app.test_client()
+        .post("/auth", json={"username": "joe", "password": "pass"})
+        .get_json()["access_token"]
+    )
+    assert get(app, "/fresh", token).text == "fresh"
+    with app.app_context():
+        made = flask_jwt.create_access_token(1)
+    assert code(get(app, "/fresh", made)) == (401, "insufficient_user_authentication")
+
+
+# revocation, as other processes see it
+
+
+@pytest.fixture
+def passed(monkeypatch):
+    """Seconds of the monotonic clock, which pass only when told to."""
+    from tests.conftest import Clock
+
+    passed = Clock(1000)
+    monkeypatch.setattr(time, "monotonic", passed)
+    return passed
+
+
+def test_another_process_learns_of_a_logout_within_the_staleness(shop, tmp_path, passed, clock):
+    uri = f"sqlite:///{tmp_path}/s.db"
+    one, other = shop(JWT_STORAGE_URI=uri), shop(JWT_STORAGE_URI=uri)
+    token = login(one)["access_token"]
+    assert get(other, "/protected", token).status_code == 200
+    post(one, "/auth/logout", token)
+    assert code(get(one, "/protected", token)) == (401, "token_revoked")
+    assert get(other, "/protected", token).status_code == 200
+    passed.tick(10)
+    assert code(get(other, "/protected", token)) == (401, "token_revoked")
+
+
+def test_always_asks_the_store(shop, tmp_path):
+    uri = f"sqlite:///{tmp_path}/s.db"
+    one, other = (shop(JWT_STORAGE_URI=uri, JWT_REVOCATION_CHECK="always") for _ in range(2))
+    token = login(one)["access_token"]
+    assert get(other, "/protected", token).status_code == 200
+    post(one, "/auth/logout", token)
+    assert code(get(other, "/protected", token)) == (401, "token_revoked")
+
+
+def test_the_check_can_be_turned_off_and_on(shop):
+    app = shop(JWT_REVOCATION_CHECK=None)
+    tokens = login(app)
+    post(app, "/auth/logout", tokens["access_token"])
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
+    assert refresh(app, tokens["refresh_token"]).status_code == 401
+    app.config["JWT_REVOCATION_CHECK"] = 5
+    assert code(get(app, "/protected", tokens["access_token"])) == (401, "token_revoked")
+
+
+def test_what_no_longer_matters_is_forgotten(shop, passed, clock):
+    app = shop()
+    revocations = None
+    for _ in range(50):
+        token = login(app)["access_token"]
+        post(app, "/auth/logout", token)
+        clock.tick(60)
+        passed.tick(60)
+    get(app, "/protected", login(app)["access_token"])
+    revocations = app.extensions["jwt"].sessions.revocations
+    assert 5 <= len(revocations) <= 9, "five minutes' worth and a bucket"
+
+
+# signals, python, cli
+
+
+def test_signals_tell_what_happened_without_tokens(shop, clock):
+    app = shop()
+    heard = []
+
+    def hear(name):
+        def receiver(sender, **facts):
+            assert sender is app
+            heard.append((name, facts))
+
+        getattr(signals, name).connect(receiver, app)
+        return receiver
+
+    receivers = [hear(name) for name in signals.__all__]
+    first = login(app)
+    refresh(app, first["refresh_token"])
+    clock.tick(31)
+    refresh(app, first["refresh_token"])
+    assert receivers
+    assert [name for name, _ in heard] == [
+        "session_started", "session_refreshed", "session_revoked", "refresh_token_reused",
+    ]  # fmt: skip
+    assert first["refresh_token"].rpartition(".")[2] not in repr(heard)
+
+
+def test_sessions_from_python(shop, users):
+    app = shop()
+    with app.app_context():
+        tokens = app.jwt.sessions.start(users["joe"], label="script", ip="192.0.2.1")
+        assert tokens.access_token not in repr(tokens)
+        (session,) = app.jwt.sessions.list(users["joe"])
+        assert (session.sid, session.label) == (tokens.session.sid, "script")
+        assert app.jwt.sessions.list(1) == app.jwt.sessions.list("1") == [session]
+        again = app.jwt.sessions.refresh(tokens.refresh_token)
+        assert app.jwt.sessions.revoke(session.sid)
+        assert not app.jwt.sessions.revoke(session.sid)
+        with pytest.raises(TokenRevoked):
+            app.jwt.sessions.refresh(again.refresh_token)
+        tokens = app.jwt.sessions.start(users["joe"])
+        keep = app.jwt.sessions.start(users["joe"])
+        assert app.jwt.sessions.revoke_all(users["joe"], keep=keep.session.sid) == 1
+
+
+def test_reuse_is_an_exception_in_python_too(shop, users, clock):
+    app = shop()
+    with app.app_context():
+        tokens = app.jwt.sessions.start(users["joe"])
+        app.jwt.sessions.refresh(tokens.refresh_token)
+        clock.tick(31)
+        with pytest.raises(RefreshReused):
+            app.jwt.sessions.refresh(tokens.refresh_token)
+
+
+def run(app, *arguments):
+    return app.test_cli_runner().invoke(jwt_cli, ["sessions", *arguments])
+
+
+def test_cli(shop, tmp_path, clock):
+    app = shop(JWT_STORAGE_URI=f"sqlite:///{tmp_path}/s.db")
+    assert run(app, "init").exit_code == 0
+    tokens = login(app, label="My phone")
+    listed = run(app, "list", "1")
+    assert "My phone" in listed.output
+    (facts,) = json.loads(run(app, "list", "1", "--json").output)
+    sid = facts["sid"]
+    assert "Agent/1" in run(app, "show", sid).output
+    assert json.loads(run(app, "show", sid, "--json").output)["label"] == "My phone"
+    assert json.loads(run(app, "stats", "--json").output) == {
+        "active": 1,
+        "revoked": 0,
+        "expired": 0,
+    }
+    assert "Ended 1 session." in run(app, "revoke", sid).output
+    assert code(get(app, "/protected", tokens["access_token"])) == (401, "token_revoked")
+    assert run(app, "revoke", "nonesuch").exit_code == 1
+    assert run(app, "revoke").exit_code == 2
+    assert run(app, "show", "nonesuch").exit_code == 1
+    login(app)
+    assert "Ended 1 session." in run(app, "revoke", "--subject", "1").output
+    assert json.loads(run(app, "prune", "--json").output) == {"forgotten": 0}
+    clock.tick(4000)
+    assert "Forgot 2 of 2" in run(app, "prune").output
+    assert "active" in run(app, "stats").output
+
+
+def test_cli_without_a_store_tells_the_fix(make_app):
+    result = run(make_app(), "stats")
+    assert result.exit_code == 1
+    assert "JWT_STORAGE_URI" in result.output
+
+
+# configuration
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"JWT_STORAGE_URI": "mongodb://x"}, "mongodb"),
+        ({"JWT_STORAGE_URI": "sqlite"}, "JWT_STORAGE_URI"),
+        ({"JWT_STORAGE_URI": "mysql+nodriver://x/y"}, "JWT_STORAGE_URI"),
+        ({"JWT_STORAGE_URI": "redis+cluster://nohost"}, "host:port"),
+        ({"JWT_REFRESH_TOKEN_EXPIRES": 0}, "JWT_REFRESH_TOKEN_EXPIRES"),
+        ({"JWT_REVOCATION_CHECK": "sometimes"}, "JWT_REVOCATION_CHECK"),
+        ({"JWT_REFRESH_GRACE": -1}, "JWT_REFRESH_GRACE"),
+    ],
+    ids=repr,
+)
+def test_mistakes_are_told_at_start(shop, config, message):
+    with pytest.raises(ConfigError, match=message):
+        shop(**config)
+
+
+def test_rules_follow_the_auth_rule_and_can_be_turned_off(shop):
+    app = shop(
+        JWT_AUTH_URL_RULE="/api/login", JWT_LOGOUT_URL_RULE=None, JWT_SESSIONS_URL_RULE="/devices"
+    )
+    rules = {rule.rule for rule in app.url_map.iter_rules()}
+    assert {"/api/login", "/api/login/refresh", "/devices", "/devices/<sid>"} <= rules
+    assert not any("logout" in rule for rule in rules)
+    none = shop(JWT_AUTH_URL_RULE=None)
+    assert not any("refresh" in rule.rule for rule in none.url_map.iter_rules())

@@ -1,0 +1,183 @@
+"""One contract, every store, real servers."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+import pytest
+
+from flask_jwt.stores import Session, open_store
+
+STORES = ["memory", "sqlite", "postgres", "redis", "redis_cluster"]
+
+
+@pytest.fixture(params=STORES)
+def store_uri(request, tmp_path):
+    return uri_of(request.param, request, tmp_path)
+
+
+def uri_of(kind, request, tmp_path):
+    if kind == "memory":
+        return "memory://"
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path}/sessions.db"
+    return request.getfixturevalue(f"{kind}_url")
+
+
+@pytest.fixture
+def store(store_uri):
+    store = open_store(store_uri, timeout=5)
+    yield store
+    if hasattr(store, "engine"):
+        store.engine.dispose()
+
+
+def new(subject=None, **changes):
+    facts = {
+        "sid": secrets.token_hex(16), "subject": subject or secrets.token_hex(4), "payload": '{"identity": 1}',
+        "generation": 0, "created_at": 1000.0, "rotated_at": 1000.0, "expires_at": 4e9,
+    }  # fmt: skip
+    return Session(**{**facts, **changes})
+
+
+def test_a_session_comes_back_as_it_was_kept(store):
+    session = new(
+        idle_expires_at=3e9,
+        user_agent="Agent/1.0 (\u00e4)",
+        ip="2001:db8::1",
+        label="Joe's \N{GRINNING FACE}",
+    )
+    store.create(session)
+    assert store.get(session.sid) == session
+    assert store.get("0" * 32) is None
+
+
+def test_rotation_moves_one_generation_and_only_from_the_present_one(store):
+    session = new()
+    store.create(session)
+    assert store.rotate(session.sid, 0, now=1500.25, idle_expires_at=2000.5)
+    moved = store.get(session.sid)
+    assert (moved.generation, moved.rotated_at, moved.idle_expires_at) == (1, 1500.25, 2000.5)
+    assert not store.rotate(session.sid, 0, now=1501, idle_expires_at=None)
+    assert not store.rotate(session.sid, 2, now=1501, idle_expires_at=None)
+    assert store.get(session.sid) == moved
+    assert store.rotate(session.sid, 1, now=1502.0, idle_expires_at=None)
+    assert store.get(session.sid).idle_expires_at is None
+
+
+@pytest.mark.parametrize("end", ["expired", "idle", "revoked", "unknown"])
+def test_a_session_that_is_over_does_not_rotate(store, end):
+    session = new(idle_expires_at=2e9 if end == "idle" else None)
+    if end != "unknown":
+        store.create(session)
+    if end == "revoked":
+        store.revoke(session.sid, 1500)
+    now = {"expired": 4e9, "idle": 2e9}.get(end, 1600)
+    assert not store.rotate(session.sid, 0, now=now, idle_expires_at=None)
+
+
+def test_of_many_callers_exactly_one_rotates(store):
+    session = new()
+    store.create(session)
+    barrier = threading.Barrier(16)
+    won = []
+
+    def work():
+        barrier.wait()
+        if store.rotate(session.sid, 0, now=1001.0, idle_expires_at=None):
+            won.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(won), store.get(session.sid).generation) == (1, 1)
+
+
+def test_revocation_is_for_good_and_told_once(store):
+    session = new()
+    store.create(session)
+    assert store.revoke(session.sid, 1500.5)
+    assert not store.revoke(session.sid, 1600.0)
+    assert store.get(session.sid).revoked_at == 1500.5
+    assert not store.revoke("0" * 32, 1500.0)
+
+
+def test_active_sessions_of_a_subject_oldest_first(store):
+    subject = secrets.token_hex(4)
+    old, young, gone = new(subject), new(subject, created_at=1200.0), new(subject)
+    idle = new(subject, idle_expires_at=1400.0)
+    for session in (young, old, gone, idle, new()):
+        store.create(session)
+    store.revoke(gone.sid, 1300.0)
+    assert [s.sid for s in store.list_active(subject, 1450.0)] == [old.sid, young.sid]
+    assert store.list_active("nobody", 1450.0) == []
+
+
+@pytest.mark.parametrize(
+    "subject", ["", "a b", "\u00e4\N{GRINNING FACE}", "x" * 255, "' OR 1=1 --", "{}*"]
+)
+def test_subjects_of_each_kind(store, subject):
+    session = new(subject) if subject else new(subject="-")
+    store.create(session)
+    assert session.sid in [s.sid for s in store.list_active(session.subject, 1450.0)]
+
+
+def test_revocations_since_a_moment(store):
+    first, second = new(), new()
+    for moment, session in ((10_000.0, first), (20_000.0, second)):
+        store.create(session)
+        store.revoke(session.sid, moment)
+    found = dict(store.revoked_since(15_000.0))
+    assert second.sid in found
+    assert first.sid not in found
+    assert found[second.sid] == 20_000.0
+
+
+def test_pruning_in_batches(store_uri, store):
+    if store_uri.startswith("redis"):
+        pytest.skip("Redis forgets sessions by itself, at the expiry each key has")
+    ended = [new(expires_at=1100.0), new(idle_expires_at=1100.0), new()]
+    for session in (*ended, active := new()):
+        store.create(session)
+    store.revoke(ended[2].sid, 1050.0)
+    forgotten = [store.prune(1200.0, 2) for _ in range(3)]
+    assert forgotten[0] == 2
+    assert forgotten[2] == 0
+    assert [store.get(s.sid) for s in ended] == [None] * 3
+    assert store.get(active.sid) == active
+
+
+def test_setup_may_be_repeated_and_raced(store_uri):
+    stores = [open_store(store_uri, timeout=5) for _ in range(8)]
+    failures = []
+
+    def work(store):
+        try:
+            store.setup()
+            store.setup()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=[store]) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for store in stores:
+        if hasattr(store, "engine"):
+            store.engine.dispose()
+    assert failures == []
+
+
+def test_counting(store):
+    before = store.count(1500.0)
+    active, over = new(), new()
+    for session in (active, over):
+        store.create(session)
+    store.revoke(over.sid, 1400.0)
+    after = store.count(1500.0)
+    assert after["active"] - before["active"] == 1
+    assert after["revoked"] - before["revoked"] == 1
