@@ -1,0 +1,37 @@
+"""``flask --app app init-db`` and ``flask --app app seed``."""
+
+import click
+from flask.cli import with_appcontext
+from werkzeug.exceptions import BadRequest
+from werkzeug.security import generate_password_hash
+
+from db import db
+from models import User
+from validation import credentials
+
+
+@click.command()
+@with_appcontext
+def init_db():
+    """Create the tables that aren't there yet."""
+    db.create_all()
+
+
+@click.command()
+@click.option("--username", default="joe", show_default=True)
+@click.option("--password", prompt=True, hide_input=True, envvar="SEED_PASSWORD", show_envvar=True)
+@with_appcontext
+def seed(username, password):
+    """Create the tables and a user; one who exists gets the new password."""
+    try:
+        credentials({"username": username, "password": password})
+    except BadRequest as error:
+        raise click.ClickException(error.description) from None
+    db.create_all()
+    user = db.session.scalar(db.select(User).filter_by(username=username))
+    if user is None:
+        user = User(username=username)
+        db.session.add(user)
+    user.password_hash = generate_password_hash(password)
+    db.session.commit()
+    click.echo(f"{username} can log in now.")

@@ -1,0 +1,122 @@
+"""Measure what the guard costs, beside other packages and beside what is possible at all.
+
+Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
+import (time), gunicorn (requests per second). Everything stays on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from bench_suite import guard, imports, issue, memory, serving
+from bench_suite.chart import overhead_chart
+from bench_suite.measure import Plan, Section, Table
+
+#: A new section is a module with ``run(plan)``, and a line here.
+SECTIONS: dict[str, Callable[[Plan], Section]] = {
+    "guard": guard.run,
+    "issue": issue.run,
+    "memory": memory.run,
+    "import": imports.run,
+    "gunicorn": serving.run,
+}
+
+PACKAGES = (
+    "Flask", "Werkzeug", "PyJWT", "cryptography",
+    "Flask-JWT-Extended", "Authlib", "Flask-HTTPAuth", "gunicorn",
+)  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="under 30 s, and less exact")
+    parser.add_argument(
+        "--only", type=_sections, default=list(SECTIONS), metavar="SECTION,...",
+        help=f"of {', '.join(SECTIONS)}",
+    )  # fmt: skip
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the guard's overhead there")
+    options = parser.parse_args()
+    if options.svg and "guard" not in options.only:
+        parser.error("--svg draws what the section guard measures")
+
+    where = conditions(options.quick)
+    print("\n".join(f"{name}: {value}" for name, value in where.items()))
+    report: dict[str, Any] = {"conditions": where}
+    start = time.perf_counter()
+    for name in options.only:
+        section = SECTIONS[name](Plan(quick=options.quick))
+        report[name] = section.data
+        for table in section.tables:
+            print()
+            print("\n".join(lines(table)), flush=True)
+    print(f"\n{time.perf_counter() - start:.0f} s")
+    if options.json:
+        text = json.dumps(report, indent=2, ensure_ascii=False)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    if options.svg:
+        summary = f"{where['Python']}, Flask {where['packages']['Flask']}, {where['CPU']}"
+        options.svg.write_text(overhead_chart(report["guard"], summary), encoding="utf-8")
+    return 0
+
+
+def _sections(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"unknown: {', '.join(unknown)}; write some of {','.join(SECTIONS)}"
+        )
+    return names
+
+
+def conditions(quick: bool) -> dict[str, Any]:
+    return {
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "run": "quick" if quick else "full",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "CPU": f"{_cpu()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.machine()}",
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown CPU"
+
+
+def lines(table: Table) -> list[str]:
+    cells = [table.columns, *table.rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(table.columns))]
+    rows = [
+        "  " + "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in cells
+    ]  # fmt: skip
+    return [table.title, *rows, *(f"  {note}" for note in table.notes)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

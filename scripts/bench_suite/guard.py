@@ -1,0 +1,192 @@
+"""What a guard costs: a request to a guarded view minus one to an open view."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+import time
+from collections.abc import Iterator
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+from .candidates import Candidate, Environ, candidates
+from .measure import Plan, Section, Spread, Table, interleave
+
+BATCH = 40
+"""Requests to each view in a round."""
+WARM_UP = 10
+"""Requests to each view before those, which are not counted."""
+
+
+class Target(NamedTuple):
+    """A ratio of two overheads, and where it should lie."""
+
+    text: str
+    over: str
+    under: str
+    at_least: float = 0
+    at_most: float = float("inf")
+    wanted: str = ""
+
+
+TARGETS = [
+    Target("Flask-JWT-Extended / ours, seen before", "fje", "ours_warm", 30, wanted=">= 30"),
+    Target("Flask-JWT-Extended / ours, no cache", "fje", "ours_cold", 10, wanted=">= 10"),
+    Target("ours, seen before / a dict look-up", "ours_warm", "dict", at_most=2, wanted="<= 2"),
+    Target(
+        "ours, no cache / HMAC + JSON by hand", "ours_cold", "by_hand", at_most=1.4, wanted="<= 1.4"
+    ),
+    Target(
+        "EdDSA / HS256, both ours, seen before",
+        "eddsa_ours_warm", "ours_warm", 0.85, 1.15, "~ 1 (0.85 to 1.15)",
+    ),
+    Target("Flask session, read / ours, seen before", "session_read", "ours_warm", 1, wanted="> 1"),
+]  # fmt: skip
+
+
+def run(plan: Plan) -> Section:
+    found = candidates()
+    for candidate in found:
+        check(candidate)
+    rounds = plan.choose(40, 500)
+    tasks = {
+        candidate.name: functools.partial(one_round, candidate, itertools.cycle([True, False]))
+        for candidate in found
+    }
+    interleave(tasks, 4)
+    samples = interleave(tasks, rounds)
+
+    overhead = {name: Spread.of([one.mean for one in results]) for name, results in samples.items()}
+    ratios = [judge(target, overhead) for target in TARGETS]
+    data = {
+        "rounds": rounds,
+        "batch": BATCH,
+        "token_length": len(found[0].requests[0]["HTTP_AUTHORIZATION"].split()[1]),
+        "overhead_us": {
+            candidate.name: {
+                "label": candidate.label,
+                "algorithm": candidate.algorithm,
+                **overhead[candidate.name]._asdict(),
+                "median_request": median(one.median for one in samples[candidate.name]),
+                "open_view": median(one.open_view for one in samples[candidate.name]),
+            }
+            for candidate in found
+        },
+        "ratios": ratios,
+    }
+    return Section(data, [*overhead_tables(data), ratio_table(ratios)])
+
+
+def check(candidate: Candidate) -> None:
+    """Refuse to time what doesn't guard.
+
+    Flask-JWT-Extended answers a forged token with 422, everybody else with 401.
+    """
+    wanted = [(environ, {"200"}) for environ in (candidate.open_request, *candidate.requests)]
+    wanted += [(environ, {"401", "422"}) for environ in candidate.refused]
+    for environ, statuses in wanted:
+        status = answer(candidate.app, environ)
+        if status not in statuses:
+            path = environ["PATH_INFO"]
+            raise SystemExit(f"{candidate.label}: {path} answered {status}, not {statuses}")
+
+
+def answer(app: Any, environ: Environ) -> str:
+    statuses = []
+    body = app(environ.copy(), lambda status, headers, exc_info=None: statuses.append(status))  # noqa: ARG005
+    b"".join(body)
+    body.close()
+    return str(statuses[0].split()[0])
+
+
+class Round(NamedTuple):
+    """µs: what the guard added to the mean request, to the median one; the open view's mean."""
+
+    mean: float
+    median: float
+    open_view: float
+
+
+def one_round(candidate: Candidate, turns: Iterator[bool]) -> Round:
+    """A block of requests to each view, so that each runs as warm as on a server of its kind."""
+    times: dict[bool, list[float]] = {}
+    first = next(turns)
+    for guarded in (first, not first):
+        requests = candidate.requests if guarded else (candidate.open_request,)
+        times[guarded] = time_requests(candidate.app, requests)
+    return Round(
+        mean(times[True]) - mean(times[False]),
+        median(times[True]) - median(times[False]),
+        mean(times[False]),
+    )
+
+
+def time_requests(app: Any, requests: tuple[Environ, ...]) -> list[float]:
+    turn = itertools.islice(itertools.cycle(requests), WARM_UP + BATCH)
+    return [time_request(app, environ) for environ in turn][WARM_UP:]
+
+
+def time_request(app: Any, environ: Environ) -> float:
+    start = time.perf_counter()
+    body = app(environ.copy(), _start_response)
+    b"".join(body)
+    body.close()
+    return 1e6 * (time.perf_counter() - start)
+
+
+def _start_response(status: str, headers: Any, exc_info: Any = None) -> None:
+    pass
+
+
+def judge(target: Target, overhead: dict[str, Spread]) -> dict[str, Any]:
+    ratio = overhead[target.over].median / overhead[target.under].median
+    return {
+        "ratio": target.text,
+        "value": ratio,
+        "target": target.wanted,
+        "met": target.at_least <= ratio <= target.at_most,
+    }
+
+
+def overhead_tables(data: dict[str, Any]) -> list[Table]:
+    columns = ["", "overhead", "quartiles", "median request", "open view"]
+    rows = sorted(data["overhead_us"].values(), key=operator.itemgetter("median"))
+    hs256 = [cells(row) for row in rows if row["algorithm"] == "HS256"]
+    pairs = [
+        [f"{row['algorithm']}: {row['label']}", *cells(row)[1:]]
+        for row in data["overhead_us"].values()
+        if row["algorithm"] != "HS256"
+    ]
+    notes = [
+        f"Overhead: median of {data['rounds']} interleaved rounds; a round is the mean of "
+        f"{data['batch']} requests to each view,",
+        "so garbage collection counts. Median request: the same with a round's median request,",
+        f"mostly without it. One token of {data['token_length']} characters for all but the row "
+        "that says otherwise.",
+        "Flask opens its session before any view, the open one too: the row 'opened and read' is",
+        "against an open view that gets no cookie.",
+    ]
+    title = "The guard's overhead, HS256: guarded view minus open view, µs a request"
+    return [
+        Table(title, columns, hs256, notes),
+        Table("The guard's overhead, key pairs (PEM): µs a request", columns, pairs),
+    ]
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["label"],
+        f"{row['median']:.1f}",
+        f"{row['low']:.1f} to {row['high']:.1f}",
+        f"{row['median_request']:.1f}",
+        f"{row['open_view']:.0f}",
+    ]
+
+
+def ratio_table(ratios: list[dict[str, Any]]) -> Table:
+    rows = [
+        [row["ratio"], f"{row['value']:.2f}", row["target"], "met" if row["met"] else "NOT met"]
+        for row in ratios
+    ]
+    return Table("Ratios of overheads, and their targets", ["", "ratio", "target", ""], rows)

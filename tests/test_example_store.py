@@ -1,0 +1,512 @@
+"""examples/store over real HTTP: gunicorn's two workers, a real database, httpx for a client."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import httpx
+import jwt
+import pytest
+
+from tests.serving import free_port, wait_until_it_answers
+
+ROOT = Path(__file__).parent.parent
+STORE = ROOT / "examples" / "store"
+SECRET = token_hex(32)
+PASSWORD = "correct horse"
+
+
+def environment(**settings):
+    """This process's environment less what the store or gunicorn would read from it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FLASK_", "GUNICORN_"))
+        and name not in {"DATABASE_URL", "SECRET_KEY", "SEED_PASSWORD", "WEB_CONCURRENCY", "PORT"}
+    }
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
+
+
+def python(*arguments, folder=STORE, **settings):
+    """What a Python process in *folder* prints; its warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder, env=environment(**settings), check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
+@contextmanager
+def serving(folder, **settings):
+    """A client of the store, served with *settings*; afterwards its log must be spotless."""
+    python("-m", "flask", "--app", "app", "init-db", SECRET_KEY=SECRET, **settings)
+    url = f"http://127.0.0.1:{free_port()}"
+    path = folder / "log"
+    gunicorn = ["-m", "gunicorn", "--workers", "2", "--no-control-socket", "--log-level", "warning"]
+    gunicorn += ["--bind", url.removeprefix("http://"), "app:create_app()"]
+    # A worker that ends leaves its socket to the system; other warnings are errors.
+    command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", *gunicorn]
+    with path.open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=STORE, env=environment(SECRET_KEY=SECRET, **settings), stdout=log, stderr=log
+        )  # fmt: skip
+        try:
+            wait_until_it_answers(url, server)
+            with httpx.Client(base_url=url, timeout=30) as client:
+                yield client
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+            print(path.read_text())
+    assert path.read_text() == ""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def database_url(request, tmp_path_factory):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/store.db"
+    try:
+        return request.getfixturevalue("postgres_url")
+    except pytest.FixtureLookupError:
+        pytest.skip("no postgres_url fixture yet")
+
+
+@pytest.fixture(scope="module")
+def store(database_url, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), DATABASE_URL=database_url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def joe(store):
+    """A user name in the store; the password is PASSWORD."""
+    return sign_up(store)
+
+
+@pytest.fixture(scope="module")
+def auth(store, joe):
+    """The header of a request that joe sends."""
+    return {"Authorization": f"JWT {log_in(store, joe).json()['access_token']}"}
+
+
+@pytest.fixture
+def item(store, auth):
+    name = f"item {token_hex(4)}"
+    answer = store.post(f"/items/{name}", headers=auth, json={"price": 12.5})
+    assert answer.status_code == 201
+    return name
+
+
+def sign_up(store, password=PASSWORD):
+    username = f"joe-{token_hex(4)}"
+    answer = store.post("/register", json={"username": username, "password": password})
+    assert answer.status_code == 201
+    return username
+
+
+def log_in(store, username, password=PASSWORD):
+    return store.post("/auth", json={"username": username, "password": password})
+
+
+def signed(secret=SECRET, **claims):
+    now = int(time.time())
+    claims = {"identity": 1, "iat": now, "nbf": now, "exp": now + 60, **claims}
+    return jwt.encode(claims, secret, "HS256")
+
+
+def assert_refused(answer, status=None):
+    """4xx, or exactly *status*, with a body of the shape all errors have."""
+    assert 400 <= answer.status_code < 500, answer.text
+    if status is not None:
+        assert answer.status_code == status, answer.text
+    body = answer.json()
+    assert body["status_code"] == answer.status_code
+    assert isinstance(body["error"], str)
+    assert isinstance(body["description"], str)
+    assert body.keys() <= {"status_code", "error", "description", "code"}
+    return body
+
+
+# -- users --
+
+
+def test_register_then_log_in(store):
+    username = f"joe-{token_hex(4)}"
+    answer = store.post("/register", json={"username": username, "password": PASSWORD})
+    assert answer.status_code == 201
+    assert answer.json()["username"] == username
+    assert answer.json().keys() == {"id", "username"}
+
+    answer = log_in(store, username)
+    assert answer.status_code == 200
+    assert answer.json().keys() == {"access_token"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_names_and_passwords_in_any_script(store):
+    username = f"Zoë 李 😀 {token_hex(4)}"
+    password = "пароль пароль"
+    body = {"username": username, "password": password}
+    assert store.post("/register", json=body).status_code == 201
+    token = log_in(store, username, password).json()["access_token"]
+    me = store.get("/me", headers={"Authorization": f"JWT {token}"})
+    assert me.json()["username"] == username
+
+
+def test_wrong_password_and_unknown_user_get_the_same_answer(store, joe):
+    wrong = log_in(store, joe, "wrong password")
+    unknown = log_in(store, f"nobody-{token_hex(4)}", "wrong password")
+    assert wrong.text == unknown.text
+    body = assert_refused(wrong, 401)
+    assert body["error"] == "Bad Request"
+    assert body["description"] == "Invalid credentials"
+    assert body["code"] == "invalid_credentials"
+
+
+def test_unknown_user_takes_as_long_as_a_wrong_password(store, joe):
+    def fastest(username):
+        def once():
+            start = time.perf_counter()
+            log_in(store, username, "wrong password")
+            return time.perf_counter() - start
+
+        return min(once() for _ in range(4))
+
+    assert fastest("nobody") > fastest(joe) / 2
+
+
+def test_name_is_taken(store, joe):
+    answer = store.post("/register", json={"username": joe, "password": "another password"})
+    assert_refused(answer, 409)
+    assert log_in(store, joe).status_code == 200
+
+
+def test_one_of_many_at_once_gets_the_name(store):
+    body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: store.post("/register", json=body), range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+
+
+# -- tokens --
+
+
+def test_me_is_whose_token_it_is(store, joe, auth):
+    other = sign_up(store)
+    token = log_in(store, other).json()["access_token"]
+    assert store.get("/me", headers=auth).json()["username"] == joe
+    me = store.get("/me", headers={"Authorization": f"Bearer {token}"})
+    assert me.json()["username"] == other
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/me"),
+        ("GET", "/items"),
+        ("GET", "/items/x"),
+        ("POST", "/items/x"),
+        ("DELETE", "/items/x"),
+    ],
+)
+def test_no_entry_without_a_token(store, method, path):
+    answer = store.request(method, path)
+    assert assert_refused(answer, 401)["code"] == "token_missing"
+    assert answer.headers["WWW-Authenticate"] == 'JWT realm="Login Required"'
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "JWT",
+        "JWT x",
+        "JWT a.b.c",
+        "JWT a b",
+        "Basic am9lOnBhc3M=",
+        "JWT " + "x" * 8000,
+        b"JWT \xff\xfe",
+        f"JWT {signed(secret='another secret of 32 bytes or more')}",
+        f"JWT {jwt.encode({'identity': 1, 'exp': 2**31}, None, 'none')}",
+        f"JWT {signed(exp=1)}",
+        f"JWT {signed(identity=10**9)}",
+    ],
+)
+def test_no_entry_with_a_bad_token(store, header):
+    answer = store.get("/me", headers={"Authorization": header})
+    assert_refused(answer, 401)
+    assert answer.headers["WWW-Authenticate"].startswith("JWT realm=")
+
+
+def test_token_expires(tmp_path):
+    with serving(
+        tmp_path,
+        DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
+        FLASK_JWT_EXPIRATION_DELTA="2",
+        FLASK_JWT_LEEWAY="0",
+    ) as store:
+        token = log_in(store, sign_up(store)).json()["access_token"]
+        headers = {"Authorization": f"JWT {token}"}
+        assert store.get("/me", headers=headers).status_code == 200
+        deadline = time.monotonic() + 5
+        while (answer := store.get("/me", headers=headers)).status_code == 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert assert_refused(answer, 401)["code"] == "token_expired"
+
+
+# -- items --
+
+
+def test_items_come_and_go(store, auth):
+    name = f"chair {token_hex(4)} / 椅"
+    path = f"/items/{name.replace('/', '|')}"
+    answer = store.post(path, headers=auth, json={"price": 12.5})
+    assert answer.status_code == 201
+    created = answer.json()
+    assert created == {"name": name.replace("/", "|"), "price": 12.5}
+    assert store.get(answer.headers["Location"], headers=auth).json() == created
+    assert created in store.get("/items", headers=auth).json()["items"]
+
+    assert_refused(store.post(path, headers=auth, json={"price": 1}), 409)
+    assert store.get(path, headers=auth).json() == created
+
+    answer = store.delete(path, headers=auth)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert_refused(store.get(path, headers=auth), 404)
+    assert_refused(store.delete(path, headers=auth), 404)
+    assert created not in store.get("/items", headers=auth).json()["items"]
+
+
+def test_items_are_listed_by_name(store, auth, item):
+    store.post(f"/items/{item} too", headers=auth, json={"price": 1})
+    names = [item["name"] for item in store.get("/items", headers=auth).json()["items"]]
+    assert names.index(item) + 1 == names.index(f"{item} too")
+
+
+@pytest.mark.parametrize("price", [0, 0.1, 19.99, 1_000_000])
+def test_prices_come_back_as_they_went_in(store, auth, price):
+    path = f"/items/{token_hex(8)}"
+    assert store.post(path, headers=auth, json={"price": price}).json()["price"] == price
+    assert store.get(path, headers=auth).json()["price"] == price
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        "NaN", "Infinity", "-Infinity", "1e999", "-0.01", "1000001", "1" + "0" * 400, "9" * 5000,
+        '"12"', "null", "true", "[1]", "{}",
+    ],
+)  # fmt: skip
+def test_what_is_no_price(store, auth, price):
+    headers = {**auth, "Content-Type": "application/json"}
+    path = f"/items/{token_hex(8)}"
+    answer = store.post(path, headers=headers, content=f'{{"price": {price}}}')
+    assert_refused(answer, 400)
+    assert_refused(store.get(path, headers=auth), 404)
+
+
+def test_items_made_and_unmade_at_once(store, auth):
+    path = f"/items/{token_hex(8)}"
+
+    def request(number):
+        if number % 2:
+            return store.delete(path, headers=auth)
+        return store.post(path, headers=auth, json={"price": number})
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [answer.status_code for answer in pool.map(request, range(48))]
+    assert set(statuses) <= {201, 204, 404, 409}
+    assert 0 <= statuses.count(201) - statuses.count(204) <= 1
+
+
+# -- what nobody should send --
+
+
+@pytest.mark.parametrize("path", ["/register", "/auth", "/items/x"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"nonsense", b"[]", b'"text"', b"null", b"1", b"true", b"{}", b'{"username":',
+        b"\xff\xfe\x00", b'{"username": "\xff"}', "{}".encode("utf-16"), b"{}{}",
+        b"[" * 15_000, b'{"a":' * 3_000, b"9" * 15_000,
+    ],
+    ids=lambda body: repr(body[:12]),
+)  # fmt: skip
+def test_bodies_that_are_no_request(store, auth, path, body):
+    headers = {**auth, "Content-Type": "application/json"}
+    assert_refused(store.post(path, headers=headers, content=body))
+
+
+@pytest.mark.parametrize("path", ["/register", "/auth"])
+@pytest.mark.parametrize("field", ["username", "password"])
+@pytest.mark.parametrize(
+    "value",
+    [None, 1, 1.5, True, [], ["joe"], {}, {"$ne": ""}, "", "joe\0joe-joe", "joe\ud800joe-joe"],
+    ids=ascii,
+)
+def test_credentials_that_are_none(store, path, field, value):
+    body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD, field: value}
+    headers = {"Content-Type": "application/json"}
+    assert_refused(store.post(path, headers=headers, content=json.dumps(body)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "x" * 81),
+        ("username", "line\nbreak"),
+        ("password", "7 chars"),
+        ("password", "x" * 201),
+    ],
+)
+def test_credentials_out_of_bounds(store, field, value):
+    body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD, field: value}
+    assert field in assert_refused(store.post("/register", json=body), 400)["description"]
+
+
+@pytest.mark.parametrize("path", ["/register", "/auth", "/items/x"])
+def test_bodies_too_long_or_of_another_type(store, auth, path):
+    good = json.dumps({"username": "joe", "password": PASSWORD, "price": 1})
+    assert_refused(store.post(path, headers=auth, content=good))
+    assert_refused(store.post(path, headers=auth, data={"username": "joe", "password": "x"}))
+    long = json.dumps({"username": "x" * 100_000, "password": PASSWORD})
+    headers = {**auth, "Content-Type": "application/json"}
+    assert_refused(store.post(path, headers=headers, content=long))
+    assert_refused(store.post(path, headers=headers, content=iter([long.encode()])))
+
+
+@pytest.mark.parametrize("name", ["%00", "a%00b", "a%0Ab", "%C2%85", "x" * 81, "a%2Fb", "%20%2F"])
+def test_names_no_item_has(store, auth, name):
+    assert_refused(store.get(f"/items/{name}", headers=auth))
+    assert_refused(store.post(f"/items/{name}", headers=auth, json={"price": 1}))
+    assert_refused(store.delete(f"/items/{name}", headers=auth))
+
+
+@pytest.mark.parametrize("name", ["%FF", "%ED%A0%80", "%F0%9F%98%80", "%27%3B--", "..", "%25s"])
+def test_odd_names_are_names(store, auth, name):
+    """Bytes that are no UTF-8 are replaced by Werkzeug, before the application sees them."""
+    made = store.post(f"/items/odd{name}", headers=auth, json={"price": 1})
+    assert made.status_code in (201, 409)
+    assert store.get(f"/items/odd{name}", headers=auth).json() == {**made.json(), "price": 1}
+    store.delete(f"/items/odd{name}", headers=auth)
+
+
+def test_no_such_page(store, auth):
+    assert_refused(store.get("/nowhere"), 404)
+    assert_refused(store.get("/items/", headers=auth), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/auth"), ("PUT", "/items/x"), ("DELETE", "/me")]
+)
+def test_no_such_method(store, method, path):
+    answer = store.request(method, path)
+    assert_refused(answer, 405)
+    assert answer.headers["Allow"]
+
+
+# -- setting it up --
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The example by itself, so that a developer's own instance folder is left alone."""
+    ignored = shutil.ignore_patterns("instance", "__pycache__")
+    return shutil.copytree(STORE, tmp_path / "store", ignore=ignored)
+
+
+def test_seed_makes_a_user_once_and_tells_no_password(copy):
+    script = """
+from app import create_app
+app = create_app()
+for password in "first password", "second password", "short":
+    environment = {"SEED_PASSWORD": password}
+    print(app.test_cli_runner().invoke(args=["seed", "--username", "ann"], env=environment).output)
+for password in "first password", "second password":
+    body = {"username": "ann", "password": password}
+    print(app.test_client().post("/auth", json=body).status_code)
+"""
+    assert python("-c", script, folder=copy).split("\n\n") == [
+        "ann can log in now.",
+        "ann can log in now.",
+        "Error: password must have 8 to 200 characters",
+        "401\n200\n",
+    ]
+
+
+def test_a_secret_key_is_made_once_and_only_its_owner_reads_it(copy):
+    script = """
+from pathlib import Path
+from app import create_app
+print(create_app().secret_key)
+print(create_app().secret_key)
+Path.exists = lambda path: False  # as another worker sees it that starts at the same moment
+print(create_app().secret_key)
+"""
+    (key,) = set(python("-c", script, folder=copy).split())
+    assert re.fullmatch(r"[0-9a-f]{64}", key)
+    kept = copy / "instance" / "secret_key"
+    assert kept.read_text() == key
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+    assert [path.name for path in kept.parent.iterdir()] == ["secret_key"]
+
+
+@pytest.mark.parametrize(
+    ("url", "used"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
+        ("sqlite:////tmp/postgres://", "sqlite:////tmp/postgres://"),
+        ("", "sqlite:///store.db"),
+    ],
+)
+def test_database_url(url, used):
+    script = "import config; print(config.database_url())"
+    assert python("-c", script, DATABASE_URL=url) == f"{used}\n"
+
+
+@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="would install into this Python itself")
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+def test_demo_prints_three_lines_that_work(tmp_path):
+    """scripts/demo in a copy of this repository whose .venv is the one the tests run in."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    ignored = shutil.ignore_patterns("instance", "__pycache__")
+    shutil.copytree(STORE, tmp_path / "examples" / "store", ignore=ignored)
+    (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    port = free_port()
+    demo = subprocess.Popen(
+        [tmp_path / "scripts" / "demo", "--port", str(port)],
+        env=environment(DATABASE_URL="sqlite:////nowhere/else.db", FLASK_JWT_LEEWAY="nonsense"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        lines = [demo.stdout.readline() for _ in range(3)]
+        assert all("curl" in line and f":{port}/" in line for line in lines), demo.stderr.read()
+        answer = subprocess.run(
+            ["bash"], input="".join(lines), capture_output=True, text=True, check=True
+        ).stdout
+        me, refusal = answer.split("\n", 1)
+        assert json.loads(me)["username"] == "joe"
+        assert refusal.startswith("HTTP/1.1 401 ")
+        assert '"token_missing"' in refusal
+    finally:
+        os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+        rest, errors = demo.communicate(timeout=30)
+    assert rest == ""
+    assert "Traceback" not in errors
+    assert demo.returncode == 130
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/me")
