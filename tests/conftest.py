@@ -8,6 +8,8 @@ from flask.globals import app_ctx
 
 from flask_jwt import JWT, current_identity, jwt_required
 
+pytest_plugins = ["tests.servers"]
+
 SECRET = "a-secret-of-32-bytes-for-testing"
 
 

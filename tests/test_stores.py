@@ -138,7 +138,8 @@ def test_revocations_since_a_moment(store):
 
 def test_pruning_in_batches(store_uri, store):
     if store_uri.startswith("redis"):
-        pytest.skip("Redis forgets sessions by itself, at the expiry each key has")
+        assert store.prune(1200.0, 2) == 0, "Redis forgets by itself"
+        return
     ended = [new(expires_at=1100.0), new(idle_expires_at=1100.0), new()]
     for session in (*ended, active := new()):
         store.create(session)

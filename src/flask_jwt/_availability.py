@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from .errors import StoreUnavailable
@@ -29,6 +30,7 @@ class WatchedStore:
         self._monotonic = monotonic
         self._failed_at: float | None = None
         self._is_known = False
+        self._lock = Lock()
 
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.store, name)
@@ -47,8 +49,7 @@ class WatchedStore:
                 self._fail(error)
                 raise
             if self._failed_at is not None:
-                self._failed_at = None
-                logger.warning("The session store answers again")
+                self._recover()
             if not self._is_known:
                 self._is_known = True
                 self._advise()
@@ -58,11 +59,20 @@ class WatchedStore:
         return watched
 
     def _fail(self, error: StoreUnavailable) -> None:
-        if self._failed_at is None:
+        with self._lock:
+            is_news = self._failed_at is None
+            self._failed_at = self._monotonic()
+        if is_news:
             cause = error.__cause__
             reason = str(cause).partition("\n")[0] if cause else error.description
             logger.error("The session store does not answer: %s: %s", type(cause).__name__, reason)
-        self._failed_at = self._monotonic()
+
+    def _recover(self) -> None:
+        with self._lock:
+            is_news = self._failed_at is not None
+            self._failed_at = None
+        if is_news:
+            logger.warning("The session store answers again")
 
     def _advise(self) -> None:
         try:

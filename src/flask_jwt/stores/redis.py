@@ -20,7 +20,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import RedisError
+    from redis.exceptions import RedisClusterException, RedisError
     from redis.retry import Retry
     from redis.sentinel import Sentinel
 except ModuleNotFoundError:
@@ -239,6 +239,6 @@ def _session(values: dict[str, str]) -> Session | None:
 def _reporting() -> Iterator[None]:
     try:
         yield
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
         lost = isinstance(error, LostConnection)
         raise StoreUnavailable.because(error, lost_connection=lost) from error

