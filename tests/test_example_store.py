@@ -34,7 +34,15 @@ def environment(**settings):
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FLASK_", "GUNICORN_"))
-        and name not in {"DATABASE_URL", "SECRET_KEY", "SEED_PASSWORD", "WEB_CONCURRENCY", "PORT"}
+        and name
+        not in {
+            "DATABASE_URL",
+            "SESSIONS_URL",
+            "SECRET_KEY",
+            "SEED_PASSWORD",
+            "WEB_CONCURRENCY",
+            "PORT",
+        }
     }
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
 
@@ -72,19 +80,22 @@ def serving(folder, **settings):
     assert path.read_text() == ""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def database_url(request, tmp_path_factory):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('database')}/store.db"
-    try:
-        return request.getfixturevalue("postgres_url")
-    except pytest.FixtureLookupError:
-        pytest.skip("no postgres_url fixture yet")
+@pytest.fixture(scope="module", params=["sqlite", "postgres", "redis"])
+def databases(request, tmp_path_factory):
+    """Where the store keeps its users and items, and where its sessions."""
+    folder = tmp_path_factory.mktemp("database")
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+        return {"DATABASE_URL": url, "SESSIONS_URL": url}
+    sessions = f"sqlite:///{folder}/sessions.db"
+    if request.param == "redis":
+        sessions = request.getfixturevalue("redis_url")
+    return {"DATABASE_URL": f"sqlite:///{folder}/store.db", "SESSIONS_URL": sessions}
 
 
 @pytest.fixture(scope="module")
-def store(database_url, tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("server"), DATABASE_URL=database_url) as client:
+def store(databases, tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("server"), **databases) as client:
         yield client
 
 
@@ -150,8 +161,27 @@ def test_register_then_log_in(store):
 
     answer = log_in(store, username)
     assert answer.status_code == 200
-    assert answer.json().keys() == {"access_token"}
+    assert answer.json().keys() == {"access_token", "refresh_token", "expires_in", "token_type"}
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_device_is_seen_refreshed_and_logged_out(store, joe):
+    phone, desk = (log_in(store, joe).json() for _ in range(2))
+    devices = store.get("/auth/sessions", headers=bearer(desk["access_token"])).json()["sessions"]
+    assert len(devices) >= 2
+    renewed = store.post("/auth/refresh", headers=bearer(phone["refresh_token"])).json()
+    assert store.get("/me", headers=bearer(renewed["access_token"])).status_code == 200
+    ended = store.post(
+        "/auth/logout", headers=bearer(desk["access_token"]), json={"scope": "others"}
+    )
+    assert ended.json()["revoked"] >= 1
+    answer = store.post("/auth/refresh", headers=bearer(renewed["refresh_token"]))
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
+    assert store.get("/me", headers=bearer(desk["access_token"])).status_code == 200
 
 
 def test_names_and_passwords_in_any_script(store):
@@ -252,6 +282,7 @@ def test_token_expires(tmp_path):
     with serving(
         tmp_path,
         DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
+        SESSIONS_URL=f"sqlite:///{tmp_path}/sessions.db",
         FLASK_JWT_EXPIRATION_DELTA="2",
         FLASK_JWT_LEEWAY="0",
     ) as store:

@@ -7,7 +7,7 @@ from flask_jwt import JWT
 from werkzeug.exceptions import HTTPException
 
 from commands import init_db, seed
-from config import database_url, secret_key
+from config import database_url, secret_key, sessions_url
 from db import db
 from resources import items, users
 from security import authenticate, identity
@@ -18,6 +18,7 @@ def create_app(config=None):
     app = Flask(__name__)
     app.config.from_mapping(
         MAX_CONTENT_LENGTH=16 * 1024,
+        JWT_STORAGE_URI=sessions_url(app.instance_path),
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         SQLALCHEMY_DATABASE_URI=database_url(),
     )
@@ -26,7 +27,7 @@ def create_app(config=None):
     app.secret_key = app.secret_key or secret_key(app.instance_path)
 
     db.init_app(app)
-    JWT(app, authenticate, identity)  # registers POST /auth
+    JWT(app, authenticate, identity)  # registers POST /auth, /auth/refresh, /auth/logout …
     app.register_blueprint(users.blueprint)
     app.register_blueprint(items.blueprint)
     app.register_error_handler(HTTPException, as_json)

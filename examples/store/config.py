@@ -1,4 +1,4 @@
-"""Where the database is, and the key that signs tokens."""
+"""Where the databases are, and the key that signs tokens."""
 
 import os
 import re
@@ -12,6 +12,12 @@ def database_url():
     """``DATABASE_URL`` with the driver's name in it, or a SQLite file in the instance folder."""
     url = os.environ.get("DATABASE_URL") or "sqlite:///store.db"
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def sessions_url(folder):
+    """``SESSIONS_URL`` (PostgreSQL, Redis …), or a SQLite file in *folder*."""
+    Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.environ.get("SESSIONS_URL") or f"sqlite:///{folder}/sessions.db"
 
 
 def secret_key(folder):

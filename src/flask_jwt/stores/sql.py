@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ConfigError, StoreUnavailable
 from . import Session, missing_driver
+from ._deadline import Deadline
 
 try:
     import sqlalchemy as sa
@@ -113,6 +114,8 @@ class SqlStore:
             raise ConfigError(
                 f"JWT_STORAGE_URI needs the driver {error.name}: pip install {error.name}"
             ) from None
+        # Other drivers keep such a limit themselves.
+        self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
         self._is_ready = False
         self._lock = Lock()
         _renew_after_fork(self.engine)
@@ -174,16 +177,29 @@ class SqlStore:
         return []
 
     def _execute(self, statement: Any, values: dict[str, Any]) -> int:
-        if not self._is_ready:
-            self.setup()
-        with _reporting(), self.engine.connect() as connection:
-            return int(connection.execute(statement, values).rowcount)
+        with self._running(statement, values) as result:
+            return int(result.rowcount)
 
     def _rows(self, statement: Any, values: dict[str, Any]) -> list[Any]:
+        with self._running(statement, values) as result:
+            return list(result.all())
+
+    @contextmanager
+    def _running(self, statement: Any, values: dict[str, Any]) -> Iterator[sa.CursorResult[Any]]:
         if not self._is_ready:
             self.setup()
         with _reporting(), self.engine.connect() as connection:
-            return list(connection.execute(statement, values).all())
+            if self._deadline is None:
+                yield connection.execute(statement, values)
+                return
+            raw: Any = connection.connection.dbapi_connection
+            with self._deadline.watch(raw.fileno()) as operation:
+                try:
+                    yield connection.execute(statement, values)
+                except exc.DBAPIError as error:
+                    if operation.is_over:
+                        raise StoreUnavailable.because(error) from error
+                    raise
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
@@ -198,7 +214,10 @@ def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
             "options": f"-c statement_timeout={milliseconds} -c lock_timeout={milliseconds}",
         }
     else:
-        arguments["connect_args"] = {"connect_timeout": max(1, round(timeout))}
+        seconds = max(1, round(timeout))
+        arguments["connect_args"] = dict.fromkeys(
+            ("connect_timeout", "read_timeout", "write_timeout"), seconds
+        )
     if url.database not in (None, "", ":memory:"):
         arguments["pool_timeout"] = timeout
     # One statement is one transaction: autocommit spares the round trips of BEGIN and COMMIT.
