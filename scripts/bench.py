@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_suite import guard, imports, issue, memory, serving
+from bench_suite import guard, imports, issue, memory, serving, sessions
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
@@ -29,6 +29,7 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "memory": memory.run,
     "import": imports.run,
     "gunicorn": serving.run,
+    "sessions": sessions.run,
 }
 
 PACKAGES = (

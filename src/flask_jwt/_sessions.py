@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._claims import TIME_CLAIMS, identity_of, subject_of
@@ -26,8 +26,6 @@ KEPT_AFTER_END = 3600.0
 
 PRUNE_BATCH = 500
 """Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
-
-REFRESH_CLAIMS = frozenset({"exp", "iat", "sid", "gen", "sub", "payload", "auth_time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +77,40 @@ class Application(NamedTuple):
     """Seconds since the epoch."""
 
 
+_PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
+
+REFRESH_CLAIMS = frozenset({*_PRESENTED, "iat"})
+"""What each refresh token has."""
+
+
+class _Presented(NamedTuple):
+    """What a refresh token says."""
+
+    sid: str
+    generation: int
+    subject: str
+    payload: dict[str, Any]
+    auth_time: int
+    expires_at: int
+
+    def is_ours(self) -> bool:
+        """Whether every claim is of the kind we issue."""
+        kinds = (str, int, str, dict, int, int)
+        return all(type(value) is kind for value, kind in zip(self, kinds, strict=True))
+
+    def session(self, generation: int, rotated_at: float) -> Session:
+        """The session at *generation*, as far as the token tells it."""
+        return Session(
+            sid=self.sid,
+            subject=self.subject,
+            payload=json.dumps(self.payload),
+            generation=generation,
+            created_at=self.auth_time,
+            rotated_at=rotated_at,
+            expires_at=self.expires_at,
+        )
+
+
 class SessionManager:
     """The sessions of one application.
 
@@ -113,10 +145,11 @@ class SessionManager:
         # Whole seconds, so that the claims of its tokens say exactly what its row says.
         now = float(int(moment))
         payload = self._app.payload(identity)
+        kept = {name: payload[name] for name in payload if name not in _FLEETING}
         session = Session(
             sid=secrets.token_hex(16),
             subject=_subject(payload, identity),
-            payload=json.dumps({name: payload[name] for name in payload if name not in _FLEETING}),
+            payload=json.dumps(kept),
             generation=0,
             created_at=now,
             rotated_at=now,
@@ -130,7 +163,7 @@ class SessionManager:
         if policy.maximum is not None:
             self._end_oldest(session, policy.maximum, moment)
         self._app.notify("session_started", session=session)
-        return self._tokens(identity, session)
+        return self._tokens(identity, session, kept)
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
@@ -146,7 +179,7 @@ class SessionManager:
         """
         now = self._app.clock()
         presented = self._read(token, now)
-        identity = self._app.user(json.loads(presented.payload))
+        identity = self._app.user(presented.payload)
         if identity is None:
             self.revoke(presented.sid)
             raise UserGone
@@ -154,11 +187,11 @@ class SessionManager:
         idle = None if policy.idle is None else now + policy.idle
         generation = presented.generation
         if self.store.rotate(presented.sid, generation, now=now, idle_expires_at=idle):
-            session = replace(presented, generation=generation + 1, rotated_at=now)
+            session = presented.session(generation + 1, now)
             self._app.notify("session_refreshed", session=session)
         else:
             session = self._converge(presented, policy.grace, now)
-        return self._tokens(identity, session)
+        return self._tokens(identity, session, presented.payload)
 
     def revoke(self, sid: str) -> bool:
         """End a session: its refresh token at once, its access tokens within the staleness that
@@ -243,30 +276,14 @@ class SessionManager:
         if session is None or not session.is_active(self._app.clock()):
             raise TokenRevoked
 
-    def _read(self, token: str, now: float) -> Session:
-        """The session as *token* tells it."""
+    def _read(self, token: str, now: float) -> _Presented:
         claims = self._app.codec().verify(token, now).claims
-        sid, generation, payload = claims["sid"], claims["gen"], claims["payload"]
-        is_ours = (
-            isinstance(sid, str)
-            and type(generation) is int
-            and isinstance(payload, dict)
-            and isinstance(claims["sub"], str)
-            and type(claims["auth_time"]) is int
-        )
-        if not is_ours:
+        presented = _Presented(*(claims[name] for name in _PRESENTED))
+        if not presented.is_ours():
             raise ClaimInvalid("The refresh token is none of ours")
-        return Session(
-            sid=sid,
-            subject=claims["sub"],
-            payload=json.dumps(payload),
-            generation=generation,
-            created_at=claims["auth_time"],
-            rotated_at=claims["iat"],
-            expires_at=claims["exp"],
-        )
+        return presented
 
-    def _converge(self, presented: Session, grace: float, now: float) -> Session:
+    def _converge(self, presented: _Presented, grace: float, now: float) -> Session:
         """The session as it is, if *presented* is just what it was; otherwise its end."""
         current = self.store.get(presented.sid)
         if current is None or current.revoked_at is not None:
@@ -283,21 +300,21 @@ class SessionManager:
         self._app.notify("refresh_token_reused", session=current, generation=presented.generation)
         raise RefreshReused
 
-    def _tokens(self, identity: Any, session: Session) -> Tokens:
-        moment = int(session.rotated_at)
+    def _tokens(self, identity: Any, session: Session, payload: Mapping[str, Any]) -> Tokens:
         claims = {
             "type": "refresh",
             "sid": session.sid,
             "gen": session.generation,
             "sub": session.subject,
-            "payload": json.loads(session.payload),
+            "payload": payload,
             "auth_time": int(session.created_at),
-            "iat": moment,
+            "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
         }
         refresh_token = self._app.codec().issue(claims, now=self._app.clock())
-        return Tokens(self._app.access_token(identity, session), refresh_token, session, identity)
+        access_token = self._app.access_token(identity, session)
+        return Tokens(access_token, refresh_token, session, identity)
 
     def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]

@@ -130,7 +130,8 @@ class TokenCodec:
         for name in ("exp", "nbf", "iat"):
             if isinstance(moment := payload.get(name), datetime):
                 payload[name] = timegm(moment.utctimetuple())
-        check_depth(payload)
+        if not _SCALARS.issuperset(map(type, payload.values())):
+            check_depth(payload)
         message = f"{header}.{b64encode(_dump(payload))}"
         token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
         if len(token) > self._max_size:
@@ -257,8 +258,11 @@ def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
     return b64encode(_dump({**header, **extra, "alg": key.algorithm}))
 
 
+_encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def _dump(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _encode_json(value).encode("ascii")
 
 
 def _reason(error: ValueError) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from threading import Lock, Thread
 
 _IDLE_AFTER = 60.0
@@ -38,9 +37,8 @@ class Deadline:
         self._lock = Lock()
         self._thread: Thread | None = None
 
-    @contextmanager
-    def watch(self, descriptor: int) -> Iterator[Operation]:
-        """Limit what happens in this context on the socket *descriptor*."""
+    def begin(self, descriptor: int) -> Operation:
+        """Limit what happens on the socket *descriptor* until :meth:`end`."""
         operation = Operation(descriptor, time.monotonic() + self._timeout)
         with self._lock:
             self._running.add(operation)
@@ -48,11 +46,12 @@ class Deadline:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._look_after, daemon=True, name="jwt-store")
                 self._thread.start()
-        try:
-            yield operation
-        finally:
-            with self._lock:
-                self._running.discard(operation)
+        return operation
+
+    def end(self, operation: Operation) -> None:
+        """The operation is done; its socket may be another's from now on."""
+        with self._lock:
+            self._running.discard(operation)
 
     def _look_after(self) -> None:
         idle_since = time.monotonic()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
 from . import Session, missing_driver
@@ -20,6 +19,8 @@ try:
     from sqlalchemy import event, exc
 except ModuleNotFoundError:
     raise missing_driver("SQLAlchemy", "sql") from None
+
+T = TypeVar("T")
 
 metadata = sa.MetaData()
 
@@ -122,15 +123,19 @@ class SqlStore:
 
     def setup(self) -> None:
         """Make the table, if it isn't there."""
-        with self._lock, _reporting():
-            if not self._is_ready:
+        with self._lock:
+            if self._is_ready:
+                return
+            try:
                 try:
                     metadata.create_all(self.engine)
                 except exc.DBAPIError:
                     # Another process may have made it between our look and our CREATE.
                     if not sa.inspect(self.engine).has_table(sessions_table.name):
                         raise
-                self._is_ready = True
+            except _ERRORS as error:
+                raise _unavailable(error) from error
+            self._is_ready = True
 
     def create(self, session: Session) -> None:
         """Keep a new session."""
@@ -177,29 +182,27 @@ class SqlStore:
         return []
 
     def _execute(self, statement: Any, values: dict[str, Any]) -> int:
-        with self._running(statement, values) as result:
-            return int(result.rowcount)
+        return self._run(statement, values, _row_count)
 
     def _rows(self, statement: Any, values: dict[str, Any]) -> list[Any]:
-        with self._running(statement, values) as result:
-            return list(result.all())
+        return self._run(statement, values, _all_rows)
 
-    @contextmanager
-    def _running(self, statement: Any, values: dict[str, Any]) -> Iterator[sa.CursorResult[Any]]:
+    def _run(self, statement: Any, values: dict[str, Any], take: Callable[[Any], T]) -> T:
         if not self._is_ready:
             self.setup()
-        with _reporting(), self.engine.connect() as connection:
-            if self._deadline is None:
-                yield connection.execute(statement, values)
-                return
-            raw: Any = connection.connection.dbapi_connection
-            with self._deadline.watch(raw.fileno()) as operation:
+        operation = None
+        try:
+            with self.engine.connect() as connection:
+                if self._deadline is None:
+                    return take(connection.execute(statement, values))
+                raw: Any = connection.connection.dbapi_connection
+                operation = self._deadline.begin(raw.fileno())
                 try:
-                    yield connection.execute(statement, values)
-                except exc.DBAPIError as error:
-                    if operation.is_over:
-                        raise StoreUnavailable.because(error) from error
-                    raise
+                    return take(connection.execute(statement, values))
+                finally:
+                    self._deadline.end(operation)
+        except _ERRORS as error:
+            raise _unavailable(error, was_too_slow=operation is not None and operation.is_over) from error
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
@@ -247,13 +250,17 @@ def _renew_after_fork(engine: sa.Engine) -> None:
         os.register_at_fork(after_in_child=renew)
 
 
-@contextmanager
-def _reporting() -> Iterator[None]:
-    try:
-        yield
-    except exc.DBAPIError as error:
-        raise StoreUnavailable.because(
-            error, lost_connection=error.connection_invalidated
-        ) from error
-    except (exc.SQLAlchemyError, sqlite3.Error) as error:
-        raise StoreUnavailable.because(error) from error
+_ERRORS = (exc.SQLAlchemyError, sqlite3.Error)
+
+
+def _unavailable(error: Exception, *, was_too_slow: bool = False) -> StoreUnavailable:
+    is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    return StoreUnavailable.because(error, lost_connection=is_lost and not was_too_slow)
+
+
+def _row_count(result: sa.CursorResult[Any]) -> int:
+    return int(result.rowcount)
+
+
+def _all_rows(result: sa.CursorResult[Any]) -> list[Any]:
+    return list(result.all())

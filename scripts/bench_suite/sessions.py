@@ -1,0 +1,251 @@
+"""Sessions: refreshes per second beside the bare statement, many rows, many revocations."""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+import sqlalchemy as sa
+from flask import Flask
+
+from bench_suite.measure import Plan, Section, Table
+from flask_jwt import JWT
+from flask_jwt._revocations import Revocations
+from flask_jwt.stores import Session
+from flask_jwt.stores.memory import MemoryStore
+from flask_jwt.stores.sql import sessions_table
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.servers import PostgresServer, RedisServer
+
+SECRET = "a-secret-of-32-bytes-for-testing"
+
+
+def run(plan: Plan) -> Section:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        uris = {
+            "SQLite": f"sqlite:///{folder}/sessions.db",
+            "PostgreSQL": stack.enter_context(_server(PostgresServer)).url,
+            "Redis": stack.enter_context(_server(RedisServer)).url,
+        }
+        refreshes = {name: _refreshes(name, uri, plan) for name, uri in uris.items()}
+        rows = {name: _rows(uri, plan) for name, uri in uris.items() if name != "Redis"}
+    revoked = _revoked(plan)
+    return Section(
+        data={"refreshes": refreshes, "rows": rows, "revoked": revoked},
+        tables=[
+            Table(
+                "Refreshes per second, one thread; bare: the same UPDATE or script with the driver",
+                ["store", "bare/s", "refreshes/s", "ratio"],
+                [
+                    [name, f"{r['bare']:,.0f}", f"{r['refresh']:,.0f}", f"{r['ratio']:.2f}"]
+                    for name, r in refreshes.items()
+                ],
+                ["Durable: SQLite synchronous=FULL, PostgreSQL defaults, Redis appendfsync always.",
+                 "Target: a ratio of 0.70."],
+            ),
+            Table(
+                f"One refresh with more sessions in the table, median in ms (sizes {_sizes(plan)})",
+                ["store", "few", "many", "ratio"],
+                [
+                    [name, f"{r['few']:.3f}", f"{r['many']:.3f}", f"{r['ratio']:.2f}"]
+                    for name, r in rows.items()
+                ],
+                ["Target: a ratio of at most 1.20."],
+            ),
+            Table(
+                f"The guard's look at revocations, {revoked['revoked']:,} of them in the store",
+                ["", ""],
+                [
+                    ["µs per check with none", f"{revoked['none']:.2f}"],
+                    ["µs per check", f"{revoked['many']:.2f}"],
+                    ["bytes for each that matters", f"{revoked['bytes']:.0f}"],
+                ],
+                ["Targets: at most 1 µs more, at most 100 bytes. Here all of them matter."],
+            ),
+        ],
+    )  # fmt: skip
+
+
+@contextmanager
+def _server(kind: Any) -> Iterator[Any]:
+    server = kind()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+def _app(uri: str) -> Any:
+    app = Flask("bench")
+    app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI=uri)
+    JWT(app, lambda *_: {"id": 1}, lambda payload: {"id": payload["identity"]})
+    return app
+
+
+def _rate(action: Callable[[], object], seconds: float) -> float:
+    count, start = 0, time.perf_counter()
+    while (now := time.perf_counter()) - start < seconds:
+        for _ in range(20):
+            action()
+        count += 20
+    return count / (now - start)
+
+
+def _refreshes(name: str, uri: str, plan: Plan) -> dict[str, float]:
+    app = _app(uri)
+    with app.app_context():
+        sessions = app.extensions["jwt"].sessions
+        tokens = sessions.start({"id": 1})
+
+        def refresh() -> None:
+            nonlocal tokens
+            tokens = sessions.refresh(tokens.refresh_token)
+
+        refresh()
+        with ExitStack() as stack:
+            bare = _bare(name, uri, sessions.store.store, stack)
+            rounds = 3 if plan.quick else 15
+            pairs = [(_rate(bare, 0.3), _rate(refresh, 0.3)) for _ in range(rounds)]
+    return {
+        "bare": statistics.median(pair[0] for pair in pairs),
+        "refresh": statistics.median(pair[1] for pair in pairs),
+        "ratio": statistics.median(pair[1] / pair[0] for pair in pairs),
+    }
+
+
+_UPDATE = (
+    "UPDATE jwt_sessions SET generation = generation + 1, rotated_at = {0}, idle_expires_at = NULL "
+    "WHERE sid = {0} AND generation = {0} AND revoked_at IS NULL AND expires_at > {0} "
+    "AND (idle_expires_at IS NULL OR idle_expires_at > {0})"
+)
+
+
+def _bare(name: str, uri: str, store: Any, stack: ExitStack) -> Callable[[], None]:
+    session = _session()
+    store.create(session)
+    generation = 0
+    execute: Callable[..., Any]
+    if name == "Redis":
+        from flask_jwt.stores.redis import _ROTATE, _key
+
+        client = stack.enter_context(redis.Redis.from_url(uri, decode_responses=True))
+
+        def execute(now: float) -> Any:
+            return client.eval(_ROTATE, 1, _key(session.sid), str(generation), repr(now), "")
+    elif name == "SQLite":
+        import sqlite3
+
+        connection: Any = sqlite3.connect(uri.removeprefix("sqlite:///"), isolation_level=None)
+        stack.callback(connection.close)
+        connection.execute("PRAGMA synchronous=FULL")
+        text = _UPDATE.format("?")
+
+        def execute(now: float) -> Any:
+            return connection.execute(text, (now, session.sid, generation, now, now)).rowcount
+    else:
+        connection = stack.enter_context(
+            psycopg.connect(uri.replace("+psycopg", ""), autocommit=True)
+        )
+        text = _UPDATE.format("%s")
+
+        def execute(now: float) -> Any:
+            return connection.execute(text, (now, session.sid, generation, now, now)).rowcount
+
+    def bare() -> None:
+        nonlocal generation
+        assert execute(time.time()) == 1
+        generation += 1
+
+    return bare
+
+
+def _session() -> Session:
+    now = time.time()
+    return Session(secrets.token_hex(16), "bench", "{}", 0, now, now, now + 1e7)
+
+
+def _sizes(plan: Plan) -> str:
+    few, many = (1_000, 20_000) if plan.quick else (10_000, 1_000_000)
+    return f"{few:,} and {many:,}"
+
+
+def _rows(uri: str, plan: Plan) -> dict[str, float]:
+    few, many = (1_000, 20_000) if plan.quick else (10_000, 1_000_000)
+    app = _app(uri)
+    medians = []
+    with app.app_context():
+        sessions = app.extensions["jwt"].sessions
+        sessions.store.setup()
+        for size in (few, many):
+            _fill(sessions.store.store.engine, size)
+            started = [sessions.start({"id": 1}).refresh_token for _ in range(200)]
+            times = []
+            for _ in range(2 if plan.quick else 10):
+                for place, token in enumerate(started):
+                    start = time.perf_counter()
+                    started[place] = sessions.refresh(token).refresh_token
+                    times.append(time.perf_counter() - start)
+            medians.append(statistics.median(times) * 1000)
+    sessions.store.store.engine.dispose()
+    return {"few": medians[0], "many": medians[1], "ratio": medians[1] / medians[0]}
+
+
+def _fill(engine: sa.Engine, size: int) -> None:
+    now = time.time()
+    with engine.execution_options(isolation_level="SERIALIZABLE").begin() as connection:
+        present = connection.execute(sa.select(sa.func.count()).select_from(sessions_table))
+        missing = size - present.scalar_one()
+        for start in range(0, missing, 10_000):
+            rows = [
+                {
+                    "sid": secrets.token_hex(16), "subject": str(n % 1000), "payload": "{}",
+                    "generation": 0, "created_at": now, "rotated_at": now,
+                    "expires_at": now + 1e6,
+                }
+                for n in range(min(10_000, missing - start))
+            ]  # fmt: skip
+            connection.execute(sa.insert(sessions_table), rows)
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(sa.text("VACUUM ANALYZE jwt_sessions"))
+
+
+def _revoked(plan: Plan) -> dict[str, float]:
+    size = 50_000 if plan.quick else 1_000_000
+    now = time.time()
+    sids = [secrets.token_hex(16) for _ in range(1000)]
+    results: dict[str, float] = {"revoked": size}
+    for name, count in (("none", 0), ("many", size)):
+        revocations = Revocations(
+            MemoryStore(), lifetime=310, staleness=1e9, clock=time.time, monotonic=time.monotonic
+        )
+        revocations.check(sids[0])
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(count):
+            revocations.add(secrets.token_hex(16), now - number % 300)
+        used = tracemalloc.get_traced_memory()[0] - before
+        tracemalloc.stop()
+        if count:
+            results["bytes"] = used / count
+        rounds = []
+        for _ in range(30):
+            start = time.perf_counter()
+            for sid in sids:
+                revocations.check(sid)
+            rounds.append((time.perf_counter() - start) / len(sids) * 1e6)
+        results[name] = statistics.median(rounds)
+    return results
