@@ -136,9 +136,12 @@ def test_refresh_rotates(shop, clock):
 
 def test_refresh_token_may_come_in_a_json_body(shop):
     app = shop()
-    token = login(app)["refresh_token"]
-    response = app.test_client().post("/auth/refresh", json={"refresh_token": token})
-    assert response.status_code == 200
+    tokens = login(app)
+    for headers in ({}, bearer(tokens["access_token"])):
+        response = app.test_client().post(
+            "/auth/refresh", json={"refresh_token": tokens["refresh_token"]}, headers=headers
+        )
+        assert response.status_code == 200
 
 
 def test_within_the_grace_the_same_token_comes_again(shop, clock):
@@ -385,6 +388,41 @@ def test_other_people_s_sessions_are_not_found(shop, sid):
         )
         assert code(response) == (404, "session_unknown")
     assert get(app, "/protected", theirs["access_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("check", [10, "always"])
+@pytest.mark.parametrize("sid", [None, 1, [], {}, "", "x", "\0", "0" * 31, "Z" * 32, "0" * 1000])
+def test_a_signed_sid_of_another_kind_never_reaches_the_store(shop, check, sid):
+    app = shop(JWT_REVOCATION_CHECK=check)
+    with app.app_context():
+        token = flask_jwt.create_access_token(1, claims={"sid": sid}, overwrite=True)
+    expected = 200 if sid is None else 401
+    assert get(app, "/protected", token).status_code == expected
+
+
+@pytest.mark.parametrize("sid", ["%00", "%F0%9F%98%80", "x" * 3000, "0" * 32])
+def test_no_sid_a_client_can_write_takes_the_store_for_down(shop, postgres_url, sid):
+    app = shop(JWT_STORAGE_URI=postgres_url)
+    token = login(app)["access_token"]
+    response = app.test_client().delete(f"/auth/sessions/{sid}", headers=bearer(token))
+    assert code(response) == (404, "session_unknown")
+    assert get(app, "/auth/sessions", token).status_code == 200
+    app.extensions["jwt"].sessions.store.store.engine.dispose()
+
+
+def test_a_token_that_outlives_the_usual_ones_is_looked_up(shop, clock, passed):
+    """A payload handler may issue longer-lived tokens than the list of revocations goes back."""
+    app = shop()
+    app.jwt.jwt_payload_handler(
+        lambda user: {"identity": user.id, "exp": clock() + 86400, "iat": clock(), "nbf": clock()}
+    )
+    kept, ended = login(app)["access_token"], login(app)["access_token"]
+    post(app, "/auth/logout", ended)
+    for _ in range(20):
+        clock.tick(60)
+        passed.tick(60)
+        assert get(app, "/protected", kept).status_code == 200
+        assert code(get(app, "/protected", ended)) == (401, "token_revoked")
 
 
 def test_what_a_client_says_of_itself_is_cut_and_cleaned(shop):

@@ -48,17 +48,18 @@ class _Config:
         self.seen: tuple[Any, ...] = ()
 
     def changed(self) -> bool:
-        """Whether a value differs from what :meth:`accept` last saw."""
+        """Whether a value differs from those last interpreted."""
         try:
             return self.read(self.config) != self.seen
         except KeyError:
             return True
 
-    def accept(self) -> None:
-        """Remember the values as they are now."""
+    def look(self) -> tuple[Any, ...]:
+        """The values as they are now, to become :attr:`seen` once they have been interpreted: not
+        before, lest another thread go on with what was made of the old ones."""
         for name in self._names:
             self.config.setdefault(name, copy(OPTIONS[name].default))
-        self.seen = tuple(
+        return tuple(
             value.copy() if isinstance(value, (list, dict, set)) else value
             for value in self.read(self.config)
         )
@@ -92,7 +93,7 @@ class AppState:
         self._codec: TokenCodec | None = None
         self._refresh_codec: TokenCodec | None = None
         self.sessions: SessionManager | None = None
-        self.check_session: Callable[[str], None] | None = None
+        self.check_session: Callable[[Any, float], None] | None = None
         self.prefixes: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -107,13 +108,17 @@ class AppState:
         :raises ConfigError: if it was changed into something that can't be used
         """
         if self._settings_config.changed():
+            seen = self._settings_config.look()
             self._settings = self._read_settings()
+            self._settings_config.seen = seen
         return self._settings
 
     def codec(self) -> TokenCodec:
         """Issues and verifies tokens as the configuration says now."""
         if self._codec is None or self._guard_config.changed():
+            seen = self._guard_config.look()
             self._codec = self._make_codec(self._load_keys())
+            self._guard_config.seen = seen
         elif self._key_file is not None and self._key_file.changed():
             self._codec = self._make_codec(self._key_file.keys)
         return self._codec
@@ -145,7 +150,6 @@ class AppState:
         if config.get("JWT_SECRET_KEY") == self._copied_secret:
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
         settings = read_settings(config, self._given)
-        self._settings_config.accept()
         for sentence in settings.advice():
             self.warn_once(sentence)
         return settings
@@ -180,24 +184,22 @@ class AppState:
         self._refresh_codec = TokenCodec(keys, strict, cache_size=0, max_size=size)
         self.prefixes = settings.prefixes
         self._watch_revocations(settings)
-        self._guard_config.accept()
         return TokenCodec(keys, policy, cache_size=settings.cache_size, max_size=size)
 
     def _watch_revocations(self, settings: Settings) -> None:
         self.check_session = None
         if self.sessions is None or settings.revocation_check is None:
             return
-        if settings.revocation_check == 0:
-            self.check_session = self.sessions.check
-            return
-        self.sessions.revocations = Revocations(
-            self.sessions.store,
-            lifetime=settings.access_lifetime,
-            staleness=settings.revocation_check,
-            clock=self.clock,
-            monotonic=time.monotonic,
-        )
-        self.check_session = self.sessions.revocations.check
+        self.check_session = self.sessions.check_access
+        self.sessions.revocations = None
+        if settings.revocation_check > 0:
+            self.sessions.revocations = Revocations(
+                self.sessions.store,
+                lifetime=settings.access_lifetime,
+                staleness=settings.revocation_check,
+                clock=self.clock,
+                monotonic=time.monotonic,
+            )
 
 
 class RequestState:

@@ -123,7 +123,7 @@ def _verify(state: AppState, current: RequestState) -> None:
             raise TokenMissing
         verified = codec.verify(token, state.clock())
         if verified.sid is not None and state.check_session is not None:
-            state.check_session(verified.sid)
+            state.check_session(verified.sid, verified.issued_at)
         claims = verified.claims
         current.verified = verified
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ class Application(NamedTuple):
     """Seconds since the epoch."""
 
 
+_SID = re.compile(r"[0-9a-f]{32}")
+
 _PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 
 REFRESH_CLAIMS = frozenset({*_PRESENTED, "iat"})
@@ -96,7 +99,8 @@ class _Presented(NamedTuple):
     def is_ours(self) -> bool:
         """Whether every claim is of the kind we issue."""
         kinds = (str, int, str, dict, int, int)
-        return all(type(value) is kind for value, kind in zip(self, kinds, strict=True))
+        are_right = all(type(value) is kind for value, kind in zip(self, kinds, strict=True))
+        return are_right and _SID.fullmatch(self.sid) is not None
 
     def session(self, generation: int, rotated_at: float) -> Session:
         """The session at *generation*, as far as the token tells it."""
@@ -199,6 +203,8 @@ class SessionManager:
 
         :returns: True if nobody had ended it before
         """
+        if not _SID.fullmatch(sid):
+            return False
         now = self._app.clock()
         is_first = self.store.revoke(sid, now)
         if self.revocations is not None:
@@ -225,8 +231,11 @@ class SessionManager:
         return self.store.list_active(subject_of(identity_of(subject)), self._app.clock())
 
     def get(self, sid: str) -> Session | None:
-        """A session, over though it may be; None if it is unknown."""
-        return self.store.get(sid)
+        """A session, over though it may be; None if it is unknown.
+
+        Only what can be a sid is looked for: a client's text never reaches the store.
+        """
+        return self.store.get(sid) if _SID.fullmatch(sid) else None
 
     def count(self) -> dict[str, int]:
         """How many sessions are active, revoked and expired."""
@@ -267,11 +276,21 @@ class SessionManager:
             raise TokenRevoked
         return current
 
-    def check(self, sid: str) -> None:
-        """Ask the store itself whether a session is active.
+    def check_access(self, sid: Any, issued_at: float) -> None:
+        """Refuse an access token whose session is known to be over.
 
-        :raises TokenRevoked: if not
+        A token older than access tokens of this application get may belong to a session whose
+        revocation is forgotten here, so for it the store itself is asked.
+
+        :param issued_at: the token's ``iat``
+        :raises TokenRevoked: if its session is over
         """
+        if not isinstance(sid, str) or not _SID.fullmatch(sid):
+            raise ClaimInvalid("The token's sid is none of ours")
+        recent = self.revocations
+        if recent is not None and self._app.clock() - issued_at <= recent.lifetime:
+            recent.check(sid)
+            return
         session = self.store.get(sid)
         if session is None or not session.is_active(self._app.clock()):
             raise TokenRevoked

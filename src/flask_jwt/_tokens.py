@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from calendar import timegm
 from collections.abc import Mapping
 from datetime import datetime
@@ -41,7 +42,7 @@ def as_token(token: str | bytes) -> Token:
 class VerifiedToken:
     """A token found good. It may be shared by requests, so it hands out copies only."""
 
-    __slots__ = ("_claims", "_flat", "_header", "sid", "valid_from", "valid_until")
+    __slots__ = ("_claims", "_flat", "_header", "issued_at", "sid", "valid_from", "valid_until")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class VerifiedToken:
         self._header = header
         self._flat = _SCALARS.issuperset(map(type, claims.values()))
         self.sid = claims.get("sid")
+        self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
         self.valid_until = valid_until
 

@@ -128,9 +128,10 @@ def refresh_view() -> Response:
 
 
 def _refresh_token(state: AppState) -> str:
-    token = state.call("request_callback")
-    if token is None and request.content_length:
-        token = _json_body().get("refresh_token")
+    # A body that names the token wins: clients put the access token into each request's header.
+    token = _json_body().get("refresh_token") if request.content_length else None
+    if token is None:
+        token = state.call("request_callback")
     if token is None:
         raise TokenMissing("Request does not contain a refresh token")
     if not isinstance(token, str):

@@ -201,8 +201,12 @@ class SqlStore:
                     return take(connection.execute(statement, values))
                 finally:
                     self._deadline.end(operation)
+        except (exc.DataError, exc.IntegrityError):
+            raise  # the server answered; what it was asked is at fault
         except _ERRORS as error:
-            raise _unavailable(error, was_too_slow=operation is not None and operation.is_over) from error
+            raise _unavailable(
+                error, was_too_slow=operation is not None and operation.is_over
+            ) from error
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
