@@ -25,9 +25,11 @@ def users():
 @pytest.fixture
 def shop(users, clock):
     """Makes an application with sessions; in-memory ones if not told otherwise."""
+    apps = []
 
     def shop(**config):
         app = Flask("shop")
+        apps.append(app)
         app.config.update({"SECRET_KEY": SECRET, "JWT_STORAGE_URI": "memory://", **config})
         by_id = lambda: {user.id: user for user in users.values()}  # noqa: E731
         app.jwt = JWT(
@@ -64,7 +66,12 @@ def shop(users, clock):
 
         return app
 
-    return shop
+    yield shop
+    for app in apps:
+        state = app.extensions.get("jwt")
+        engine = state and getattr(state.sessions.store.store, "engine", None)
+        if engine is not None:
+            engine.dispose()
 
 
 def login(app, username="joe", agent="Agent/1", **fields):
