@@ -36,13 +36,9 @@ def create_access_token(
     :raises TypeError: if something in *claims* can't be written as JSON
     """
     state = app_state()
-    if expires_delta is None:
-        expires = state.settings.expiration
-    elif isinstance(expires_delta, timedelta):
-        expires = expires_delta.total_seconds()
-    else:
-        expires = float(expires_delta)
-    payload = _issued_claims(identity, expires)
+    if isinstance(expires_delta, timedelta):
+        expires_delta = expires_delta.total_seconds()
+    payload = _issued_claims(identity, expires_delta)
     collisions = RESERVED_CLAIMS.intersection(claims or ())
     if collisions and not overwrite:
         raise ValueError(
@@ -53,7 +49,7 @@ def create_access_token(
     return state.codec().issue(payload, headers, now=state.clock())
 
 
-def _issued_claims(identity: Any, expires: float) -> dict[str, Any]:
+def _issued_claims(identity: Any, expires: float | None = None) -> dict[str, Any]:
     state = app_state()
     settings = state.settings
     now = state.clock()
@@ -63,7 +59,7 @@ def _issued_claims(identity: Any, expires: float) -> dict[str, Any]:
         "sub": subject_of(user_id),
         "iat": int(now),
         "nbf": int(now + settings.not_before),
-        "exp": int(now + expires),
+        "exp": int(now + (settings.expiration if expires is None else expires)),
         "jti": secrets.token_urlsafe(12),
         "type": "access",
     }
@@ -110,7 +106,7 @@ def _with_login(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     """The claims of a new access token for *identity*."""
-    claims = _issued_claims(identity, app_state().settings.expiration)
+    claims = _issued_claims(identity)
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from calendar import timegm
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -40,9 +40,9 @@ def as_token(token: str | bytes) -> Token:
 
 
 class VerifiedToken:
-    """A token found good. It may be shared by requests, so it hands out copies only."""
+    """A token found good. One that is remembered is shared by requests, so it hands out copies."""
 
-    __slots__ = ("_claims", "_flat", "_header", "issued_at", "sid", "valid_from", "valid_until")
+    __slots__ = ("_claims", "_copies", "_header", "issued_at", "sid", "valid_from", "valid_until")
 
     def __init__(
         self,
@@ -50,10 +50,13 @@ class VerifiedToken:
         header: dict[str, Any],
         valid_from: float,
         valid_until: float,
+        *,
+        is_shared: bool,
     ) -> None:
         self._claims = claims
         self._header = header
-        self._flat = _SCALARS.issuperset(map(type, claims.values()))
+        is_flat = is_shared and _SCALARS.issuperset(map(type, claims.values()))
+        self._copies: Callable[[Any], Any] = dict if is_flat else _copy if is_shared else _same
         self.sid = claims.get("sid")
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
@@ -64,13 +67,18 @@ class VerifiedToken:
 
     @property
     def claims(self) -> dict[str, Any]:
-        """A copy of the claims, the caller's to change."""
-        return self._claims.copy() if self._flat else _copy(self._claims)
+        """The claims, the caller's to change."""
+        claims: dict[str, Any] = self._copies(self._claims)
+        return claims
 
     @property
     def header(self) -> dict[str, Any]:
         """A copy of the JOSE header."""
         return dict(_copy(self._header))
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _copy(value: Any) -> Any:
@@ -161,8 +169,9 @@ class TokenCodec:
         valid_from, valid_until = self.policy.check(claims, now)
         if key.verify_until is not None:
             valid_until = min(valid_until, key.verify_until)
-        verified = VerifiedToken(claims, header, valid_from, valid_until)
-        if self._cache_size:
+        is_shared = self._cache_size > 0
+        verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared=is_shared)
+        if is_shared:
             self._remember(token, verified)
         return verified
 
