@@ -27,11 +27,12 @@ _LAST = {1: ALPHABET[::4], 2: ALPHABET[::16], 3: b""}
 
 def b64encode(data: bytes) -> str:
     """*data* as base64url without padding (RFC 7515 section 2)."""
-    return _encode(data).decode("ascii")
+    return b64encode_bytes(data).decode("ascii")
 
 
-def _encode(data: bytes) -> bytes:
-    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+def b64encode_bytes(data: bytes) -> bytes:
+    """:func:`b64encode`, not yet text."""
+    return b2a_base64(data, newline=False).translate(_TO_URL, b"=")
 
 
 def b64decode(segment: bytes) -> bytes:
@@ -75,6 +76,9 @@ _decoder = json.JSONDecoder(
     object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant
 )
 _scan = json.scanner.make_scanner(_decoder)  # type: ignore[attr-defined]
+_scan_quickly = json.scanner.make_scanner(  # type: ignore[attr-defined]
+    json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+)
 
 
 def parse_json(data: bytes) -> Any:
@@ -85,7 +89,12 @@ def parse_json(data: bytes) -> Any:
     """
     text = data.decode("utf-8")
     try:
-        value, end = _scan(text, 0)
+        # The quick scanner keeps the last of repeated members. None was repeated, at any depth, if
+        # the object has one member more than the text has commas: commas stand between members,
+        # and any other comma only makes us look again.
+        value, end = _scan_quickly(text, 0)
+        if type(value) is not dict or len(value) != text.count(",") + 1:
+            value, end = _scan(text, 0)
         if end != len(text):
             value = _decoder.decode(text)
     except StopIteration:

@@ -23,6 +23,7 @@ from ._context import (
 )
 from ._locations import _default_request_handler, token_in_header
 from ._responses import refused
+from ._tokens import VerifiedToken
 from .errors import (
     JWTError,
     ReauthenticationRequired,
@@ -67,7 +68,7 @@ def jwt_required(
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            verify_jwt_in_request(realm, optional=optional, fresh=fresh, refresh=refresh)
+            _admit(realm, optional, fresh, refresh)
             if is_async:
                 return app_state().app.ensure_sync(view)(*args, **kwargs)
             return view(*args, **kwargs)
@@ -88,6 +89,10 @@ def verify_jwt_in_request(
 
     :raises JWTError: the refusal; left alone, it becomes the answer
     """
+    _admit(realm, optional, fresh, refresh)
+
+
+def _admit(realm: str | None, optional: bool, fresh: bool | timedelta, refresh: bool) -> None:
     context = current_context()
     state = context.app.extensions.get("jwt") or app_state()
     current = context.g._flask_jwt = RequestState(current_request())
@@ -113,15 +118,7 @@ def _jwt_required(realm: str | None = None) -> None:
 def _verify(state: AppState, current: RequestState) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is _default_jwt_decode_handler:
-        codec = state.codec()
-        if handlers.request_callback is _default_request_handler:
-            header = current.request.environ.get("HTTP_AUTHORIZATION")
-            token = token_in_header(header, state.prefixes)
-        else:
-            token = _as_text(state.call("request_callback"))
-        if token is None:
-            raise TokenMissing
-        verified = codec.verify(token, state.clock())
+        verified = _verified(state, current)
         if verified.sid is not None and state.check_session is not None:
             state.check_session(verified.sid, verified.issued_at)
         claims = verified.claims
@@ -133,6 +130,23 @@ def _verify(state: AppState, current: RequestState) -> None:
         claims = _decode_with_handler(state, token)
     current.claims = claims
     _identify(state, current, claims)
+
+
+def _verified(state: AppState, current: RequestState) -> VerifiedToken:
+    codec, now = state.codec(), state.clock()
+    if state.handlers.request_callback is _default_request_handler:
+        header = current.request.environ.get("HTTP_AUTHORIZATION")
+        if (seen := codec.recall(header, now)) is not None:
+            return seen
+        token = token_in_header(header, state.prefixes)
+    else:
+        header = None
+        token = _as_text(state.call("request_callback"))
+        if token is not None and (seen := codec.recall(token, now)) is not None:
+            return seen
+    if token is None:
+        raise TokenMissing
+    return codec.verify(token, now, remember_as=header)
 
 
 def _verify_refresh(state: AppState, current: RequestState) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jwt.algorithms
 from jwt.exceptions import PyJWTError
 
-from ._encoding import b64decode, b64encode
+from ._encoding import b64decode, b64encode, b64encode_bytes
 from ._weak_keys import examine
 from .errors import ConfigError
 
@@ -298,10 +298,17 @@ class Key:
             return self._hmac.sign(message)
         return self._engine.sign(message, self._signing)
 
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Whether *signature* is this key's, compared in constant time."""
+    def verify(self, message: bytes, segment: bytes) -> bool:
+        """Whether this key signed *message* with the signature in the base64url *segment*.
+
+        A secret's is compared as text, in constant time: base64url has one spelling for it.
+        """
         if self._hmac is not None:
-            return hmac.compare_digest(self._hmac.sign(message), signature)
+            return hmac.compare_digest(b64encode_bytes(self._hmac.sign(message)), segment)
+        try:
+            signature = b64decode(segment)
+        except ValueError:
+            return False
         return self._engine.verify(message, self._verifying, signature)
 
     def public_jwk(self) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class TokenCodec:
         self.policy = policy
         self._cache_size = cache_size
         self._max_size = max_size
-        self._cache: dict[str, VerifiedToken] = {}
+        self._cache: dict[str | None, VerifiedToken] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._own_headers: dict[Key, str] = {}
         self._lock = Lock()
@@ -151,14 +151,18 @@ class TokenCodec:
             )
         return token
 
-    def verify(self, token: str, now: float) -> VerifiedToken:
+    def recall(self, text: str | None, now: float) -> VerifiedToken | None:
+        """What :meth:`verify` found good and remembered as *text*, if it is still good at *now*."""
+        seen = self._cache.get(text)
+        return seen if seen is not None and seen.valid_from <= now < seen.valid_until else None
+
+    def verify(self, token: str, now: float, *, remember_as: str | None = None) -> VerifiedToken:
         """The token's claims and header, if it is good at *now* (seconds since the epoch).
 
+        :param remember_as: what a request shows when it carries this token, such as its whole
+            header, so that :meth:`recall` needs no parsing
         :raises TokenInvalid: or the subclass that says what is wrong
         """
-        seen = self._cache.get(token)
-        if seen is not None and seen.valid_from <= now < seen.valid_until:
-            return seen
         header, payload, key = self.verify_signature(token, now)
         try:
             claims = parse_json(payload)
@@ -172,7 +176,7 @@ class TokenCodec:
         is_shared = self._cache_size > 0
         verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared=is_shared)
         if is_shared:
-            self._remember(token, verified)
+            self._remember(remember_as or token, verified)
         return verified
 
     def verify_signature(self, token: str, now: float) -> tuple[dict[str, Any], bytes, Key]:
@@ -183,14 +187,10 @@ class TokenCodec:
         message, header_segment, payload_segment, signature_segment = self._split(token)
         known = self._headers.get(header_segment)
         header, keys = known or self._read_header(header_segment)
-        try:
-            signature = b64decode_known(signature_segment)
-        except ValueError:
-            raise SignatureInvalid from None
         for key in keys:
             if key.verify_until is not None and now >= key.verify_until:
                 continue
-            if key.verify(message, signature):
+            if key.verify(message, signature_segment):
                 break
         else:
             raise SignatureInvalid
@@ -255,11 +255,11 @@ class TokenCodec:
             raise AlgorithmRefused
         return header, keys
 
-    def _remember(self, token: str, verified: VerifiedToken) -> None:
+    def _remember(self, text: str, verified: VerifiedToken) -> None:
         with self._lock:
-            if len(self._cache) >= self._cache_size and token not in self._cache:
+            if len(self._cache) >= self._cache_size and text not in self._cache:
                 del self._cache[next(iter(self._cache))]
-            self._cache[token] = verified
+            self._cache[text] = verified
 
 
 def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
