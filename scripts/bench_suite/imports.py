@@ -33,9 +33,7 @@ def run(plan: Plan) -> Section:
         for module, spread in times.items()
     ]
     columns = ["", "median", "quartiles", "beyond flask"]
-    notes = [
-        f"{rounds} interleaved rounds, a new process each; the interpreter's start not counted."
-    ]
+    notes = [f"{rounds} interleaved rounds, each in a new process, whose own start isn't counted."]
     return Section(data, [Table("Import time, ms (flask included)", columns, rows, notes)])
 
 

@@ -46,8 +46,8 @@ def run(plan: Plan) -> Section:
         for name, rate in rates.items()
     ]
     notes = [
-        f"{rounds} interleaved rounds of {BATCH} tokens, in an application context. "
-        "PyJWT alone gets the same claims as ours and the key as PEM text."
+        f"{rounds} interleaved rounds of {BATCH} tokens, in an application context.",
+        "PyJWT alone gets the same claims as ours and the key as PEM text.",
     ]
     return Section(
         data, [Table("Tokens issued per second", ["", "median", "quartiles"], rows, notes)]

@@ -51,9 +51,10 @@ def run(plan: Plan) -> Section:
     ]
     notes = [
         f"gunicorn, {WORKERS} sync workers, loopback, {CONNECTIONS} connections at a time, each "
-        f"closed after its request as sync workers do; {rounds} interleaved rounds of {seconds} s. "
-        "The client, one process, runs on the same cores, so the figures compare views; they "
-        "aren't what a server can do."
+        "closed after its request,",
+        f"as sync workers do; {rounds} interleaved rounds of {seconds} s. The client, one process, "
+        "runs on the same cores:",
+        "the figures compare views; they aren't what a server can do.",
     ]
     return Section(data, [Table("Requests per second", ["", "median", "quartiles"], rows, notes)])
 
