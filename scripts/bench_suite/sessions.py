@@ -66,7 +66,7 @@ def run(plan: Plan) -> Section:
                 ["Target: a ratio of at most 1.20."],
             ),
             Table(
-                f"The guard's look at revocations, {revoked['revoked']:,} of them recent enough to matter",
+                f"The guard's look at revocations, with {revoked['revoked']:,} that matter",
                 ["", ""],
                 [
                     ["µs per check with none", f"{revoked['none']:.2f}"],
