@@ -180,6 +180,16 @@ def test_an_older_generation_ends_the_session_within_the_grace_too(shop):
     assert code(refresh(app, third)) == (401, "token_revoked")
 
 
+def test_a_token_from_the_future_of_a_restored_store_asks_for_a_login(shop):
+    app = shop()
+    first = login(app)["refresh_token"]
+    store = app.extensions["jwt"].sessions.store.store
+    backup = dict(store._sessions)
+    second = refresh(app, first).get_json()["refresh_token"]
+    store._sessions.update(backup)
+    assert code(refresh(app, second)) == (401, "token_revoked")
+
+
 def test_no_grace_is_strict(shop):
     app = shop(JWT_REFRESH_GRACE=0)
     first = login(app)["refresh_token"]

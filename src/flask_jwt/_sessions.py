@@ -312,9 +312,10 @@ class SessionManager:
         ahead = current.generation - presented.generation
         if ahead == 1 and grace > 0 and now - current.rotated_at <= grace:
             return current
-        if ahead < 1:
-            # The row is behind the token: it changed between our two looks, or was restored.
-            raise StoreUnavailable
+        if ahead == 0:
+            raise StoreUnavailable  # it has become what it was between our two looks: try again
+        if ahead < 0:
+            raise TokenRevoked  # the store has forgotten: it was restored from an older state
         self.revoke(presented.sid)
         self._app.notify("refresh_token_reused", session=current, generation=presented.generation)
         raise RefreshReused
