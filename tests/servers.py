@@ -5,14 +5,16 @@ The fixtures are loaded by tests/conftest.py.
 
 from __future__ import annotations
 
-import ctypes
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,16 +24,22 @@ import pytest
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
-from tests.serving import free_port
-
 NOBODY = 65534
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def die_with_parent():
-    """End a server when the tests are killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+#: Becomes a server that ends when the tests are killed. It is a process of its own rather than a
+#: preexec_fn, because that deadlocks now and then where the tests have threads.
+LAUNCHER = """
+import ctypes, os, signal, sys
+if sys.argv[1]:
+    os.setgroups([])
+    os.setgid(int(sys.argv[1]))
+    os.setuid(int(sys.argv[1]))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def wheel_folder(package, *parts):
@@ -52,24 +60,32 @@ def until(condition, what, seconds=30):
         time.sleep(0.02)
 
 
+def quiet_port():
+    """A free port whose neighbour ten thousand higher (a Redis Cluster node's own bus) is free too.
+
+    Both lie below the ports that the system gives to connections, which would else take a
+    server's while it is down: a client that tries again and again can even connect to itself.
+    """
+    while True:
+        port = random.randrange(10_000, 22_000)
+        with suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 10_000))
+            return port
+
+
 class Server:
     """A process on a port that it keeps, with a folder that it keeps."""
 
     def __init__(self):
-        self.port = free_port()
+        self.port = quiet_port()
         self.folder = Path(tempfile.mkdtemp(prefix="flask-jwt-too-"))
         self.process = None
 
-    def run(self, *command, **options):
-        log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen(
-            command,
-            stdout=log,
-            stderr=log,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  it only calls prctl
-            **options,
-        )
-        log.close()
+    def run(self, *command, user=""):
+        launcher = [sys.executable, "-c", LAUNCHER, str(user)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([*launcher, *command], stdout=log, stderr=log, cwd="/")
 
     def stop(self, number=signal.SIGTERM):
         """Stop it, and wait until it has."""
@@ -118,7 +134,7 @@ class PostgresServer(Server):
             libraries = installed.with_name(f"{installed.name}.libs")
             shutil.copytree(libraries, self.folder / libraries.name)
             self.folder.chmod(0o755)
-            self.options = {"user": NOBODY, "group": NOBODY, "cwd": "/"}
+            self.options = {"user": NOBODY}
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
         if AS_ROOT:
@@ -126,7 +142,7 @@ class PostgresServer(Server):
         subprocess.run(
             [self.home / "bin/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
              "--locale=C"],
-            check=True, capture_output=True, **self.options,
+            check=True, capture_output=True, cwd="/", **self.options,
         )  # fmt: skip
 
     @property
@@ -179,10 +195,6 @@ class RedisClusterServers:
     def __init__(self, replicas=0):
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
         self.servers = [RedisServer(*options) for _ in range(3 * (1 + replicas))]
-        for server in self.servers:
-            # The nodes' own bus listens ten thousand ports higher.
-            while server.port > 55_000:
-                server.port = free_port()
 
     @property
     def url(self):
