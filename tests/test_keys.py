@@ -335,6 +335,21 @@ def test_the_last_key_is_not_pruned(watched):
     assert states(app) == ["active"]
 
 
+def test_a_kid_that_looks_like_an_option_is_a_kid(watched, key_file):
+    app, clock, second = watched
+    document = json.loads(key_file.read_text())
+    document["keys"][0]["kid"] = "-1CEqLeT"
+    key_file.write_text(json.dumps(document))
+    second()
+    old = issue(app)
+    assert run(app, "keys", "rotate", "--now").exit_code == 0
+    result = run(app, "keys", "prune", "-1CEqLeT")
+    assert result.exit_code == 0, result.output
+    second()
+    assert status(app, old) == 401
+    assert run(app, "inspect", "-e.e.e").exit_code == 1
+
+
 def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched, key_file, caplog):
     app, clock, second = watched
     token = issue(app)

@@ -639,6 +639,8 @@ def test_cli(shop, tmp_path, clock):
     assert "Ended 1 session." in run(app, "revoke", sid).output
     assert code(get(app, "/protected", tokens["access_token"])) == (401, "token_revoked")
     assert run(app, "revoke", "nonesuch").exit_code == 1
+    assert run(app, "revoke", "-starts-with-a-dash").exit_code == 1
+    assert run(app, "show", "-starts-with-a-dash").exit_code == 1
     assert run(app, "revoke").exit_code == 2
     assert run(app, "show", "nonesuch").exit_code == 1
     login(app)

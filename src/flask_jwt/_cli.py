@@ -15,7 +15,7 @@ from flask.cli import AppGroup
 
 from ._claims import TIME_CLAIMS
 from ._cli_sessions import sessions_cli
-from ._cli_tables import as_json, moment, table, tells_errors
+from ._cli_tables import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
 from ._context import AppState, app_state
 from ._key_sets import KeySet
 from ._keyring import PUBLISHED_FOR, prune, read_key_file, rotate, write_key_file
@@ -140,7 +140,7 @@ def _longest_lifetime(state: AppState) -> float:
     return float(max(settings.access_lifetime, refresh))
 
 
-@keys_cli.command("prune")
+@keys_cli.command("prune", context_settings=NAMES_AS_GIVEN)
 @click.argument("kids", metavar="[KID]...", nargs=-1)
 @as_json
 @tells_errors
@@ -153,7 +153,7 @@ def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
     _show(keys, now, as_json)
 
 
-@jwt_cli.command()
+@jwt_cli.command(context_settings=NAMES_AS_GIVEN)
 @click.argument("token")
 @as_json
 @tells_errors

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from ._cli_tables import as_json, moment, table, tells_errors
+from ._cli_tables import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
 from ._context import app_state, sessions_of
 from ._sessions import SessionManager
 from .stores import Session
@@ -29,7 +29,7 @@ def init_sessions() -> None:
     click.echo("The session store is ready.", err=True)
 
 
-@sessions_cli.command("list")
+@sessions_cli.command("list", context_settings=NAMES_AS_GIVEN)
 @click.argument("subject")
 @as_json
 @tells_errors
@@ -51,7 +51,7 @@ def list_sessions(subject: str, as_json: bool) -> None:
     )  # fmt: skip
 
 
-@sessions_cli.command("show")
+@sessions_cli.command("show", context_settings=NAMES_AS_GIVEN)
 @click.argument("sid")
 @as_json
 @tells_errors
@@ -71,7 +71,7 @@ def show_session(sid: str, as_json: bool) -> None:
     table(("FACT", ""), rows)
 
 
-@sessions_cli.command("revoke")
+@sessions_cli.command("revoke", context_settings=NAMES_AS_GIVEN)
 @click.argument("sids", metavar="[SID]...", nargs=-1)
 @click.option("--subject", help="End all sessions of this user.")
 @tells_errors

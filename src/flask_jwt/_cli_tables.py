@@ -13,6 +13,9 @@ from .errors import ConfigError, StoreUnavailable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+NAMES_AS_GIVEN = {"ignore_unknown_options": True}
+"""Context settings of commands that take a kid, sid or token: base64url may begin with a dash."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 
 
