@@ -328,7 +328,8 @@ def test_a_mutated_token_is_refused(hostile_app, data):
     end = data.draw(st.integers(start, min(len(token), start + 5)))
     text = data.draw(st.text(st.characters(codec="latin-1"), max_size=5))
     mutated = token[:start] + text + token[end:]
-    if mutated.split() == [token]:
+    # A comma ends a field of a joined header: what follows it is another scheme's, and left alone.
+    if mutated.replace(",", " ").split()[:1] == [token]:
         return
     assert_refused(hostile_app, f"JWT {mutated}")
 

@@ -225,7 +225,7 @@ def test_jwks_rule_can_be_moved_and_turned_off(key_file):
 @pytest.fixture
 def watched(key_file, monkeypatch):
     """An application with a key file, and a function that lets a second pass."""
-    import flask_jwt._context as context
+    import flask_jwt._app_state as context
 
     passed = Clock(0)
     monkeypatch.setattr(context.time, "monotonic", passed)

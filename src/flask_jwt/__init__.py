@@ -2,17 +2,28 @@
 
 from ._context import (
     _jwt,
+    checked_config,
     current_identity,
     get_jwt,
     get_jwt_header,
     get_jwt_identity,
+    get_jwt_request_location,
     issued_tokens,
+)
+from ._cookies import (
+    get_csrf_token,
+    set_access_cookies,
+    set_refresh_cookies,
+    unset_access_cookies,
+    unset_jwt_cookies,
+    unset_refresh_cookies,
 )
 from ._extension import JWT
 from ._guard import (
     _default_jwt_decode_handler,
     _jwt_required,
     decode_token,
+    guarded_by,
     jwt_required,
     verify_jwt_in_request,
 )
@@ -21,10 +32,12 @@ from ._issue import (
     _default_jwt_headers_handler,
     _default_jwt_payload_handler,
     create_access_token,
+    create_refresh_token,
 )
 from ._locations import _default_request_handler
+from ._options import CONFIG_DEFAULTS
 from ._responses import _default_jwt_error_handler
-from ._settings import CONFIG_DEFAULTS
+from ._settings import Spelling
 from ._views import _default_auth_request_handler, _default_auth_response_handler
 from .errors import ConfigError, JWTError
 
@@ -35,6 +48,7 @@ __all__ = [
     "JWT",
     "ConfigError",
     "JWTError",
+    "Spelling",
     "_default_auth_request_handler",
     "_default_auth_response_handler",
     "_default_jwt_decode_handler",
@@ -45,13 +59,23 @@ __all__ = [
     "_default_request_handler",
     "_jwt",
     "_jwt_required",
+    "checked_config",
     "create_access_token",
+    "create_refresh_token",
     "current_identity",
     "decode_token",
+    "get_csrf_token",
     "get_jwt",
     "get_jwt_header",
     "get_jwt_identity",
+    "get_jwt_request_location",
+    "guarded_by",
     "issued_tokens",
     "jwt_required",
+    "set_access_cookies",
+    "set_refresh_cookies",
+    "unset_access_cookies",
+    "unset_jwt_cookies",
+    "unset_refresh_cookies",
     "verify_jwt_in_request",
 ]

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import signals
+from ._app_state import AppState
 from ._availability import WatchedStore
-from ._context import AppState, claimed_identity
 from ._issue import issuing
 from ._sessions import Application, SessionManager, SessionPolicy
 from ._tokens import Token, as_token
 from .stores import Session, SessionStore, open_store
+
+LONGEST_SESSION = 10 * 366 * 86400
+"""Seconds; the absolute limit of sessions where ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
 
 
 def bind_sessions(state: AppState, store: SessionStore | None) -> None:
@@ -26,7 +29,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     def policy() -> SessionPolicy:
         now = state.settings
         return SessionPolicy(
-            lifetime=now.refresh_lifetime,
+            lifetime=min(now.refresh_lifetime, LONGEST_SESSION),
             idle=now.session_idle,
             grace=now.refresh_grace,
             maximum=now.max_sessions,
@@ -43,7 +46,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
 
     def user(claims: Mapping[str, Any]) -> Any:
         if state.handlers.identity_callback is None:
-            return claimed_identity(claims)
+            return state.claimed_identity(claims)
         return state.call("identity_callback", claims)
 
     def notify(name: str, **facts: Any) -> None:

@@ -15,6 +15,7 @@ from .errors import (
     ClaimMissing,
     ConfigError,
     IssuerInvalid,
+    SubjectInvalid,
     TokenExpired,
     TokenNotYetValid,
     WrongTokenType,
@@ -23,7 +24,20 @@ from .errors import (
 TIME_CLAIMS = ("exp", "nbf", "iat")
 
 RESERVED_CLAIMS = frozenset(
-    {"exp", "nbf", "iat", "jti", "iss", "aud", "sub", "identity", "type", "sid", "auth_time"}
+    {
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "iss",
+        "aud",
+        "sub",
+        "identity",
+        "type",
+        "sid",
+        "auth_time",
+        "fresh",
+    }
 )
 """Claims whose meaning is this package's; extra claims don't replace them by accident."""
 
@@ -35,27 +49,31 @@ _ALWAYS, _NEVER = -math.inf, math.inf
 class ClaimsPolicy:
     """The rules for one application's tokens of one type.
 
-    :param type: the ``type`` they must have
+    :param type: the ``type`` they must have; None: any
     :param required: claims that must be there
     :param unchecked: time claims (``exp``, ``nbf``, ``iat``) whose value isn't compared
     :param leeway: seconds by which clocks may differ
     :param audience: accepted ``aud``; None: a token for a named audience isn't for us
+    :param any_audience: where *audience* is None, let a token for a named audience pass
     :param issuer: accepted ``iss``; None: any
+    :param texts: claims that must be texts where they are there
     """
 
-    type: str = "access"
+    type: str | None = "access"
     required: frozenset[str] = frozenset({"exp", "iat", "nbf"})
     unchecked: frozenset[str] = frozenset()
     leeway: float = 10
     audience: frozenset[str] | None = None
+    any_audience: bool = False
     issuer: frozenset[str] | None = None
+    texts: frozenset[str] = frozenset()
 
     def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
         """Judge *claims* at *now* and return from when until when that verdict holds.
 
         :raises TokenInvalid: or the subclass that says what is wrong
         """
-        if claims.get("type", "access") != self.type:
+        if self.type is not None and claims.get("type", "access") != self.type:
             self._refuse_type(claims)
         for name in self.required:
             if name not in claims:
@@ -72,20 +90,25 @@ class ClaimsPolicy:
             valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
         except OverflowError:
             raise ClaimInvalid("A time claim is out of range") from None
-        if now >= valid_until:
-            raise TokenExpired
+        if self.texts or self.audience is not None or self.issuer is not None or "aud" in claims:
+            self._check_parties(claims)
         if now < valid_from:
             raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
-        if self.audience is not None or self.issuer is not None or "aud" in claims:
-            self._check_parties(claims)
+        if now >= valid_until:  # last: a token of which only this is wrong may be read all the same
+            raise TokenExpired
         return valid_from, valid_until
 
     def _refuse_type(self, claims: Mapping[str, Any]) -> NoReturn:
         # A token without a type is an access token: Flask-JWT's carried none.
         other = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
-        raise WrongTokenType(f"This needs a token of type {self.type}, not {other}")
+        raise WrongTokenType(
+            f"This needs a token of type {self.type}, not {other}", wanted=str(self.type)
+        )
 
     def _check_parties(self, claims: Mapping[str, Any]) -> None:
+        for name in self.texts:
+            if not isinstance(claims.get(name, ""), str):
+                raise SubjectInvalid if name == "sub" else ClaimInvalid(f"{name} must be a string")
         if self.audience is not None or "aud" in claims:
             self._check_audience(claims)
         if self.issuer is not None:
@@ -102,6 +125,8 @@ class ClaimsPolicy:
         named = [audience] if isinstance(audience, str) else audience
         if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
             raise AudienceInvalid('The "aud" claim must be a text or a list of texts')
+        if self.audience is None and self.any_audience:
+            return
         if self.audience is None or self.audience.isdisjoint(named):
             raise AudienceInvalid
 

@@ -13,10 +13,12 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from ._app_state import AppState
+from ._binding import LONGEST_SESSION
 from ._claims import TIME_CLAIMS
 from ._cli_sessions import sessions_cli
 from ._cli_tables import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
-from ._context import AppState, app_state
+from ._context import app_state
 from ._key_sets import KeySet
 from ._keyring import PUBLISHED_FOR, prune, read_key_file, rotate, write_key_file
 from ._keys import ALGORITHMS, Key
@@ -137,7 +139,8 @@ def rotate_keys(
 def _longest_lifetime(state: AppState) -> float:
     settings = state.settings
     refresh = 0.0 if state.sessions is None else settings.refresh_lifetime + settings.leeway
-    return float(max(settings.access_lifetime, refresh))
+    # Tokens may be good for ever; keys are not kept for them that long.
+    return float(min(max(settings.access_lifetime, refresh), LONGEST_SESSION))
 
 
 @keys_cli.command("prune", context_settings=NAMES_AS_GIVEN)

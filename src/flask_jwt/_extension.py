@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
+from ._app_state import AppState
 from ._binding import bind_sessions
-from ._context import AppState, app_state, sessions_of
+from ._claims import identity_of
+from ._context import app_state, sessions_of
 from ._guard import _default_jwt_decode_handler
 from ._issue import (
     _default_jwt_encode_handler,
@@ -23,7 +25,7 @@ from ._keyring import NO_KEY
 from ._locations import _default_request_handler
 from ._responses import _default_jwt_error_handler, handle_jwt_error
 from ._sessions import SessionManager
-from ._settings import unknown_keys
+from ._settings import Spelling, unknown_keys
 from ._views import (
     _default_auth_request_handler,
     _default_auth_response_handler,
@@ -57,6 +59,9 @@ class JWT:
     :raises ConfigError: if the configuration can't be used
     """
 
+    spelling = Spelling()
+    """What a subclass that is another front door changes: defaults and strictness."""
+
     def __init__(
         self,
         app: Flask | None = None,
@@ -76,6 +81,11 @@ class JWT:
         self.jwt_payload_callback: Callable[..., Any] = _default_jwt_payload_handler
         self.jwt_error_callback: Callable[..., Any] = _default_jwt_error_handler
         self.request_callback: Callable[..., Any] = _default_request_handler
+        self.user_identity_callback: Callable[..., Any] = identity_of
+        self.encode_key_callback: Callable[..., Any] | None = None
+        self.decode_key_callback: Callable[..., Any] | None = None
+        self.blocklist_callback: Callable[..., Any] | None = None
+        self.verification_callback: Callable[..., Any] | None = None
         self._store = store
         self._clock = clock
         if app is not None:
@@ -165,6 +175,39 @@ class JWT:
         """Set ``(identity)`` -> extra header parameters of its token, or None."""
         self.jwt_headers_callback = callback
         return callback
+
+    def user_identity_loader(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> what a token says of it: anything that JSON can hold."""
+        self.user_identity_callback = callback
+        return callback
+
+    def encode_key_loader(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> the key that signs its tokens: a secret or PEM text."""
+        self.encode_key_callback = callback
+        return callback
+
+    def decode_key_loader(self, callback: Handler) -> Handler:
+        """Set ``(header, payload)`` -> the key that has to have signed this token.
+
+        Both are *not verified* when it is called: choose a key by them, and trust nothing else.
+        """
+        self.decode_key_callback = callback
+        return callback
+
+    def token_in_blocklist_loader(self, callback: Handler) -> Handler:
+        """Set ``(header, payload)`` -> whether this good token was revoked; asked each time."""
+        self.blocklist_callback = callback
+        return callback
+
+    def token_verification_loader(self, callback: Handler) -> Handler:
+        """Set ``(header, payload)`` -> whether this good token is good enough; asked each time."""
+        self.verification_callback = callback
+        return callback
+
+    @property
+    def has_checks(self) -> bool:
+        """Whether the application has checks of its own for good tokens."""
+        return self.blocklist_callback is not None or self.verification_callback is not None
 
 
 def _add_rules(state: AppState) -> None:

@@ -4,37 +4,60 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jwt
 
-from ._context import (
-    AppState,
-    RequestState,
-    app_state,
-    claimed_identity,
-    current_context,
-    current_request,
-    sessions_of,
-)
-from ._locations import _default_request_handler, token_in_header
-from ._responses import refused
+from . import _csrf as csrf
+from ._app_state import AppState
+from ._context import RequestState, app_state, current_context, current_request
+from ._locations import _default_request_handler, token_in, token_in_header
+from ._responses import answering, refused
 from ._tokens import VerifiedToken
 from .errors import (
+    AuthError,
+    ClaimsRefused,
     JWTError,
     ReauthenticationRequired,
     SchemeUnsupported,
+    TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TokenRevoked,
     UserGone,
     WrongTokenType,
 )
 
+_NUMBERS = (int, float)
+
 View = TypeVar("View", bound=Callable[..., Any])
+
+
+class _Ask(NamedTuple):
+    """What a guard asks of a request."""
+
+    realm: str | None = None
+    optional: bool = False
+    fresh: bool | timedelta = False
+    refresh: bool = False
+    locations: Sequence[str] | None = None
+    verify_type: bool = True
+    skip_revocation_check: bool = False
+
+    @property
+    def type(self) -> str | None:
+        if not self.verify_type:
+            return None
+        return "refresh" if self.refresh else "access"
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it asks for an access token in the configured locations."""
+        return self.verify_type and not self.refresh and not self.locations
 
 
 def jwt_required(
@@ -43,6 +66,9 @@ def jwt_required(
     optional: bool = False,
     fresh: bool | timedelta = False,
     refresh: bool = False,
+    locations: str | Sequence[str] | None = None,
+    verify_type: bool = True,
+    skip_revocation_check: bool = False,
 ) -> Callable[[View], View]:
     """Guard a view: without a good access token it answers 401 and doesn't run.
 
@@ -53,10 +79,25 @@ def jwt_required(
     :param fresh: ask for a password given lately (RFC 9470): a timedelta says how lately, True that
         the token comes from a login and not from a refresh
     :param refresh: ask for a refresh token instead
+    :param locations: where to look for the token; default ``JWT_TOKEN_LOCATION``
+    :param verify_type: False: a token of any type will do
+    :param skip_revocation_check: let in the token of a session that was ended, or on the blocklist
     :raises TypeError: if put on something that isn't a function
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
+    ask = _Ask(
+        realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
+    )
+    return guarded_by(partial(_admit, ask, ask.is_usual))
+
+
+def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
+    """A decorator that calls *admit* before the view: for a guard of your own, which raises a
+    :class:`JWTError` to refuse.
+
+    :raises TypeError: if put on something that isn't a function
+    """
 
     def decorate(view: View) -> View:
         if isclass(view):
@@ -68,7 +109,7 @@ def jwt_required(
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            _admit(realm, optional, fresh, refresh)
+            admit()
             if is_async:
                 return app_state().app.ensure_sync(view)(*args, **kwargs)
             return view(*args, **kwargs)
@@ -84,30 +125,22 @@ def verify_jwt_in_request(
     optional: bool = False,
     fresh: bool | timedelta = False,
     refresh: bool = False,
+    locations: str | Sequence[str] | None = None,
+    verify_type: bool = True,
+    skip_revocation_check: bool = False,
 ) -> None:
     """Do what :func:`jwt_required` does, from inside a view or a ``before_request`` function.
 
     :raises JWTError: the refusal; left alone, it becomes the answer
     """
-    _admit(realm, optional, fresh, refresh)
+    ask = _Ask(
+        realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
+    )
+    _admit(ask, ask.is_usual)
 
 
-def _admit(realm: str | None, optional: bool, fresh: bool | timedelta, refresh: bool) -> None:
-    context = current_context()
-    state = context.app.extensions.get("jwt") or app_state()
-    current = context.g._flask_jwt = RequestState(current_request())
-    try:
-        if refresh:
-            _verify_refresh(state, current)
-        else:
-            _verify(state, current)
-        if fresh is not False:
-            _check_fresh(state, current.claims, fresh)
-    except (TokenMissing, SchemeUnsupported) as error:
-        if not optional:
-            raise refused(state, error, realm) from None
-    except JWTError as error:
-        raise refused(state, error, realm) from error.__cause__
+def _listed(locations: str | Sequence[str] | None) -> Sequence[str] | None:
+    return (locations,) if isinstance(locations, str) else locations
 
 
 def _jwt_required(realm: str | None = None) -> None:
@@ -115,67 +148,162 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def _verify(state: AppState, current: RequestState) -> None:
+def _admit(ask: _Ask, is_usual: bool) -> None:
+    context = current_context()
+    state = context.app.extensions.get("jwt") or app_state()
+    request = current_request()
+    current = context.g._flask_jwt = RequestState(request)
+    if request.method in state.spelling.exempt_methods:
+        return
+    try:
+        _verify(state, current, ask, is_usual)
+    except (TokenMissing, SchemeUnsupported) as error:
+        if not ask.optional:
+            raise refused(state, error, ask.realm) from None
+    except JWTError as error:
+        if isinstance(error, AuthError) and current.verified is not None:
+            error.jwt_header, error.jwt_data = current.verified.header, current.claims
+        current.forget()
+        raise refused(state, error, ask.realm) from error.__cause__
+
+
+def _verify(state: AppState, current: RequestState, ask: _Ask, is_usual: bool) -> None:
     handlers = state.handlers
-    if handlers.jwt_decode_callback is _default_jwt_decode_handler:
-        verified = _verified(state, current)
-        if verified.sid is not None and state.check_session is not None:
-            state.check_session(verified.sid, verified.issued_at)
-        claims = verified.claims
-        current.verified = verified
-    else:
+    if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not ask.refresh:
         token = state.call("request_callback")
         if token is None:
             raise TokenMissing
-        claims = _decode_with_handler(state, token)
-    current.claims = claims
-    _identify(state, current, claims)
-
-
-def _verified(state: AppState, current: RequestState) -> VerifiedToken:
-    codec, now = state.codec(), state.clock()
-    if state.handlers.request_callback is _default_request_handler:
-        header = current.request.environ.get("HTTP_AUTHORIZATION")
-        if (seen := codec.recall(header, now)) is not None:
-            return seen
-        token = token_in_header(header, state.prefixes)
+        claims = current.claims = _decode_with_handler(state, token)
     else:
-        header = None
+        verified = _verified(state, current, ask, is_usual)
+        current.verified = verified
+        claims = current.claims = verified.claims
+        if verified.sid is not None and not ask.skip_revocation_check and not ask.refresh:
+            check_session = state.check_session
+            if check_session is not None:
+                check_session(verified.sid, verified.issued_at)
+    if ask.fresh is not False:
+        _check_fresh(state, claims, ask.fresh)
+    if handlers.has_checks:
+        _check_with_handlers(state, current, ask)
+    identify = handlers.identity_callback
+    if identify is None:
+        identity = state.claimed_identity(claims)
+    else:
+        identity = state.call("identity_callback", _identified(current))
+    if identity is None:
+        raise UserGone
+    current.identity = identity
+
+
+def _verified(state: AppState, current: RequestState, ask: _Ask, is_usual: bool) -> VerifiedToken:
+    """The token that the request carries, if it is good."""
+    handlers = state.handlers
+    codec, now = state.codec(), state.clock()
+    if handlers.request_callback is not _default_request_handler:
         token = _as_text(state.call("request_callback"))
-        if token is not None and (seen := codec.recall(token, now)) is not None:
-            return seen
+        if token is None:
+            raise TokenMissing
+        return _judged(state, current, ask, token)
+    if not is_usual or state.header is None or handlers.decode_key_callback is not None:
+        return _searched(state, current, ask)
+    current.location = "headers"
+    header = current.request.environ.get(state.header)
+    if (seen := codec.recall(header, now)) is not None:
+        return seen
+    token = token_in_header(header, state.prefixes)
     if token is None:
         raise TokenMissing
     return codec.verify(token, now, remember_as=header)
 
 
-def _verify_refresh(state: AppState, current: RequestState) -> None:
-    token = _as_text(state.call("request_callback"))
-    if token is None:
-        raise TokenMissing("Request does not contain a refresh token")
-    session = sessions_of(state).verify(token)
-    current.verified = state.refresh_codec().verify(token, state.clock())
-    current.claims = current.verified.claims
-    _identify(state, current, json.loads(session.payload))
+def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToken:
+    """The first good token, in the order of the locations.
+
+    A bad one ends the search, but not in a cookie: the browser sends it unasked, and it must not
+    stand in the way of a token that a client has chosen to send.
+    """
+    settings = state.settings
+    absences: list[AuthError] = []
+    failure: JWTError | None = None
+    for location in ask.locations or settings.locations:
+        try:
+            token = token_in(location, current.request, settings, refresh=ask.refresh)
+            current.location = location
+            if location != "cookies":
+                return _judged(state, current, ask, token)
+            return _judged_with_proof(state, current, ask, token)
+        except (TokenMissing, SchemeUnsupported) as error:
+            absences.append(error)
+        except JWTError as error:
+            if location != "cookies":
+                raise
+            failure = failure or error
+    current.location = None
+    if failure is not None:
+        raise failure
+    if len(absences) == 1:
+        raise absences[0]
+    raise _absent_everywhere(absences)
 
 
-def _identify(state: AppState, current: RequestState, payload: Any) -> None:
-    if state.handlers.identity_callback is None:
-        current.identity = claimed_identity(payload)
-    else:
-        current.identity = state.call("identity_callback", payload)
-    if current.identity is None:
-        raise UserGone
+def _absent_everywhere(absences: Sequence[AuthError]) -> TokenMissing:
+    reasons = "; ".join(str(error.description) for error in absences)
+    return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
+
+
+def _judged_with_proof(
+    state: AppState, current: RequestState, ask: _Ask, token: str
+) -> VerifiedToken:
+    proof = csrf.submitted(current.request, state.settings, refresh=ask.refresh)
+    verified = _judged(state, current, ask, token)
+    if proof is not None:
+        csrf.check(proof, token, verified.claims)
+    return verified
+
+
+def _judged(state: AppState, current: RequestState, ask: _Ask, token: str) -> VerifiedToken:
+    codec, now = state.codec_for(token, ask.type), state.clock()
+    if not ask.refresh:
+        return codec.recall(token, now) or codec.verify(token, now)
+    # Only a session's refresh token has a sid; which session's, its own strict check finds out.
+    if state.sessions is None or "sid" not in codec.read(token)[1]:
+        return codec.verify(token, now)
+    current.session = state.sessions.verify(token)
+    return state.refresh_codec().verify(token, now)
+
+
+def _check_with_handlers(state: AppState, current: RequestState, ask: _Ask) -> None:
+    handlers = state.handlers
+    facts = {} if current.verified is None else current.verified.header, current.claims
+    is_listed = handlers.blocklist_callback is not None and not ask.skip_revocation_check
+    if is_listed and state.call("blocklist_callback", *facts):
+        raise TokenRevoked
+    if handlers.verification_callback is None:
+        return
+    if not state.call("verification_callback", *facts):
+        raise ClaimsRefused
+
+
+def _identified(current: RequestState) -> Any:
+    """The claims that say who it is: a session's refresh token keeps those of its access tokens."""
+    return current.claims if current.session is None else json.loads(current.session.payload)
 
 
 def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
-    given: Any = claims.get("auth_time") if isinstance(claims, Mapping) else None
+    facts: Mapping[str, Any] = claims if isinstance(claims, Mapping) else {}
+    mark: Any = facts.get("fresh")
+    given: Any = facts.get("auth_time")
     window = fresh.total_seconds() if isinstance(fresh, timedelta) else None
-    if type(given) in (int, float):
-        if window is None and claims.get("iat", math.inf) <= given:
+    if mark is True and type(given) not in _NUMBERS:
+        given = facts.get("iat")
+    if window is None:
+        until_then = type(mark) in _NUMBERS and mark >= state.clock()
+        at_login = type(given) in _NUMBERS and facts.get("iat", math.inf) <= given
+        if mark is True or until_then or at_login:
             return
-        if window is not None and state.clock() - given <= window:
-            return
+    elif type(given) in _NUMBERS and state.clock() - given <= window:
+        return
     raise ReauthenticationRequired(None if window is None else int(window))
 
 
@@ -199,20 +327,35 @@ def _as_text(token: Any) -> str | None:
     raise TypeError(f"A token is a text, not {type(token).__name__}")
 
 
-def decode_token(token: str | bytes, *, refresh: bool = False) -> dict[str, Any]:
+def decode_token(
+    token: str | bytes,
+    *,
+    refresh: bool = False,
+    verify_type: bool = True,
+    allow_expired: bool = False,
+) -> dict[str, Any]:
     """The claims of *token*, verified as a request's would be.
 
     Whether its session was revoked isn't looked at.
 
     :param refresh: it must be a refresh token instead of an access token
+    :param verify_type: False: it may be of any type
+    :param allow_expired: that it has expired, and nothing else, is forgiven
     :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
     """
     state = app_state()
-    text = _as_text(token)
-    if text is None:
-        raise TokenMissing
-    codec = state.refresh_codec() if refresh else state.codec()
-    return codec.verify(text, state.clock()).claims
+    with answering(state):
+        text = _as_text(token)
+        if text is None:
+            raise TokenMissing
+        wanted = ("refresh" if refresh else "access") if verify_type else None
+        try:
+            codec = state.codec_for(text, wanted)
+            return codec.verify(text, state.clock()).claims
+        except TokenExpired as error:
+            if not allow_expired:
+                raise
+            return dict(error.jwt_data)
 
 
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +10,9 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from ._claims import RESERVED_CLAIMS, identity_of, subject_of
+from ._claims import RESERVED_CLAIMS, subject_of
 from ._context import app_state
+from ._options import seconds_of
 from ._tokens import Token
 from .errors import ConfigError
 from .stores import Session
@@ -21,7 +23,8 @@ def create_access_token(
     *,
     claims: Mapping[str, Any] | None = None,
     headers: Mapping[str, Any] | None = None,
-    expires_delta: timedelta | float | None = None,
+    expires_delta: Any = None,
+    fresh: bool | float | timedelta | None = None,
     overwrite: bool = False,
 ) -> str:
     """An access token for *identity*, as logging in would give.
@@ -30,15 +33,44 @@ def create_access_token(
     :param claims: more claims. One that this package issues can't be among them, so that extra
         data never replaces ``exp`` or ``identity`` by accident
     :param headers: more JOSE header parameters
-    :param expires_delta: lifetime in seconds or a timedelta; default ``JWT_EXPIRATION_DELTA``
+    :param expires_delta: lifetime in seconds, a timedelta or what else can be added to a date;
+        False: it never expires; default ``JWT_ACCESS_TOKEN_EXPIRES``
+    :param fresh: whether the password was given for it, or until when it counts as that: a
+        timedelta from now, or seconds since the epoch
     :param overwrite: let *claims* replace issued ones
     :raises ValueError: if *claims* collide with reserved ones and *overwrite* is False
     :raises TypeError: if something in *claims* can't be written as JSON
     """
+    payload = _issued_claims(identity, "access", expires_delta, fresh)
+    return _create(identity, payload, claims, headers, overwrite)
+
+
+def create_refresh_token(
+    identity: Any,
+    *,
+    claims: Mapping[str, Any] | None = None,
+    headers: Mapping[str, Any] | None = None,
+    expires_delta: Any = None,
+    overwrite: bool = False,
+) -> str:
+    """A refresh token that belongs to no session: for ``@jwt_required(refresh=True)``.
+
+    It can't be rotated or revoked. Where there is a store, ``jwt.sessions.start()`` gives better.
+    Arguments and errors are those of :func:`create_access_token`; the lifetime is
+    ``JWT_REFRESH_TOKEN_EXPIRES`` by default.
+    """
+    payload = _issued_claims(identity, "refresh", expires_delta, False)
+    return _create(identity, payload, claims, headers, overwrite)
+
+
+def _create(
+    identity: Any,
+    payload: dict[str, Any],
+    claims: Mapping[str, Any] | None,
+    headers: Mapping[str, Any] | None,
+    overwrite: bool,
+) -> str:
     state = app_state()
-    if isinstance(expires_delta, timedelta):
-        expires_delta = expires_delta.total_seconds()
-    payload = _issued_claims(identity, expires_delta)
     collisions = RESERVED_CLAIMS.intersection(claims or ())
     if collisions and not overwrite:
         raise ValueError(
@@ -46,23 +78,36 @@ def create_access_token(
             "rename them, or pass overwrite=True if you mean it"
         )
     payload.update(claims or {})
-    return state.codec().issue(payload, headers, now=state.clock())
+    return state.signing_codec(identity).issue(payload, headers, now=state.clock())
 
 
-def _issued_claims(identity: Any, expires: float | None = None) -> dict[str, Any]:
+def _issued_claims(
+    identity: Any,
+    kind: str = "access",
+    expires: Any = None,
+    fresh: bool | float | timedelta | None = None,
+) -> dict[str, Any]:
     state = app_state()
     settings = state.settings
     now = state.clock()
-    user_id = identity_of(identity)
-    claims = {
-        "identity": user_id,
-        "sub": subject_of(user_id),
-        "iat": int(now),
-        "nbf": int(now + settings.not_before),
-        "exp": int(now + (settings.expiration if expires is None else expires)),
-        "jti": secrets.token_urlsafe(12),
-        "type": "access",
-    }
+    user_id = state.call("user_identity_callback", identity)
+    claims: dict[str, Any] = {}
+    if fresh is not None:
+        claims["fresh"] = now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh
+    if settings.identity_claim is None:
+        claims.update(identity=user_id, sub=subject_of(user_id))
+    else:
+        claims[settings.identity_claim] = user_id
+    claims["iat"] = int(now)
+    if settings.encode_nbf:
+        claims["nbf"] = int(now + settings.not_before)
+    lifetime = settings.expiration if kind == "access" else settings.refresh_lifetime
+    if expires is not None:
+        lifetime = seconds_of(expires)
+    if math.isfinite(lifetime):
+        claims["exp"] = int(now + lifetime)
+    claims["jti"] = secrets.token_urlsafe(12)
+    claims["type"] = kind
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
     if settings.encode_audience is not None:
@@ -99,8 +144,8 @@ def _with_login(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     if login is None or login.session is None:
         return payload
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
-    if type(claims.get("exp")) in (int, float):
-        claims["exp"] = min(claims["exp"], int(login.session.expires_at))
+    if type(claims.get("exp", math.inf)) in (int, float):
+        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.expires_at))
     return claims
 
 
@@ -130,4 +175,4 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     headers = state.call("jwt_headers_callback", identity)
-    return state.codec().issue(_with_login(payload), headers, now=state.clock())
+    return state.signing_codec(identity).issue(_with_login(payload), headers, now=state.clock())

@@ -32,9 +32,11 @@ def configured_keys(settings: Settings) -> KeySet:
 
     :raises ConfigError: naming the option to mend
     """
-    if settings.private_key or settings.public_key:
-        return KeySet([_pem_key(settings)])
-    if ALGORITHMS[settings.algorithm].kty != "oct":
+    is_symmetric = ALGORITHMS[settings.algorithm].kty == "oct"
+    has_pair = bool(settings.private_key or settings.public_key)
+    if has_pair and not (is_symmetric and settings.spelling.algorithm_names_key):
+        return _with_other_algorithms(KeySet([_pem_key(settings)]), settings)
+    if not is_symmetric:
         raise ConfigError(
             f"JWT_ALGORITHM {settings.algorithm} needs a key pair: set JWT_PRIVATE_KEY to PEM "
             "text or a path, or JWT_KEY_FILE; `flask jwt keys generate` makes one."
@@ -44,10 +46,49 @@ def configured_keys(settings: Settings) -> KeySet:
     earlier = settings.flask_fallbacks if settings.secret == settings.flask_secret else ()
     secrets = dict.fromkeys((settings.secret, *earlier))
     newest_first = range(len(secrets), 0, -1)
-    return KeySet(
+    keys = KeySet(
         Key.from_secret(secret, settings.algorithm, named=False, sign_from=order)
         for secret, order in zip(secrets, newest_first, strict=True)
     )
+    return _with_other_algorithms(keys, settings)
+
+
+def given_keys(material: Any, settings: Settings) -> KeySet:
+    """The keys that a key loader returned: a secret or PEM text, by ``JWT_ALGORITHM``, or a key
+    object of the cryptography package.
+
+    :raises InvalidKey: if it is none of them
+    """
+    weak = settings.spelling.allows_weak_keys
+    if not isinstance(material, (str, bytes)):
+        key = Key.from_material(material, settings.algorithm, allow_weak=weak)
+    elif ALGORITHMS[settings.algorithm].kty == "oct":
+        secret = material.encode() if isinstance(material, str) else material
+        key = Key.from_secret(secret, settings.algorithm, named=False)
+    else:
+        key = Key.from_pem(material, settings.algorithm, allow_weak=weak)
+    return _with_other_algorithms(KeySet([key]), settings)
+
+
+def _with_other_algorithms(keys: KeySet, settings: Settings) -> KeySet:
+    """*keys*, and each of them once more for the other algorithms of its kind that
+    ``JWT_DECODE_ALGORITHMS`` names."""
+    return KeySet(
+        [
+            *keys.keys,
+            *(
+                key.verifying_as(other)
+                for key in keys.keys
+                for other in dict.fromkeys(settings.decode_algorithms)
+                if other != key.algorithm and _same_kind(other, key.algorithm)
+            ),
+        ]
+    )
+
+
+def _same_kind(one: str, other: str) -> bool:
+    first, second = ALGORITHMS[one], ALGORITHMS[other]
+    return first.kty == second.kty and (first.kty in ("oct", "RSA") or first == second)
 
 
 def _pem_key(settings: Settings) -> Key:
@@ -60,7 +101,9 @@ def _pem_key(settings: Settings) -> Key:
         if pem is None:
             continue
         try:
-            keys[name] = Key.from_pem(read_pem(pem), algorithm)
+            keys[name] = Key.from_pem(
+                read_pem(pem), algorithm, allow_weak=settings.spelling.allows_weak_keys
+            )
         except InvalidKey as error:
             raise InvalidKey(f"{name}: {error}") from None
     if len({key.kid for key in keys.values()}) > 1:

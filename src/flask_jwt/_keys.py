@@ -98,11 +98,12 @@ class Key:
     :param named: tokens carry the kid; False for a lone secret, as Flask-JWT had it
     :param sign_from: seconds since the epoch; before it the key is published but doesn't sign
     :param verify_until: seconds since the epoch, or None: from it on the key is gone
+    :param weakness: why it should not be used, where that is allowed all the same
     """
 
     __slots__ = (
         "_engine", "_hmac", "_signing", "_verifying",
-        "algorithm", "kid", "named", "sign_from", "verify_until",
+        "algorithm", "kid", "named", "sign_from", "verify_until", "weakness",
     )  # fmt: skip
 
     def __init__(
@@ -115,13 +116,15 @@ class Key:
         named: bool = True,
         sign_from: float = 0,
         verify_until: float | None = None,
+        weakness: str | None = None,
     ) -> None:
         self.algorithm = algorithm
+        self.weakness = weakness
         self.named = named
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
-        self._hmac = _PreparedHmac(signing, f"sha{algorithm[2:]}") if self.is_secret else None
+        self._hmac = _PreparedHmac(verifying, f"sha{algorithm[2:]}") if self.is_secret else None
         self._signing = signing
         self._verifying = verifying
         self.kid = self._thumbprint() if kid is None else kid
@@ -146,10 +149,18 @@ class Key:
         return cls(algorithm, prepared, prepared, **state)
 
     @classmethod
-    def from_pem(cls, pem: str | bytes, algorithm: str | None = None, **state: Any) -> Key:
+    def from_pem(
+        cls,
+        pem: str | bytes,
+        algorithm: str | None = None,
+        *,
+        allow_weak: bool = False,
+        **state: Any,
+    ) -> Key:
         """A key from PEM text. Line breaks written as ``\\n``, as in ``.env`` files, are read too.
 
         :param algorithm: what it is for; by default RS256, ES256, ES384, ES512 or EdDSA by its kind
+        :param allow_weak: let a weak key pass, with its :attr:`weakness` noted
         :raises InvalidKey: for text that is no unencrypted PEM key, or one not fit for *algorithm*
         """
         _engine("RS256")
@@ -168,7 +179,7 @@ class Key:
                 "This is not an unencrypted PEM key. It begins with -----BEGIN PRIVATE KEY----- "
                 "or -----BEGIN PUBLIC KEY-----."
             ) from None
-        return cls._from_material(material, is_private, algorithm, **state)
+        return cls.from_material(material, algorithm, allow_weak=allow_weak, **state)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], **state: Any) -> Key:
@@ -200,7 +211,7 @@ class Key:
             material = engine.from_jwk(dict(jwk))
         except _MATERIAL_ERRORS as error:
             raise InvalidKey(f"JWK {kid}: {error}") from None
-        key = cls._from_material(material, "d" in jwk, algorithm, kid=kid, **state)
+        key = cls.from_material(material, algorithm, kid=kid, **state)
         if any(jwk[name] != value for name, value in key.public_jwk().items() if name in "xyn"):
             raise InvalidKey(f"JWK {kid}: its private and public members don't belong together")
         return key
@@ -219,9 +230,14 @@ class Key:
         return cls.from_secret(secret, algorithm, **state)
 
     @classmethod
-    def _from_material(
-        cls, material: Any, is_private: bool, algorithm: str | None, **state: Any
+    def from_material(
+        cls, material: Any, algorithm: str | None, *, allow_weak: bool = False, **state: Any
     ) -> Key:
+        """A key from a private or public key object of the cryptography package.
+
+        :raises InvalidKey: if it isn't one, isn't fit for *algorithm*, or is too weak
+        """
+        is_private = hasattr(material, "public_key")
         public = material.public_key() if is_private else material
         kind, weakness = examine(public)
         algorithm = algorithm or _DEFAULT_ALGORITHM.get(kind)
@@ -230,9 +246,13 @@ class Key:
         family = ALGORITHMS[algorithm]
         if kind not in (family.kty, family.detail):
             raise InvalidKey(f"A {kind} key is not one for {algorithm}")
-        if weakness:
+        if weakness and not allow_weak:
             raise InvalidKey(weakness)
-        return cls(algorithm, material if is_private else None, public, **state)
+        return cls(algorithm, material if is_private else None, public, weakness=weakness, **state)
+
+    def verifying_as(self, algorithm: str) -> Key:
+        """This key's material to verify another algorithm of its kind, and not to sign."""
+        return Key(algorithm, None, self._verifying, kid=f"{self.kid}.{algorithm}", named=False)
 
     @classmethod
     def generate(cls, algorithm: str = "EdDSA", **state: Any) -> Key:
@@ -278,7 +298,7 @@ class Key:
     def short_by(self) -> int:
         """How many bytes a secret lacks to be as long as its hash (RFC 7518 section 3.2)."""
         shortest = ALGORITHMS[self.algorithm].detail
-        return max(0, shortest - len(self._signing)) if isinstance(shortest, int) else 0
+        return max(0, shortest - len(self._verifying)) if isinstance(shortest, int) else 0
 
     def dated(self, *, sign_from: float | None = None, verify_until: float | None = None) -> Key:
         """This key with other dates; None keeps the one it has."""
@@ -290,6 +310,7 @@ class Key:
             named=self.named,
             sign_from=self.sign_from if sign_from is None else sign_from,
             verify_until=self.verify_until if verify_until is None else verify_until,
+            weakness=self.weakness,
         )
 
     def sign(self, message: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, jsonify
 
-from ._context import AppState
+from ._app_state import AppState
 from .errors import JWTError, ReauthenticationRequired
 
 logger = logging.getLogger("flask_jwt")
@@ -58,7 +58,7 @@ def _challenge(state: AppState, error: JWTError) -> str:
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
     quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
-    return f"{state.settings.prefix} {quoted}"
+    return f"{state.settings.scheme} {quoted}"
 
 
 def _quotable(text: str) -> str:

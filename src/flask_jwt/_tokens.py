@@ -14,7 +14,7 @@ from ._claims import ClaimsPolicy
 from ._encoding import ALPHABET, b64decode, b64decode_known, b64encode, check_depth, parse_json
 from ._key_sets import KeySet
 from ._keys import Key
-from .errors import AlgorithmRefused, SignatureInvalid, TokenMalformed
+from .errors import AlgorithmRefused, SignatureInvalid, TokenInvalid, TokenMalformed
 
 #: Header segments of tokens found good are looked up rather than parsed again, this many of them.
 _KNOWN_HEADERS = 64
@@ -97,6 +97,7 @@ class TokenCodec:
 
     :param cache_size: how many verified tokens to remember; 0 remembers none
     :param max_size: bytes; a longer token is refused, and not issued either
+    :param json_default: makes what JSON can't hold into something that it can, to be issued
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class TokenCodec:
         *,
         cache_size: int = 10_000,
         max_size: int = 8192,
+        json_default: Callable[[Any], Any] | None = None,
     ) -> None:
         self.keys = keys
         self.policy = policy
@@ -115,6 +117,9 @@ class TokenCodec:
         self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._own_headers: dict[Key, str] = {}
         self._lock = Lock()
+        self._dump = json.JSONEncoder(
+            separators=(",", ":"), allow_nan=False, default=json_default
+        ).encode
 
     def issue(
         self,
@@ -142,7 +147,7 @@ class TokenCodec:
                 payload[name] = timegm(moment.utctimetuple())
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)
-        message = f"{header}.{b64encode(_dump(payload))}"
+        message = f"{header}.{b64encode(self._dump(payload).encode('ascii'))}"
         token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
         if len(token) > self._max_size:
             raise ValueError(
@@ -170,7 +175,11 @@ class TokenCodec:
             raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
         if not isinstance(claims, dict):
             raise TokenMalformed("Invalid payload: it must be a JSON object")
-        valid_from, valid_until = self.policy.check(claims, now)
+        try:
+            valid_from, valid_until = self.policy.check(claims, now)
+        except TokenInvalid as error:
+            error.jwt_header, error.jwt_data = header, claims
+            raise
         if key.verify_until is not None:
             valid_until = min(valid_until, key.verify_until)
         is_shared = self._cache_size > 0
@@ -236,7 +245,11 @@ class TokenCodec:
 
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
         try:
-            header = parse_json(b64decode(segment))
+            text = b64decode(segment)
+        except ValueError:
+            raise TokenMalformed("Invalid header padding") from None
+        try:
+            header = parse_json(text)
         except ValueError as error:
             raise TokenMalformed(f"Invalid header: {_reason(error)}") from None
         if not isinstance(header, dict):

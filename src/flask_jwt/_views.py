@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
+from ._app_state import AppState
 from ._context import (
-    AppState,
     app_state,
     get_jwt,
     issued_tokens,
@@ -100,7 +100,7 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
         expires_in=_expires_in(access_token),
-        token_type="Bearer" if "bearer" in app_state().prefixes else app_state().settings.prefix,
+        token_type="Bearer" if "bearer" in app_state().prefixes else app_state().settings.scheme,
     )
 
 

@@ -6,12 +6,14 @@
     └── AuthError                          what this package raises itself
         ├── TokenMissing              401  token_missing
         ├── AuthorizationInvalid      401  token_invalid
-        │   └── SchemeUnsupported
+        │   ├── SchemeUnsupported
+        │   └── QueryMalformed
         ├── TokenInvalid              401  token_invalid      jwt.InvalidTokenError
         │   ├── TokenMalformed                                jwt.DecodeError
         │   ├── SignatureInvalid                              jwt.InvalidSignatureError
         │   ├── AlgorithmRefused                              jwt.InvalidAlgorithmError
         │   ├── ClaimInvalid
+        │   ├── SubjectInvalid                                jwt.InvalidSubjectError
         │   ├── ClaimMissing                                  jwt.MissingRequiredClaimError
         │   ├── AudienceInvalid                               jwt.InvalidAudienceError
         │   ├── IssuerInvalid                                 jwt.InvalidIssuerError
@@ -19,7 +21,10 @@
         │   ├── TokenExpired               token_expired      jwt.ExpiredSignatureError
         │   ├── TokenRevoked               token_revoked
         │   ├── WrongTokenType             wrong_token_type
-        │   └── RefreshReused              refresh_reused
+        │   ├── RefreshReused              refresh_reused
+        │   └── ClaimsRefused              token_refused
+        ├── CsrfFailed                403  csrf_failed
+        │   └── CsrfMissing
         ├── ReauthenticationRequired  401  insufficient_user_authentication
         ├── UserGone                  401  user_gone
         ├── LoginMalformed            400  login_malformed
@@ -36,10 +41,11 @@ Where PyJWT has an exception for the same thing ours inherits from it, so
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jwt
+import jwt.exceptions
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -142,10 +148,17 @@ class AuthError(JWTError):
 
     def __init__(self, description: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(self.title, description, self.status, headers)
+        self.jwt_header: dict[str, Any] = {}
+        """The header of the token refused, where its signature was good."""
+        self.jwt_data: Any = {}
+        """Its claims."""
 
 
 class TokenMissing(AuthError):
-    """The request carries no token."""
+    """The request carries no token.
+
+    :param absences: where several locations were looked at, the refusal of each
+    """
 
     title = "Authorization Required"
     error_code = "token_missing"
@@ -154,9 +167,13 @@ class TokenMissing(AuthError):
         self,
         description: str = "Request does not contain an access token",
         *,
+        location: str = "headers",
+        absences: Sequence[AuthError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(description, headers=headers)
+        self.location = location
+        self.absences = absences
 
 
 class AuthorizationInvalid(AuthError):
@@ -172,6 +189,10 @@ class SchemeUnsupported(AuthorizationInvalid):
 
     def __init__(self, description: str = "Unsupported authorization type") -> None:
         super().__init__(description)
+
+
+class QueryMalformed(AuthorizationInvalid):
+    """The token in the query string lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
 
 
 class TokenInvalid(AuthError, jwt.InvalidTokenError):
@@ -201,6 +222,13 @@ class AlgorithmRefused(TokenInvalid, jwt.InvalidAlgorithmError):
 
 class ClaimInvalid(TokenInvalid):
     """A claim has a type or a value it can't have."""
+
+
+class SubjectInvalid(ClaimInvalid, jwt.exceptions.InvalidSubjectError):
+    """``sub`` isn't a text (RFC 7519 section 4.1.2)."""
+
+    def __init__(self, description: str = "Subject must be a string") -> None:
+        super().__init__(description)
 
 
 class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
@@ -255,6 +283,10 @@ class WrongTokenType(TokenInvalid):
 
     error_code = "wrong_token_type"
 
+    def __init__(self, description: str, *, wanted: str = "access") -> None:
+        super().__init__(description)
+        self.wanted = wanted
+
 
 class RefreshReused(TokenInvalid):
     """A refresh token was used again after its grace: it may be stolen, so its session is over."""
@@ -265,6 +297,27 @@ class RefreshReused(TokenInvalid):
         self, description: str = "This refresh token was used before; log in again"
     ) -> None:
         super().__init__(description)
+
+
+class ClaimsRefused(TokenInvalid):
+    """The application's own check of the claims said no."""
+
+    error_code = "token_refused"
+
+    def __init__(self, description: str = "The token's claims were refused") -> None:
+        super().__init__(description)
+
+
+class CsrfFailed(AuthError):
+    """A cookie came without proof that a page of this application sent it."""
+
+    title = "Forbidden"
+    status = 403
+    error_code = "csrf_failed"
+
+
+class CsrfMissing(CsrfFailed):
+    """There was no proof at all."""
 
 
 class ReauthenticationRequired(AuthError):

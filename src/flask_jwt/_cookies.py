@@ -1,0 +1,122 @@
+"""Tokens in cookies, and the values that prove that a page of ours sent them."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from ._app_state import AppState
+from ._context import app_state
+from ._csrf import csrf_value
+from .errors import ConfigError
+
+
+def set_access_cookies(
+    response: Response, token: str, max_age: int | None = None, domain: str | None = None
+) -> None:
+    """Put an access token into *response* as a cookie, and beside it the value that requests have
+    to repeat against CSRF.
+
+    The cookie is ``HttpOnly``: scripts can't read it. The other is there for scripts to read.
+
+    :param max_age: seconds; default: until the browser is closed, or with
+        ``JWT_SESSION_COOKIE = False`` a year
+    :param domain: default ``JWT_COOKIE_DOMAIN``
+    :raises TokenMalformed: if *token* is none
+    """
+    _set("access", response, token, max_age, domain)
+
+
+def set_refresh_cookies(
+    response: Response, token: str, max_age: int | None = None, domain: str | None = None
+) -> None:
+    """:func:`set_access_cookies` for a refresh token."""
+    _set("refresh", response, token, max_age, domain)
+
+
+def unset_access_cookies(response: Response, domain: str | None = None) -> None:
+    """Tell the browser to forget the cookies of :func:`set_access_cookies`.
+
+    It takes the same *domain*. The token itself stays good: to end that too, revoke its session.
+    """
+    _unset("access", response, domain)
+
+
+def unset_refresh_cookies(response: Response, domain: str | None = None) -> None:
+    """:func:`unset_access_cookies` for those of :func:`set_refresh_cookies`."""
+    _unset("refresh", response, domain)
+
+
+def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
+    """Tell the browser to forget all cookies of this package."""
+    unset_access_cookies(response, domain)
+    unset_refresh_cookies(response, domain)
+
+
+def get_csrf_token(token: str) -> str:
+    """The value that a request with *token* as a cookie has to repeat: for a form's hidden field.
+
+    :raises TokenMalformed: if *token* is none
+    """
+    return csrf_value(token, app_state().codec().read(token)[1])
+
+
+_A_YEAR = 31_540_000
+
+
+def _set(
+    kind: str, response: Response, token: str, max_age: int | None, domain: str | None
+) -> None:
+    state = app_state()
+    settings = state.settings
+    if not settings.cookie_secure and not (state.app.debug or state.app.testing):
+        state.warn_once(
+            "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, for anyone "
+            "on the way to take. Set JWT_COOKIE_SECURE = True in production."
+        )
+    if max_age is None and not settings.session_cookie:
+        max_age = _A_YEAR
+    proof = get_csrf_token(token)
+    if settings.csrf_protect and not proof:
+        raise ConfigError("This token's csrf claim is not a text: it can't be used in a cookie")
+    for name, path, value, is_secret in _cookies(state, kind, token, proof):
+        response.set_cookie(
+            name,
+            value,
+            max_age=max_age,
+            secure=settings.cookie_secure,
+            httponly=is_secret,
+            domain=domain or settings.cookie_domain,
+            path=path,
+            samesite=settings.cookie_samesite,
+        )
+
+
+def _unset(kind: str, response: Response, domain: str | None) -> None:
+    state = app_state()
+    settings = state.settings
+    for name, path, _, is_secret in _cookies(state, kind, "", ""):
+        response.set_cookie(
+            name,
+            "",
+            expires=0,
+            secure=settings.cookie_secure,
+            httponly=is_secret,
+            domain=domain or settings.cookie_domain,
+            path=path,
+            samesite=settings.cookie_samesite,
+        )
+
+
+def _cookies(
+    state: AppState, kind: str, token: str, proof: str
+) -> list[tuple[str, str, str, bool]]:
+    """Name, path and value of each cookie, and whether scripts must not read it."""
+    settings = state.settings
+
+    def option(name: str) -> str:
+        return str(getattr(settings, f"{kind}_{name}"))
+
+    cookies = [(option("cookie_name"), option("cookie_path"), token, True)]
+    if settings.csrf_protect and settings.csrf_in_cookies:
+        cookies.append((option("csrf_cookie_name"), option("csrf_cookie_path"), proof, False))
+    return cookies
