@@ -23,6 +23,7 @@ from ._issue import (
     create_access_token,
 )
 from ._locations import _default_request_handler
+from ._passwords import PasswordCheck, check_password, hash_password
 from ._responses import _default_jwt_error_handler
 from ._settings import CONFIG_DEFAULTS
 from ._views import _default_auth_request_handler, _default_auth_response_handler
@@ -35,6 +36,7 @@ __all__ = [
     "JWT",
     "ConfigError",
     "JWTError",
+    "PasswordCheck",
     "_default_auth_request_handler",
     "_default_auth_response_handler",
     "_default_jwt_decode_handler",
@@ -45,12 +47,14 @@ __all__ = [
     "_default_request_handler",
     "_jwt",
     "_jwt_required",
+    "check_password",
     "create_access_token",
     "current_identity",
     "decode_token",
     "get_jwt",
     "get_jwt_header",
     "get_jwt_identity",
+    "hash_password",
     "issued_tokens",
     "jwt_required",
     "verify_jwt_in_request",
