@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import logging
 import re
 import subprocess
@@ -14,11 +15,15 @@ from pathlib import Path
 import argon2
 import bcrypt
 import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
 from flask_jwt import PasswordCheck, _passwords, check_password, hash_password
+from flask_jwt._cli import jwt_cli
 from flask_jwt._passwords import KINDS, kind_of
 from tests.conftest import bearer
 from tests.test_docs import run
@@ -359,6 +364,149 @@ except ConfigError as error:
     print(error)
 """
     assert "pip install 'Flask-JWT-Too[bcrypt]'" in without("bcrypt", script)
+
+
+# flask jwt passwords
+
+COLUMN = [*OLD.values(), *CURRENT.values(), UNKNOWN["crypt"], "secret", None, ""]
+FOUND = {
+    "argon2id": 4, "argon2, weaker": 4, "scrypt": 1, "scrypt, weaker": 1, "pbkdf2": 6, "bcrypt": 3,
+    "plain text or unknown": 2,
+}  # fmt: skip
+
+
+def passwords(*arguments, app=None, **options):
+    runner = (app or Flask("tool")).test_cli_runner()
+    return runner.invoke(jwt_cli, ["passwords", *arguments], **options)
+
+
+def fill(engine, table="users", column="password"):
+    users = sa.Table(
+        table,
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column(column, sa.Text),
+    )
+    with engine.begin() as connection:
+        users.drop(connection, checkfirst=True)
+        users.create(connection)
+        connection.execute(users.insert(), [{column: value} for value in COLUMN])
+    engine.dispose()
+
+
+def assert_counted(result):
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {kind["kind"]: kind["count"] for kind in found["kinds"]} == FOUND
+    assert [kind["kind"] for kind in found["kinds"] if kind["current"]] == ["argon2id"]
+    assert (found["hashes"], found["old"], found["without_password"]) == (21, 17, 2)
+
+
+def test_check_a_column(tmp_path):
+    uri = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(uri))
+    where = ["check", "--table", "users", "--column", "password", "--database", uri]
+    assert_counted(passwords(*where, "--json"))
+    result = passwords(*where)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "KIND                   HASHES",
+        "argon2id               4       current",
+        "argon2, weaker         4       old",
+    ]
+    assert lines[-2].startswith("17 of 21 hashes are old.")
+    assert "Reading" in result.stderr
+    assert not any(value in result.output for value in COLUMN if value)
+
+
+@pytest.mark.parametrize("column", ["password", "Hash of it"])
+def test_check_a_column_on_postgresql(postgres_url, column):
+    """``user`` is a reserved word there."""
+    fill(sa.create_engine(postgres_url), "user", column)
+    where = ["check", "--column", column, "--database", postgres_url]
+    assert_counted(passwords(*where, "--table", "user", "--json"))
+    assert_counted(passwords(*where, "--table", "public.user", "--json"))
+
+
+def test_check_asks_the_application_s_own_database(tmp_path):
+    app = Flask("tested", instance_path=str(tmp_path))
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///in-the-instance-folder.db"
+    db = SQLAlchemy(app)
+    with app.app_context():
+        fill(db.engine)
+    assert_counted(
+        passwords("check", "--table", "users", "--column", "password", "--json", app=app)
+    )
+
+
+def test_check_without_flask_sqlalchemy_takes_the_option(tmp_path):
+    app = Flask("tested")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
+    assert_counted(
+        passwords("check", "--table", "users", "--column", "password", "--json", app=app)
+    )
+
+
+def test_check_lines(tmp_path):
+    text = "".join(f"{value or ''}\n" for value in COLUMN)
+    path = tmp_path / "hashes"
+    path.write_text(text)
+    assert_counted(passwords("check", "--file", str(path), "--json"))
+    assert_counted(passwords("check", "--file", "-", "--json", input=text))
+    shown = passwords("check", "--file", str(path)), passwords("check", "--file", "-", input=text)
+    assert shown[0].stdout == shown[1].stdout
+    path.write_bytes(b"\xff\xfe\n")
+    assert json.loads(passwords("check", "--file", str(path), "--json").stdout)["old"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--table and --column, or --file"),
+        (["--table", "users"], "--table and --column, or --file"),
+        (["--file", "x", "--table", "users"], "not both"),
+        (["--file", "/nowhere/at/all"], "No such file"),
+        (["--table", "users", "--column", "password"], "SQLALCHEMY_DATABASE_URI"),
+        (["--table", "users", "--column", "x", "--database", "sqlite://"], "no such table: users"),
+        (["--table", "u", "--column", "x", "--database", "gibberish-hunter2"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "postgresql://u:hunter2@h:x/d"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "no+such://u:hunter2@h/d"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "mysql+pymysql://u@h/d"], "pip install pymysql"),
+    ],
+)  # fmt: skip
+def test_check_tells_what_to_write_instead(arguments, told):
+    result = passwords("check", *arguments)
+    assert result.exit_code != 0
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert "hunter2" not in result.output
+
+
+def test_check_tells_a_column_that_isn_t_there(tmp_path):
+    """SQLite would take a quoted name it doesn't know for a text."""
+    uri = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(uri))
+    result = passwords("check", "--table", "users", "--column", "Pass Word", "--database", uri)
+    assert result.exit_code == 1
+    assert "no such column" in result.output
+
+
+def test_check_without_sqlalchemy_tells_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    result = passwords("check", "--table", "users", "--column", "password")
+    assert "pip install 'Flask-JWT-Too[sql]'" in result.output
+
+
+def test_hash_prints_a_hash_and_nothing_else():
+    result = passwords("hash", input=f"{PASSWORD}\n{PASSWORD}\n")
+    assert NEW.fullmatch(result.stdout.strip())
+    assert check_password(result.stdout.strip(), PASSWORD)
+    assert PASSWORD not in result.output
+    assert passwords("hash", input="one\nanother\n").exit_code == 1
+    result = passwords("hash", input=f"{'x' * 5000}\n" * 2)
+    assert (result.exit_code, "4096" in result.output) == (1, True)
 
 
 # the example
