@@ -1,7 +1,8 @@
 """Measure what the guard costs, beside other packages and beside what is possible at all.
 
 Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
-import (time), gunicorn (requests per second). Everything stays on this machine.
+import (time), gunicorn (requests per second), sessions (refreshes), passwords
+(whether the time of a login tells who exists). Everything stays on this machine.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_suite import guard, imports, issue, memory, serving, sessions
+from bench_suite import guard, imports, issue, memory, passwords, serving, sessions
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
@@ -30,11 +31,12 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "import": imports.run,
     "gunicorn": serving.run,
     "sessions": sessions.run,
+    "passwords": passwords.run,
 }
 
 PACKAGES = (
     "Flask", "Werkzeug", "PyJWT", "cryptography",
-    "Flask-JWT-Extended", "Authlib", "Flask-HTTPAuth", "gunicorn",
+    "Flask-JWT-Extended", "Authlib", "Flask-HTTPAuth", "gunicorn", "argon2-cffi",
 )  # fmt: skip
 
 

@@ -476,6 +476,42 @@ for password in "first password", "second password":
     ]
 
 
+def test_a_login_replaces_an_old_hash_but_not_a_newer_one(copy):
+    """An old password mustn't come back when it is changed during a login."""
+    script = """
+from app import create_app
+from db import db
+from models import User
+from werkzeug.security import generate_password_hash
+import security
+
+app = create_app()
+old = generate_password_hash("correct horse", "pbkdf2:sha256:10")
+with app.app_context():
+    db.create_all()
+    joe, ann = (User(username=name, password_hash=old) for name in ("joe", "ann"))
+    db.session.add_all([joe, ann])
+    db.session.commit()
+    print(security.authenticate("joe", "wrong horse"), joe.password_hash == old)
+    print(security.authenticate("joe", "correct horse") is joe)
+    db.session.refresh(joe)
+    print(joe.password_hash.split("$")[1])
+
+    check = security.check_password
+    def while_it_is_changed(*arguments):
+        with db.engine.begin() as other:
+            other.execute(db.text("UPDATE users SET password_hash = 'new' WHERE username = 'ann'"))
+        return check(*arguments)
+    security.check_password = while_it_is_changed
+    print(security.authenticate("ann", "correct horse") is ann)
+    db.session.refresh(ann)
+    print(ann.password_hash)
+"""
+    assert python("-c", script, folder=copy).splitlines() == [
+        "None True", "True", "argon2id", "True", "new",
+    ]  # fmt: skip
+
+
 def test_a_secret_key_is_made_once_and_only_its_owner_reads_it(copy):
     script = """
 from pathlib import Path

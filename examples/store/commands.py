@@ -2,8 +2,8 @@
 
 import click
 from flask.cli import with_appcontext
+from flask_jwt import hash_password
 from werkzeug.exceptions import BadRequest
-from werkzeug.security import generate_password_hash
 
 from db import db
 from models import User
@@ -32,6 +32,6 @@ def seed(username, password):
     if user is None:
         user = User(username=username)
         db.session.add(user)
-    user.password_hash = generate_password_hash(password)
+    user.password_hash = hash_password(password)
     db.session.commit()
     click.echo(f"{username} can log in now.")

@@ -1,20 +1,22 @@
 """The two functions flask_jwt asks: who is logging in, and whose token is this?"""
 
-from werkzeug.security import check_password_hash, generate_password_hash
+from flask_jwt import check_password
 
 from db import db
 from models import User
-
-# For names nobody has: checking it takes as long as checking a real one, so that the time an
-# answer takes doesn't tell which names exist.
-NOBODYS_HASH = generate_password_hash("")
 
 
 def authenticate(username, password):
     """The user with this name and password, or None. ``POST /auth`` calls it."""
     user = db.session.scalar(db.select(User).filter_by(username=username))
-    correct = check_password_hash(user.password_hash if user else NOBODYS_HASH, password)
-    return user if user and correct else None
+    # A name nobody has takes as long as a wrong password, so the time doesn't tell which exist.
+    correct, new_hash = check_password(user.password_hash if user else None, password)
+    if new_hash:
+        # Not if the hash has changed meanwhile: that would bring an old password back.
+        seen = db.update(User).filter_by(id=user.id, password_hash=user.password_hash)
+        db.session.execute(seen.values(password_hash=new_hash))
+        db.session.commit()
+    return user if correct else None
 
 
 def identity(payload):

@@ -36,6 +36,7 @@ from ._issue import (
 )
 from ._locations import _default_request_handler
 from ._options import CONFIG_DEFAULTS
+from ._passwords import PasswordCheck, check_password, hash_password
 from ._responses import _default_jwt_error_handler
 from ._settings import Spelling
 from ._views import _default_auth_request_handler, _default_auth_response_handler
@@ -48,6 +49,7 @@ __all__ = [
     "JWT",
     "ConfigError",
     "JWTError",
+    "PasswordCheck",
     "Spelling",
     "_default_auth_request_handler",
     "_default_auth_response_handler",
@@ -59,6 +61,7 @@ __all__ = [
     "_default_request_handler",
     "_jwt",
     "_jwt_required",
+    "check_password",
     "checked_config",
     "create_access_token",
     "create_refresh_token",
@@ -70,6 +73,7 @@ __all__ = [
     "get_jwt_identity",
     "get_jwt_request_location",
     "guarded_by",
+    "hash_password",
     "issued_tokens",
     "jwt_required",
     "set_access_cookies",

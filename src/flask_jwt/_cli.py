@@ -1,4 +1,4 @@
-"""``flask jwt``: keys, secrets, and what a token says."""
+"""``flask jwt``: keys, secrets, and what a token says; the other groups have their own modules."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from flask.cli import AppGroup
 from ._app_state import AppState
 from ._binding import LONGEST_SESSION
 from ._claims import TIME_CLAIMS
+from ._cli_passwords import passwords_cli
 from ._cli_sessions import sessions_cli
 from ._cli_tables import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
 from ._context import app_state
@@ -24,10 +25,11 @@ from ._keyring import PUBLISHED_FOR, prune, read_key_file, rotate, write_key_fil
 from ._keys import ALGORITHMS, Key
 from .errors import ConfigError, JWTError
 
-jwt_cli = AppGroup("jwt", help="Keys, secrets and tokens of Flask-JWT-Too.")
+jwt_cli = AppGroup("jwt", help="Keys, sessions, passwords and tokens of Flask-JWT-Too.")
 keys_cli = AppGroup("keys", help="The key file, JWT_KEY_FILE: one key signs, all verify.")
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
+jwt_cli.add_command(passwords_cli)
 
 algorithm_option = click.option(
     "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Default: EdDSA."

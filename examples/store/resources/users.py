@@ -1,9 +1,8 @@
 """Signing up, and seeing who is logged in."""
 
 from flask import Blueprint, abort
-from flask_jwt import current_identity, jwt_required
+from flask_jwt import current_identity, hash_password, jwt_required
 from sqlalchemy.exc import IntegrityError
-from werkzeug.security import generate_password_hash
 
 from db import db
 from models import User
@@ -16,7 +15,7 @@ blueprint = Blueprint("users", __name__)
 def register():
     """Sign up with a ``username`` and a ``password``."""
     username, password = credentials(json_object())
-    user = User(username=username, password_hash=generate_password_hash(password))
+    user = User(username=username, password_hash=hash_password(password))
     db.session.add(user)
     try:
         db.session.commit()

@@ -1,0 +1,31 @@
+from flask import Flask
+from flask_jwt import JWT, check_password, current_identity, hash_password, jwt_required
+from werkzeug.security import generate_password_hash
+
+app = Flask(__name__)
+app.config["SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+users = {
+    "joe": {"id": 1, "password": hash_password("pass")},
+    "ann": {"id": 2, "password": generate_password_hash("pass", "pbkdf2:sha256:1000")},  # years old
+}
+
+
+def authenticate(username, password):
+    user = users.get(username)
+    correct, new_hash = check_password(user["password"] if user else None, password)
+    if new_hash:  # the stored one is old, and the password is here only now
+        user["password"] = new_hash
+    return user if correct else None
+
+
+def identity(payload):
+    return next((u for u in users.values() if u["id"] == payload["identity"]), None)
+
+
+JWT(app, authenticate, identity)
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"id": current_identity["id"]}

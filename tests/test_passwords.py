@@ -1,0 +1,535 @@
+"""Passwords: what is stored, what is read, when it is replaced, and what is never told."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import argon2
+import bcrypt
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from werkzeug.security import generate_password_hash
+
+from flask_jwt import PasswordCheck, _passwords, check_password, hash_password
+from flask_jwt._cli import jwt_cli
+from flask_jwt._passwords import KINDS, kind_of
+from tests.conftest import bearer
+from tests.test_docs import run
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "correct horse"
+NEW = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_yet():
+    _passwords._warn_once.cache_clear()
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.DEBUG, "flask_jwt")
+    return caplog
+
+
+def cheap_argon2(**parameters):
+    parameters = {"time_cost": 1, "memory_cost": 8, "parallelism": 1, **parameters}
+    return argon2.PasswordHasher(**parameters).hash(PASSWORD)
+
+
+def passlib_pbkdf2(digest, ident, rounds=29, salt=b"\xfb\xff salt"):
+    def encode(data):
+        return base64.b64encode(data).decode().rstrip("=").replace("+", ".")
+
+    checksum = hashlib.pbkdf2_hmac(digest, PASSWORD.encode(), salt, rounds)
+    return f"${ident}${rounds}${encode(salt)}${encode(checksum)}"
+
+
+def django_pbkdf2(rounds=31, salt="seasalt"):
+    checksum = hashlib.pbkdf2_hmac("sha256", PASSWORD.encode(), salt.encode(), rounds)
+    return f"pbkdf2_sha256${rounds}${salt}${base64.b64encode(checksum).decode()}"
+
+
+def bcrypt_hash(password=PASSWORD, ident="2b"):
+    made = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
+    return made.replace("$2b$", f"${ident}$", 1)
+
+
+OLD = {
+    "scrypt": generate_password_hash(PASSWORD),
+    "scrypt, weaker": generate_password_hash(PASSWORD, "scrypt:1024:8:1"),
+    "pbkdf2": generate_password_hash(PASSWORD, "pbkdf2:sha256:10"),
+    "pbkdf2 sha512": generate_password_hash(PASSWORD, "pbkdf2:sha512:10"),
+    "pbkdf2 passlib": passlib_pbkdf2("sha256", "pbkdf2-sha256"),
+    "pbkdf2 passlib sha512": passlib_pbkdf2("sha512", "pbkdf2-sha512"),
+    "pbkdf2 passlib sha1": passlib_pbkdf2("sha1", "pbkdf2"),
+    "pbkdf2 Django": django_pbkdf2(),
+    "bcrypt": bcrypt_hash(),
+    "bcrypt 2a": bcrypt_hash(ident="2a"),
+    "bcrypt 2y": bcrypt_hash(ident="2y"),
+    "argon2, weaker": cheap_argon2(),
+    "argon2, weaker: one pass": cheap_argon2(memory_cost=19456),
+    "argon2, weaker: argon2i": cheap_argon2(memory_cost=19456, time_cost=2, type=argon2.Type.I),
+    "argon2, weaker: short": cheap_argon2(memory_cost=19456, time_cost=2, hash_len=8),
+}
+CURRENT = {
+    "ours": hash_password(PASSWORD),
+    "argon2-cffi's default": argon2.PasswordHasher().hash(PASSWORD),
+    "OWASP, more memory": cheap_argon2(memory_cost=47104, time_cost=1),
+    "OWASP, less memory": cheap_argon2(memory_cost=7168, time_cost=5),
+}
+DAMAGED = {
+    "cut off": passlib_pbkdf2("sha256", "pbkdf2-sha256")[:-10],
+    "salt is no base64": "$pbkdf2-sha256$10$aaaaa$" + "a" * 43,
+    "no such digest": "pbkdf2:nothing:10$salt$" + "0" * 64,
+    "no rounds": "pbkdf2:sha256:0$salt$" + "0" * 64,
+    "odd": "pbkdf2:sha256:10$salt$" + "0" * 63,
+    "years": "pbkdf2:sha256:99999999$salt$" + "0" * 64,
+    "no power of two": "scrypt:3:8:1$salt$" + "0" * 128,
+    "more memory than there is": "scrypt:67108864:8:1$salt$" + "0" * 128,
+    "zeros": "scrypt:0:0:0$salt$" + "0" * 128,
+    "salt is no text": "scrypt:16:1:1$\ud800$" + "0" * 128,
+    "argon2 salt": "$argon2id$v=19$m=8,t=1,p=1$AAAA$" + "A" * 43,
+    "argon2 memory": f"$argon2id$v=19$m=9999999,t=9,p=1${'A' * 22}${'A' * 43}",
+    "argon2 bits": f"$argon2id$v=19$m=8,t=1,p=1${'A' * 21}B${'A' * 43}",
+    "bcrypt bits": "$2b$04$" + "a" * 53,
+}
+UNKNOWN = {
+    "crypt": "$6$rounds=5000$salt$" + "a" * 86,
+    "salted SHA-1 of old Werkzeug": "sha1$salt$" + "0" * 40,
+    "LDAP": "{SSHA}c2VjcmV0",
+    "MD5": "5f4dcc3b5aa765d61d8327deb882cf99",
+    "MySQL": "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19",
+    "argon2, cut off": "$argon2id$v=19$m=19456",
+    "scrypt, cut off": "scrypt:32768:8:1$salt",
+    "bcrypt, cut off": "$2b$04$abc",
+    "bytes": b"correct horse",
+    "a number": 17,
+}
+
+
+# what is made
+
+
+def test_a_new_hash_is_argon2id_with_owasp_s_parameters():
+    assert NEW.fullmatch(CURRENT["ours"])
+    assert hash_password(PASSWORD) != CURRENT["ours"], "each has its own salt"
+
+
+@pytest.mark.parametrize("password", ["x" * 4097, "é" * 2049, "\ud800", None, 17, b"bytes"])
+def test_what_is_no_password_is_not_hashed_and_not_quoted(password):
+    with pytest.raises(ValueError, match="4096") as caught:
+        hash_password(password)
+    assert str(password) not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("password", ["", "a\0b", "é" * 2048, "пароль 😀"])
+def test_odd_passwords_are_passwords(password):
+    assert check_password(hash_password(password), password)
+
+
+def test_passwords_are_taken_as_given():
+    """Composed and decomposed é are two passwords, as they are to Werkzeug."""
+    assert not check_password(hash_password("caf\u00e9"), "cafe\u0301")
+    assert not check_password(hash_password("pass"), "pass ")
+    assert not check_password(hash_password("a\0b"), "a\0c")
+
+
+# the verdict
+
+
+@pytest.mark.parametrize("stored", CURRENT.values(), ids=CURRENT)
+def test_a_current_hash_stays(stored):
+    assert check_password(stored, PASSWORD) == (True, None)
+    assert check_password(stored, "wrong") == (False, None)
+
+
+@pytest.mark.parametrize("stored", OLD.values(), ids=OLD)
+def test_an_old_hash_is_replaced_when_the_password_is_right(stored):
+    correct, new_hash = check_password(stored, PASSWORD)
+    assert correct is True
+    assert NEW.fullmatch(new_hash)
+    assert check_password(new_hash, PASSWORD) == (True, None)
+
+
+@pytest.mark.parametrize("stored", OLD.values(), ids=OLD)
+def test_an_old_hash_stays_when_the_password_is_wrong(stored):
+    assert check_password(stored, "wrong") == (False, None)
+    assert check_password(stored, "") == (False, None)
+
+
+def test_passlib_s_own_vector():
+    """From its documentation of pbkdf2_sha256."""
+    stored = (
+        "$pbkdf2-sha256$6400$0ZrzXitFSGltTQnBWOsdAw$Y11AchqV4b0sUisdZd0Xr97KWoymNE0LNNrnEgY4H9M"
+    )
+    assert check_password(stored, "password")
+    assert not check_password(stored, "Password")
+
+
+def test_bcrypt_compares_72_bytes_and_the_new_hash_all():
+    long = "x" * 80
+    correct, new_hash = check_password(bcrypt_hash(long), long)
+    assert correct
+    assert check_password(new_hash, long)
+    assert not check_password(new_hash, long[:72])
+    assert not check_password(bcrypt_hash(long), "x" * 71)
+    assert check_password(bcrypt_hash("é" * 40), "é" * 40), "cut within a character, too"
+
+
+def test_a_verdict_is_as_true_as_the_password_is_right():
+    verdicts = check_password(OLD["bcrypt"], PASSWORD), check_password(OLD["bcrypt"], "wrong")
+    assert [bool(verdict) for verdict in verdicts] == [True, False]
+    assert [verdict.is_correct for verdict in verdicts] == [True, False]
+    assert all(isinstance(verdict, PasswordCheck) for verdict in verdicts)
+
+
+def test_a_verdict_shows_no_hash():
+    verdict = check_password(OLD["bcrypt"], PASSWORD)
+    for text in repr(verdict), str(verdict), f"{verdict}", f"{verdict!r}":
+        assert text == "PasswordCheck(is_correct=True, new_hash=…)"
+    assert repr(check_password(None, PASSWORD)) == "PasswordCheck(is_correct=False, new_hash=None)"
+
+
+@pytest.mark.parametrize("given", ["x" * 4097, "x" * 10**7, "\ud800", None, 17, b"pass", ["pass"]])
+@pytest.mark.parametrize("stored", [None, CURRENT["ours"], OLD["bcrypt"]])
+def test_what_can_t_be_a_password_is_wrong_whoever_the_user_is(stored, given, log):
+    assert check_password(stored, given, accept_plain_text=True) == (False, None)
+    assert not log.records
+
+
+# nobody's password
+
+
+@pytest.fixture
+def verified(monkeypatch):
+    """Which hashes argon2 compared."""
+    hashes = []
+    verify = argon2.PasswordHasher.verify
+
+    def counted(self, hash, password):
+        hashes.append(hash)
+        return verify(self, hash, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted)
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", None)
+    return hashes
+
+
+@pytest.mark.parametrize("stored", [None, "", "plain", *DAMAGED.values()])
+def test_nothing_to_compare_with_is_the_work_of_a_wrong_password(stored, verified):
+    """From the first time on: nothing is made beforehand."""
+    assert check_password(stored, PASSWORD) == (False, None)
+    assert NEW.fullmatch(verified[-1])
+    del verified[:]
+    assert check_password(CURRENT["ours"], "wrong") == (False, None)
+    assert len(verified) == 1
+
+
+@pytest.mark.parametrize("password", ["", "A", "pass"])
+def test_nobody_has_a_password(password):
+    assert not check_password(None, password)
+    assert not check_password("", password, accept_plain_text=True)
+
+
+# what can't be read
+
+
+@pytest.mark.parametrize("stored", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_hash_is_wrong_and_said_so_once(stored, log):
+    for _ in range(2):
+        assert check_password(stored, PASSWORD, accept_plain_text=True) == (False, None)
+        assert check_password(stored, stored, accept_plain_text=True) == (False, None)
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert "damaged" in record.getMessage()
+    assert stored not in record.getMessage()
+
+
+@pytest.mark.parametrize("stored", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_hash_of_no_known_format_is_never_plain_text(stored, log):
+    """Whoever stole it could log in with it."""
+    given = stored if isinstance(stored, str) else PASSWORD
+    for _ in range(2):
+        assert check_password(stored, given, accept_plain_text=True) == (False, None)
+        assert check_password(stored, given) == (False, None)
+    (record,) = log.records
+    assert "accept_plain_text=True" in record.getMessage()
+    assert str(stored) not in record.getMessage()
+
+
+# Numbers of one digit: what is read is also computed.
+salts = st.text("AZaz09+./$=", max_size=24)
+hashes = st.one_of(
+    st.text(max_size=80),
+    st.builds("$argon2{}$v=19$m={}{},t={},p={}${}${}".format,
+              st.sampled_from(["i", "d", "id", "x"]), st.integers(0, 9), st.integers(0, 9),
+              st.integers(0, 9), st.integers(0, 9), salts, salts),
+    st.builds("scrypt:{}:{}:{}${}${}".format, st.integers(0, 9), st.integers(0, 9),
+              st.integers(0, 9), salts, st.sampled_from(["0" * 128, "0", ""])),
+    st.builds("pbkdf2{}{}{}{}${}${}".format, st.sampled_from([":", "_"]),
+              st.sampled_from(["sha1", "sha256", "shake_128", "x"]), st.sampled_from([":", "$"]),
+              st.integers(0, 9), salts, st.sampled_from(["0" * 64, "0" * 40, "0", ""])),
+    st.builds("$pbkdf2{}${}${}${}".format, st.sampled_from(["", "-sha256", "-sha512"]),
+              st.integers(0, 9), salts, salts),
+    st.builds("$2{}$0{}${}".format, st.sampled_from("abxy"), st.integers(0, 5),
+              st.text("./AZaz09", min_size=52, max_size=54)),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(hashes, st.text(max_size=80))
+def test_whatever_is_stored_a_check_never_raises(stored, password):
+    assert kind_of(stored) in KINDS
+    assert check_password(stored, password) == (False, None)
+
+
+# plain text
+
+
+def test_plain_text_is_compared_only_when_asked_for(log):
+    assert check_password("pass", "pass") == (False, None)
+    assert "accept_plain_text=True" in log.text
+    correct, new_hash = check_password("pass", "pass", accept_plain_text=True)
+    assert correct
+    assert NEW.fullmatch(new_hash)
+    assert check_password("pass", "wrong", accept_plain_text=True) == (False, None)
+    assert len(log.records) == 2, "each thing is said once"
+    assert "plain text" in log.records[1].getMessage()
+
+
+@pytest.mark.parametrize("password", ["пароль", "$money", "a$b", "deadbeef", "{curly"])
+def test_plain_text_of_any_sort(password, log):
+    assert check_password(password, password, accept_plain_text=True)
+    assert password not in log.text
+
+
+def test_with_plain_text_accepted_hashes_are_still_hashes():
+    assert check_password(OLD["bcrypt"], PASSWORD, accept_plain_text=True)
+    assert not check_password(OLD["bcrypt"], OLD["bcrypt"], accept_plain_text=True)
+
+
+# extras that aren't installed
+
+
+def without(package, script):
+    """What *script* prints where *package* isn't installed."""
+    start = f"import sys; sys.modules[{package!r}] = None\nfrom flask_jwt import *\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", start + script],
+        cwd=ROOT, env={"PYTHONPATH": ":".join(sys.path)}, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
+def test_without_argon2_new_hashes_are_werkzeug_s():
+    """Of Werkzeug's own parameters; if it raises them this fails, so that ours are raised too."""
+    script = f"""
+stored = hash_password("pass")
+print(stored.split("$")[0])
+print(tuple(check_password(stored, "pass")), check_password(None, "pass").is_correct)
+correct, new_hash = check_password({OLD["scrypt, weaker"]!r}, {PASSWORD!r})
+print(correct, new_hash.split("$")[0])
+try:
+    check_password({CURRENT["ours"]!r}, "pass")
+except ConfigError as error:
+    print(error)
+"""
+    method = generate_password_hash("").split("$")[0]
+    assert without("argon2", script).splitlines() == [
+        method,
+        "(True, None) False",
+        f"True {method}",
+        "Reading a stored password hash needs argon2-cffi: pip install 'Flask-JWT-Too[argon2]'",
+    ]
+
+
+def test_without_bcrypt_the_error_tells_what_to_install():
+    script = f"""
+try:
+    check_password({OLD["bcrypt"]!r}, "pass")
+except ConfigError as error:
+    print(error)
+"""
+    assert "pip install 'Flask-JWT-Too[bcrypt]'" in without("bcrypt", script)
+
+
+# flask jwt passwords
+
+COLUMN = [*OLD.values(), *CURRENT.values(), UNKNOWN["crypt"], "secret", None, ""]
+FOUND = {
+    "argon2id": 4, "argon2, weaker": 4, "scrypt": 1, "scrypt, weaker": 1, "pbkdf2": 6, "bcrypt": 3,
+    "plain text or unknown": 2,
+}  # fmt: skip
+
+
+def passwords(*arguments, app=None, **options):
+    runner = (app or Flask("tool")).test_cli_runner()
+    return runner.invoke(jwt_cli, ["passwords", *arguments], **options)
+
+
+def fill(engine, table="users", column="password"):
+    users = sa.Table(
+        table,
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column(column, sa.Text),
+    )
+    with engine.begin() as connection:
+        users.drop(connection, checkfirst=True)
+        users.create(connection)
+        connection.execute(users.insert(), [{column: value} for value in COLUMN])
+    engine.dispose()
+
+
+def assert_counted(result):
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert {kind["kind"]: kind["count"] for kind in found["kinds"]} == FOUND
+    assert [kind["kind"] for kind in found["kinds"] if kind["current"]] == ["argon2id"]
+    assert (found["hashes"], found["old"], found["without_password"]) == (21, 17, 2)
+
+
+def test_check_a_column(tmp_path):
+    uri = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(uri))
+    where = ["check", "--table", "users", "--column", "password", "--database", uri]
+    assert_counted(passwords(*where, "--json"))
+    result = passwords(*where)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[:3] == [
+        "KIND                   HASHES",
+        "argon2id               4       current",
+        "argon2, weaker         4       old",
+    ]
+    assert lines[-2].startswith("17 of 21 hashes are old.")
+    assert "Reading" in result.stderr
+    assert not any(value in result.output for value in COLUMN if value)
+
+
+@pytest.mark.parametrize("column", ["password", "Hash of it"])
+def test_check_a_column_on_postgresql(postgres_url, column):
+    """``user`` is a reserved word there."""
+    fill(sa.create_engine(postgres_url), "user", column)
+    where = ["check", "--column", column, "--database", postgres_url]
+    assert_counted(passwords(*where, "--table", "user", "--json"))
+    assert_counted(passwords(*where, "--table", "public.user", "--json"))
+
+
+def test_check_asks_the_application_s_own_database(tmp_path):
+    app = Flask("tested", instance_path=str(tmp_path))
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///in-the-instance-folder.db"
+    db = SQLAlchemy(app)
+    with app.app_context():
+        fill(db.engine)
+    assert_counted(
+        passwords("check", "--table", "users", "--column", "password", "--json", app=app)
+    )
+
+
+def test_check_without_flask_sqlalchemy_takes_the_option(tmp_path):
+    app = Flask("tested")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
+    assert_counted(
+        passwords("check", "--table", "users", "--column", "password", "--json", app=app)
+    )
+
+
+def test_check_lines(tmp_path):
+    text = "".join(f"{value or ''}\n" for value in COLUMN)
+    path = tmp_path / "hashes"
+    path.write_text(text)
+    assert_counted(passwords("check", "--file", str(path), "--json"))
+    assert_counted(passwords("check", "--file", "-", "--json", input=text))
+    shown = passwords("check", "--file", str(path)), passwords("check", "--file", "-", input=text)
+    assert shown[0].stdout == shown[1].stdout
+    path.write_bytes(b"\xff\xfe\n")
+    assert json.loads(passwords("check", "--file", str(path), "--json").stdout)["old"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--table and --column, or --file"),
+        (["--table", "users"], "--table and --column, or --file"),
+        (["--file", "x", "--table", "users"], "not both"),
+        (["--file", "/nowhere/at/all"], "No such file"),
+        (["--table", "users", "--column", "password"], "SQLALCHEMY_DATABASE_URI"),
+        (["--table", "users", "--column", "x", "--database", "sqlite://"], "no such table: users"),
+        (["--table", "u", "--column", "x", "--database", "gibberish-hunter2"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "postgresql://u:hunter2@h:x/d"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "no+such://u:hunter2@h/d"], "URI"),
+        (["--table", "u", "--column", "x", "--database", "mysql+pymysql://u@h/d"], "pip install pymysql"),
+    ],
+)  # fmt: skip
+def test_check_tells_what_to_write_instead(arguments, told):
+    result = passwords("check", *arguments)
+    assert result.exit_code != 0
+    assert told in result.output
+    assert "Traceback" not in result.output
+    assert "hunter2" not in result.output
+
+
+def test_check_tells_a_column_that_isn_t_there(tmp_path):
+    """SQLite would take a quoted name it doesn't know for a text."""
+    uri = f"sqlite:///{tmp_path}/users.db"
+    fill(sa.create_engine(uri))
+    result = passwords("check", "--table", "users", "--column", "Pass Word", "--database", uri)
+    assert result.exit_code == 1
+    assert "no such column" in result.output
+
+
+def test_check_without_sqlalchemy_tells_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    result = passwords("check", "--table", "users", "--column", "password")
+    assert "pip install 'Flask-JWT-Too[sql]'" in result.output
+
+
+def test_hash_prints_a_hash_and_nothing_else():
+    result = passwords("hash", input=f"{PASSWORD}\n{PASSWORD}\n")
+    assert NEW.fullmatch(result.stdout.strip())
+    assert check_password(result.stdout.strip(), PASSWORD)
+    assert PASSWORD not in result.output
+    assert passwords("hash", input="one\nanother\n").exit_code == 1
+    result = passwords("hash", input=f"{'x' * 5000}\n" * 2)
+    assert (result.exit_code, "4096" in result.output) == (1, True)
+
+
+# the example
+
+
+def test_passwords_example(tmp_path, monkeypatch):
+    space = run("passwords.py", tmp_path, monkeypatch)
+    client = space["app"].test_client()
+    users = space["users"]
+
+    def log_in(username, password):
+        return client.post("/auth", json={"username": username, "password": password})
+
+    before = {name: user["password"] for name, user in users.items()}
+    for name in before:
+        assert log_in(name, "wrong").status_code == 401
+    assert log_in("nobody", "pass").status_code == 401
+    assert {name: user["password"] for name, user in users.items()} == before
+    tokens = [log_in(name, "pass").get_json()["access_token"] for name in before]
+    assert client.get("/me", headers=bearer(tokens[0])).get_json() == {"id": 1}
+    assert all(NEW.fullmatch(user["password"]) for user in users.values())
+    assert Counter(user["password"] == before[name] for name, user in users.items()) == {
+        True: 1,
+        False: 1,
+    }
+    assert log_in("ann", "pass").status_code == 200
