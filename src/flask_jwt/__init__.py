@@ -11,6 +11,7 @@ from ._context import (
     issued_tokens,
 )
 from ._cookies import (
+    check_csrf_token,
     get_csrf_token,
     set_access_cookies,
     set_refresh_cookies,
@@ -61,6 +62,7 @@ __all__ = [
     "_default_request_handler",
     "_jwt",
     "_jwt_required",
+    "check_csrf_token",
     "check_password",
     "checked_config",
     "create_access_token",

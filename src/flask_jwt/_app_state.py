@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from jwt import InvalidTokenError
 
 from ._claims import ClaimsPolicy
 from ._key_sets import KeySet
@@ -22,7 +23,7 @@ from ._revocations import Revocations
 from ._sessions import REFRESH_CLAIMS, SessionManager
 from ._settings import Settings, read_settings
 from ._tokens import TokenCodec
-from .errors import ConfigError
+from .errors import ConfigError, JWTError, TokenInvalid
 
 if TYPE_CHECKING:
     from ._extension import JWT
@@ -139,11 +140,17 @@ class AppState:
         """Verifies *token* as one of type *kind* (None: any), with the key that the decode key
         loader gives for it, if there is a loader.
 
-        :raises TokenMalformed: if there is a loader and this is no token
+        :raises TokenInvalid: if there is a loader and this is no token, or the loader says so
         """
         codec = self.codec()
         if self.handlers.decode_key_callback is not None:
-            material = self.call("decode_key_callback", *codec.read(token))
+            facts = codec.read(token)
+            try:
+                material = self.call("decode_key_callback", *facts)
+            except JWTError:
+                raise
+            except InvalidTokenError as error:
+                raise TokenInvalid(str(error)) from error
             return self._codec_with(material, kind)
         if kind == "access":
             return codec
@@ -258,6 +265,7 @@ class AppState:
             cache_size=settings.cache_size,
             max_size=settings.max_token_size,
             json_default=self._json_default,
+            absent_claims=self.spelling.absent_claims,
         )
 
     def _json_default(self, value: Any) -> Any:

@@ -6,12 +6,15 @@ from flask import Response
 
 from ._app_state import AppState
 from ._context import app_state
-from ._csrf import csrf_value
+from ._csrf import check, csrf_value
 from .errors import ConfigError
 
 
 def set_access_cookies(
-    response: Response, token: str, max_age: int | None = None, domain: str | None = None
+    response: Response,
+    encoded_access_token: str,
+    max_age: int | None = None,
+    domain: str | None = None,
 ) -> None:
     """Put an access token into *response* as a cookie, and beside it the value that requests have
     to repeat against CSRF.
@@ -21,16 +24,19 @@ def set_access_cookies(
     :param max_age: seconds; default: until the browser is closed, or with
         ``JWT_SESSION_COOKIE = False`` a year
     :param domain: default ``JWT_COOKIE_DOMAIN``
-    :raises TokenMalformed: if *token* is none
+    :raises TokenMalformed: if *encoded_access_token* is no token
     """
-    _set("access", response, token, max_age, domain)
+    _set("access", response, encoded_access_token, max_age, domain)
 
 
 def set_refresh_cookies(
-    response: Response, token: str, max_age: int | None = None, domain: str | None = None
+    response: Response,
+    encoded_refresh_token: str,
+    max_age: int | None = None,
+    domain: str | None = None,
 ) -> None:
     """:func:`set_access_cookies` for a refresh token."""
-    _set("refresh", response, token, max_age, domain)
+    _set("refresh", response, encoded_refresh_token, max_age, domain)
 
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
@@ -52,12 +58,20 @@ def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
     unset_refresh_cookies(response, domain)
 
 
-def get_csrf_token(token: str) -> str:
-    """The value that a request with *token* as a cookie has to repeat: for a form's hidden field.
+def get_csrf_token(encoded_token: str) -> str:
+    """What a request with this token as a cookie has to repeat: for a form's hidden field.
 
-    :raises TokenMalformed: if *token* is none
+    :raises TokenMalformed: if *encoded_token* is none
     """
-    return csrf_value(token, app_state().codec().read(token)[1])
+    return csrf_value(encoded_token, app_state().codec().read(encoded_token)[1])
+
+
+def check_csrf_token(encoded_token: str, value: str) -> None:
+    """Refuse a *value* that isn't what :func:`get_csrf_token` gives; compared in constant time.
+
+    :raises CsrfFailed: if so
+    """
+    check(value, encoded_token, app_state().codec().read(encoded_token)[1])
 
 
 _A_YEAR = 31_540_000

@@ -82,6 +82,8 @@ class JWT:
         self.jwt_error_callback: Callable[..., Any] = _default_jwt_error_handler
         self.request_callback: Callable[..., Any] = _default_request_handler
         self.user_identity_callback: Callable[..., Any] = identity_of
+        self.additional_claims_callback: Callable[..., Any] | None = None
+        self.additional_headers_callback: Callable[..., Any] | None = None
         self.encode_key_callback: Callable[..., Any] | None = None
         self.decode_key_callback: Callable[..., Any] | None = None
         self.blocklist_callback: Callable[..., Any] | None = None
@@ -179,6 +181,16 @@ class JWT:
     def user_identity_loader(self, callback: Handler) -> Handler:
         """Set ``(identity)`` -> what a token says of it: anything that JSON can hold."""
         self.user_identity_callback = callback
+        return callback
+
+    def additional_claims_loader(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> a dict of more claims for its tokens."""
+        self.additional_claims_callback = callback
+        return callback
+
+    def additional_headers_loader(self, callback: Handler) -> Handler:
+        """Set ``(identity)`` -> a dict of more header parameters for its tokens."""
+        self.additional_headers_callback = callback
         return callback
 
     def encode_key_loader(self, callback: Handler) -> Handler:

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from ._app_state import AppState
 from ._claims import RESERVED_CLAIMS, subject_of
 from ._context import app_state
 from ._options import seconds_of
@@ -30,8 +31,9 @@ def create_access_token(
     """An access token for *identity*, as logging in would give.
 
     :param identity: a user object or dict with an ``id``, or the id itself
-    :param claims: more claims. One that this package issues can't be among them, so that extra
-        data never replaces ``exp`` or ``identity`` by accident
+    :param claims: more claims, beside those of the ``additional_claims_loader``. One that this
+        package issues can't be among them, so that extra data never replaces ``exp`` or
+        ``identity`` by accident
     :param headers: more JOSE header parameters
     :param expires_delta: lifetime in seconds, a timedelta or what else can be added to a date;
         False: it never expires; default ``JWT_ACCESS_TOKEN_EXPIRES``
@@ -71,14 +73,29 @@ def _create(
     overwrite: bool,
 ) -> str:
     state = app_state()
-    collisions = RESERVED_CLAIMS.intersection(claims or ())
+    payload.update(_additional_claims(state, identity, claims, overwrite))
+    header = {**_additional(state, "additional_headers_callback", identity), **(headers or {})}
+    return state.signing_codec(identity).issue(payload, header, now=state.clock())
+
+
+def _additional(state: AppState, loader: str, identity: Any) -> Mapping[str, Any]:
+    if getattr(state.handlers, loader) is None:
+        return {}
+    found: Mapping[str, Any] = state.call(loader, identity)
+    return found
+
+
+def _additional_claims(
+    state: AppState, identity: Any, claims: Mapping[str, Any] | None, overwrite: bool
+) -> dict[str, Any]:
+    more = {**_additional(state, "additional_claims_callback", identity), **(claims or {})}
+    collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
             f"claims would replace {', '.join(sorted(collisions))}, which the token issues itself; "
             "rename them, or pass overwrite=True if you mean it"
         )
-    payload.update(claims or {})
-    return state.signing_codec(identity).issue(payload, headers, now=state.clock())
+    return more
 
 
 def _issued_claims(
@@ -92,12 +109,11 @@ def _issued_claims(
     now = state.clock()
     user_id = state.call("user_identity_callback", identity)
     claims: dict[str, Any] = {}
+    if "fresh" in state.spelling.more_claims and fresh is None:
+        fresh = _is_login(now)
     if fresh is not None:
         claims["fresh"] = now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh
-    if settings.identity_claim is None:
-        claims.update(identity=user_id, sub=subject_of(user_id))
-    else:
-        claims[settings.identity_claim] = user_id
+    claims.update(_who(state, user_id))
     claims["iat"] = int(now)
     if settings.encode_nbf:
         claims["nbf"] = int(now + settings.not_before)
@@ -108,6 +124,8 @@ def _issued_claims(
         claims["exp"] = int(now + lifetime)
     claims["jti"] = secrets.token_urlsafe(12)
     claims["type"] = kind
+    if settings.csrf_protect and "csrf" in state.spelling.more_claims:
+        claims["csrf"] = secrets.token_urlsafe(24)
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
     if settings.encode_audience is not None:
@@ -116,12 +134,30 @@ def _issued_claims(
     return claims
 
 
+def _who(state: AppState, user_id: Any) -> dict[str, Any]:
+    settings = state.settings
+    if settings.identity_claim is None:
+        return {"identity": user_id, "sub": subject_of(user_id)}
+    if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
+        state.warn_once(
+            f"This identity is of type {type(user_id).__name__}, so its token will be refused: a "
+            "sub is a text (RFC 7519 section 4.1.2). Write create_access_token(str(…)), or set "
+            "JWT_VERIFY_SUB = False, with which it comes back as it was."
+        )
+    return {settings.identity_claim: user_id}
+
+
 class _Login(NamedTuple):
     auth_time: int
     session: Session | None
 
 
 _login: ContextVar[_Login | None] = ContextVar("flask_jwt_login", default=None)
+
+
+def _is_login(now: float) -> bool:
+    login = _login.get()
+    return login is not None and login.auth_time >= int(now)
 
 
 @contextmanager
@@ -155,12 +191,14 @@ def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time
-    return claims
+    state = app_state()
+    overwrite = bool(state.spelling.more_claims)
+    return {**claims, **_additional_claims(state, identity, None, overwrite)}
 
 
-def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:  # noqa: ARG001
-    """No extra header parameters."""
-    return None
+def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:
+    """The extra header parameters of the ``additional_headers_loader``, if there is one."""
+    return dict(_additional(app_state(), "additional_headers_callback", identity)) or None
 
 
 def _default_jwt_encode_handler(identity: Any) -> Token:

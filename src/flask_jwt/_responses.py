@@ -9,9 +9,11 @@ from functools import partial
 from typing import Any
 
 from flask import Response, jsonify
+from werkzeug.wrappers import Response as BaseResponse
 
 from ._app_state import AppState
-from .errors import JWTError, ReauthenticationRequired
+from ._context import app_state
+from .errors import JWTError, ReauthenticationRequired, json_response
 
 logger = logging.getLogger("flask_jwt")
 
@@ -49,6 +51,18 @@ def _render(state: AppState, error: JWTError) -> Response:
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
+
+
+def _render_where_raised(error: JWTError) -> BaseResponse:
+    try:
+        state = app_state()
+    except RuntimeError:  # no application, or one without a JWT
+        return json_response(error)
+    return _render(state, error)
+
+
+# REST extensions take the answer from the error itself: they pass Flask's error handlers by.
+JWTError.unbound_renderer = staticmethod(_render_where_raised)
 
 
 def _challenge(state: AppState, error: JWTError) -> str:

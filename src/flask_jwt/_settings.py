@@ -26,6 +26,8 @@ class Spelling(NamedTuple):
     :param checks_issued_parties: ``aud`` and ``iss`` must be what the application itself issues,
         where ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER`` don't say
     :param exempt_methods: HTTP methods that guards let pass, with no claims
+    :param absent_claims: what claims count as in a token that lacks them
+    :param more_claims: of ``csrf`` and ``fresh``, those that every token is issued with
     """
 
     defaults: Mapping[str, Any] = {}
@@ -33,6 +35,8 @@ class Spelling(NamedTuple):
     allows_weak_keys: bool = False
     checks_issued_parties: bool = True
     exempt_methods: frozenset[str] = frozenset()
+    absent_claims: Mapping[str, Any] = {}
+    more_claims: frozenset[str] = frozenset()
 
 
 NATIVE = Spelling()

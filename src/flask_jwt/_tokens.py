@@ -98,6 +98,7 @@ class TokenCodec:
     :param cache_size: how many verified tokens to remember; 0 remembers none
     :param max_size: bytes; a longer token is refused, and not issued either
     :param json_default: makes what JSON can't hold into something that it can, to be issued
+    :param absent_claims: added to a verified token that lacks them
     """
 
     def __init__(
@@ -108,9 +109,11 @@ class TokenCodec:
         cache_size: int = 10_000,
         max_size: int = 8192,
         json_default: Callable[[Any], Any] | None = None,
+        absent_claims: Mapping[str, Any] | None = None,
     ) -> None:
         self.keys = keys
         self.policy = policy
+        self._absent_claims = dict(absent_claims or {})
         self._cache_size = cache_size
         self._max_size = max_size
         self._cache: dict[str | None, VerifiedToken] = {}
@@ -178,8 +181,10 @@ class TokenCodec:
         try:
             valid_from, valid_until = self.policy.check(claims, now)
         except TokenInvalid as error:
-            error.jwt_header, error.jwt_data = header, claims
+            error.jwt_header, error.jwt_data = header, {**self._absent_claims, **claims}
             raise
+        if self._absent_claims:
+            claims = {**self._absent_claims, **claims}
         if key.verify_until is not None:
             valid_until = min(valid_until, key.verify_until)
         is_shared = self._cache_size > 0

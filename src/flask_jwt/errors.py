@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jwt
 import jwt.exceptions
@@ -52,6 +52,17 @@ from werkzeug.wrappers import Response
 
 class ConfigError(RuntimeError):
     """The application is set up in a way that can't work; the text says what to write instead."""
+
+
+class _RenderedStatus:
+    """The status that the client will see, which an application's error handler may choose.
+
+    None on the class: Flask looks handlers up by the *class's* ``code`` first, so an application's
+    own errorhandler(401), written for its pages, would replace our answer.
+    """
+
+    def __get__(self, error: JWTError | None, owner: type[JWTError]) -> int | None:
+        return None if error is None else error.response.status_code
 
 
 class JWTError(HTTPException):
@@ -71,11 +82,9 @@ class JWTError(HTTPException):
     """Stable machine-readable reason, the ``code`` of the JSON body."""
     challenge: str | None = None
     """RFC 6750 section 3.1 error code for ``WWW-Authenticate``."""
-
-    # Flask looks handlers up by the *class's* ``code`` first. Leaving it None
-    # there keeps an application's own errorhandler(401) or (400), written for
-    # its pages, from replacing our answer; instances set it, because REST
-    # extensions read it.
+    code: Any = _RenderedStatus()
+    unbound_renderer: ClassVar[Callable[[JWTError], Response]]
+    """Renders an error that a view has raised itself."""
 
     def __init__(
         self,
@@ -85,7 +94,7 @@ class JWTError(HTTPException):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.error = error
-        self.status_code = self.code = status_code
+        self.status_code = status_code
         self.headers = headers
         self.realm: str | None = None
         self.renderer: Callable[[JWTError], Response] | None = None
@@ -116,7 +125,7 @@ class JWTError(HTTPException):
     def response(self) -> Response:
         """The answer, built when first asked for, by the application's error handler if any."""
         if self._response is None:
-            self._response = (self.renderer or json_response)(self)
+            self._response = (self.renderer or JWTError.unbound_renderer)(self)
         return self._response
 
     @response.setter
@@ -138,6 +147,9 @@ def json_response(error: JWTError) -> Response:
         error.headers,
         mimetype="application/json",
     )
+
+
+JWTError.unbound_renderer = staticmethod(json_response)
 
 
 class AuthError(JWTError):
@@ -242,7 +254,7 @@ class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
 class AudienceInvalid(TokenInvalid, jwt.InvalidAudienceError):
     """``aud`` doesn't name us (RFC 7519 section 4.1.3)."""
 
-    def __init__(self, description: str = "Invalid audience") -> None:
+    def __init__(self, description: str = "Audience doesn't match") -> None:
         super().__init__(description)
 
 
