@@ -45,9 +45,11 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
             return as_token(state.call("jwt_encode_callback", identity))
 
     def user(claims: Mapping[str, Any]) -> Any:
+        claimed = state.claimed_identity(claims)
         if state.handlers.identity_callback is None:
-            return state.claimed_identity(claims)
-        return state.call("identity_callback", claims)
+            return claimed
+        found = state.call("identity_callback", claims)
+        return claimed if found is not None and not state.handlers.issues_for_users else found
 
     def notify(name: str, **facts: Any) -> None:
         getattr(signals, name).send(state.app, **facts)

@@ -62,6 +62,10 @@ class JWT:
     spelling = Spelling()
     """What a subclass that is another front door changes: defaults and strictness."""
 
+    issues_for_users = True
+    """Whether tokens are issued for what the identity handler returns; else, when a session is
+    refreshed, for the identity in the old one."""
+
     def __init__(
         self,
         app: Flask | None = None,

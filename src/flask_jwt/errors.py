@@ -42,6 +42,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import jwt
@@ -61,8 +62,14 @@ class _RenderedStatus:
     own errorhandler(401), written for its pages, would replace our answer.
     """
 
+    # Flask-RESTX looks the status up in a table of its own, and fails where it isn't there.
+    known = frozenset(HTTPStatus) - {103, 418, 421, 425, 451}
+
     def __get__(self, error: JWTError | None, owner: type[JWTError]) -> int | None:
-        return None if error is None else error.response.status_code
+        if error is None:
+            return None
+        rendered = error.response.status_code
+        return rendered if rendered in self.known else error.status_code
 
 
 class JWTError(HTTPException):
@@ -153,13 +160,17 @@ JWTError.unbound_renderer = staticmethod(json_response)
 
 
 class AuthError(JWTError):
-    """A refusal of this package's own: title, status and codes belong to the class."""
+    """A refusal of this package's own: title, status, codes and text belong to the class."""
 
     title = "Invalid token"
     status = 401
+    text: ClassVar[str]
+    """The description, where the one who raises it gives none."""
 
-    def __init__(self, description: str, *, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(self.title, description, self.status, headers)
+    def __init__(
+        self, description: str | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(self.title, description or self.text, self.status, headers)
         self.jwt_header: dict[str, Any] = {}
         """The header of the token refused, where its signature was good."""
         self.jwt_data: Any = {}
@@ -199,8 +210,7 @@ class AuthorizationInvalid(AuthError):
 class SchemeUnsupported(AuthorizationInvalid):
     """The ``Authorization`` header is of another scheme, and so perhaps not meant for us."""
 
-    def __init__(self, description: str = "Unsupported authorization type") -> None:
-        super().__init__(description)
+    text = "Unsupported authorization type"
 
 
 class QueryMalformed(AuthorizationInvalid):
@@ -221,15 +231,13 @@ class TokenMalformed(TokenInvalid, jwt.DecodeError):
 class SignatureInvalid(TokenInvalid, jwt.InvalidSignatureError):
     """None of our keys made this signature."""
 
-    def __init__(self, description: str = "Signature verification failed") -> None:
-        super().__init__(description)
+    text = "Signature verification failed"
 
 
 class AlgorithmRefused(TokenInvalid, jwt.InvalidAlgorithmError):
     """``alg``, or something else the header asks for, is not what our keys are for."""
 
-    def __init__(self, description: str = "The specified alg value is not allowed") -> None:
-        super().__init__(description)
+    text = "The specified alg value is not allowed"
 
 
 class ClaimInvalid(TokenInvalid):
@@ -239,8 +247,7 @@ class ClaimInvalid(TokenInvalid):
 class SubjectInvalid(ClaimInvalid, jwt.exceptions.InvalidSubjectError):
     """``sub`` isn't a text (RFC 7519 section 4.1.2)."""
 
-    def __init__(self, description: str = "Subject must be a string") -> None:
-        super().__init__(description)
+    text = "Subject must be a string"
 
 
 class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
@@ -254,15 +261,13 @@ class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
 class AudienceInvalid(TokenInvalid, jwt.InvalidAudienceError):
     """``aud`` doesn't name us (RFC 7519 section 4.1.3)."""
 
-    def __init__(self, description: str = "Audience doesn't match") -> None:
-        super().__init__(description)
+    text = "Audience doesn't match"
 
 
 class IssuerInvalid(TokenInvalid, jwt.InvalidIssuerError):
     """``iss`` isn't one we accept (RFC 7519 section 4.1.1)."""
 
-    def __init__(self, description: str = "Invalid issuer") -> None:
-        super().__init__(description)
+    text = "Invalid issuer"
 
 
 class TokenNotYetValid(TokenInvalid, jwt.ImmatureSignatureError):
@@ -276,18 +281,14 @@ class TokenExpired(TokenInvalid, jwt.ExpiredSignatureError):
     """``exp`` has passed."""
 
     error_code = "token_expired"
-
-    def __init__(self, description: str = "Signature has expired") -> None:
-        super().__init__(description)
+    text = "Signature has expired"
 
 
 class TokenRevoked(TokenInvalid):
     """The token's session was ended."""
 
     error_code = "token_revoked"
-
-    def __init__(self, description: str = "Token has been revoked") -> None:
-        super().__init__(description)
+    text = "Token has been revoked"
 
 
 class WrongTokenType(TokenInvalid):
@@ -304,20 +305,14 @@ class RefreshReused(TokenInvalid):
     """A refresh token was used again after its grace: it may be stolen, so its session is over."""
 
     error_code = "refresh_reused"
-
-    def __init__(
-        self, description: str = "This refresh token was used before; log in again"
-    ) -> None:
-        super().__init__(description)
+    text = "This refresh token was used before; log in again"
 
 
 class ClaimsRefused(TokenInvalid):
     """The application's own check of the claims said no."""
 
     error_code = "token_refused"
-
-    def __init__(self, description: str = "The token's claims were refused") -> None:
-        super().__init__(description)
+    text = "The token's claims were refused"
 
 
 class CsrfFailed(AuthError):
@@ -350,9 +345,7 @@ class UserGone(AuthError):
     title = "Invalid JWT"
     error_code = "user_gone"
     challenge = "invalid_token"
-
-    def __init__(self, description: str = "User does not exist") -> None:
-        super().__init__(description)
+    text = "User does not exist"
 
 
 class LoginMalformed(AuthError):
@@ -368,9 +361,7 @@ class CredentialsInvalid(AuthError):
 
     title = "Bad Request"
     error_code = "invalid_credentials"
-
-    def __init__(self, description: str = "Invalid credentials") -> None:
-        super().__init__(description)
+    text = "Invalid credentials"
 
 
 class SessionUnknown(AuthError):
@@ -379,9 +370,7 @@ class SessionUnknown(AuthError):
     title = "Not Found"
     status = 404
     error_code = "session_unknown"
-
-    def __init__(self, description: str = "You have no such session") -> None:
-        super().__init__(description)
+    text = "You have no such session"
 
 
 class StoreUnavailable(AuthError):

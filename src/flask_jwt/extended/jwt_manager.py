@@ -27,6 +27,10 @@ def _loader(name: str, signature: str) -> Callable[[Any, Loader], Loader]:
     return load
 
 
+def _itself(identity: Any) -> Any:
+    return identity
+
+
 class JWTManager(JWT):
     """Flask-JWT-Extended's manager: its loaders, beside what :class:`flask_jwt.JWT` has.
 
@@ -60,7 +64,7 @@ class JWTManager(JWT):
         self, app: Flask | None = None, add_context_processor: bool = False, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.user_identity_callback = lambda identity: identity
+        self.user_identity_callback = _itself
         self.identity_callback = self._load_user
         self.jwt_error_callback = self._answer
         if app is not None:
@@ -102,9 +106,18 @@ class JWTManager(JWT):
         if not name.endswith("_callback"):
             raise AttributeError(f"JWTManager has no {name}")
 
+    @property
+    def issues_for_users(self) -> bool:  # type: ignore[override]
+        return self.user_identity_callback is not _itself
+
     def _load_user(self, payload: Any) -> Any:
-        # Without a loader nobody asks for the user, and None would mean that there is none.
-        return user_lookup(get_jwt_header(), payload) if has_user_lookup() else self
+        if not has_user_lookup():
+            return payload.get(checked_config("JWT_IDENTITY_CLAIM"))
+        try:
+            header = get_jwt_header()
+        except RuntimeError:  # nobody verified a request: a session is being refreshed
+            header = {}
+        return user_lookup(header, payload)
 
     def _answer(self, error: JWTError) -> Any:
         named = refusals.translated(error)

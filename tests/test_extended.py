@@ -1,0 +1,511 @@
+"""The Flask-JWT-Extended spelling: what its own suite (scripts/conformance) doesn't ask."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import flask_jwt_extended as fje
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from flask import Flask, g, jsonify, make_response
+
+import flask_jwt
+import flask_jwt.extended as ours
+from flask_jwt.extended import exceptions
+from flask_jwt.extended.config import config
+from flask_jwt.stores.memory import MemoryStore
+from tests.conftest import SECRET, Clock, bearer
+
+PACKAGE = Path(ours.__file__).parent
+
+
+def build(spelling=ours, manager=None, **options):
+    """The same application in either spelling: *spelling* is the module its names come from."""
+    app = Flask("either")
+    app.testing = True
+    app.config.update(JWT_SECRET_KEY=SECRET, **options)
+    manager = manager or spelling.JWTManager()
+    manager.init_app(app)
+    app.manager = manager
+
+    @app.get("/tokens")
+    def tokens():
+        return jsonify(
+            access_token=spelling.create_access_token("joe", fresh=True),
+            refresh_token=spelling.create_refresh_token("joe"),
+        )
+
+    @app.post("/login")
+    def login():
+        response = jsonify(ok=True)
+        spelling.set_access_cookies(response, spelling.create_access_token("joe"))
+        spelling.set_refresh_cookies(response, spelling.create_refresh_token("joe"))
+        return response
+
+    def show():
+        return jsonify(id=spelling.get_jwt_identity(), claims=spelling.get_jwt())
+
+    methods = ["GET", "POST", "OPTIONS"]
+    required = spelling.jwt_required
+    app.add_url_rule("/protected", "protected", required()(show), methods=methods)
+    app.add_url_rule("/optional", "optional", required(optional=True)(show), methods=methods)
+    app.add_url_rule("/fresh", "fresh", required(fresh=True)(show), methods=methods)
+    app.add_url_rule("/refresh", "refresh", required(refresh=True)(show), methods=methods)
+    return app
+
+
+@pytest.fixture
+def app():
+    return build()
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+def token(app, *args, **options):
+    with app.test_request_context():
+        return ours.create_access_token(*(args or ("joe",)), **options)
+
+
+def answer(response):
+    return response.status_code, response.get_json()
+
+
+# The fence
+
+
+def test_it_imports_public_names_only():
+    public = set(flask_jwt.__all__) | {"errors", "stores"}
+    for path in PACKAGE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:
+                assert node.module in (None, "stores", "errors"), path
+                assert {alias.name for alias in node.names} <= public, path
+
+
+def test_it_stays_small():
+    lines = [line for path in PACKAGE.glob("*.py") for line in path.read_text().splitlines()]
+    assert sum(1 for line in lines if line.strip()) < 500
+
+
+def test_every_name_of_the_original_is_here():
+    names = [name for name in vars(fje) if not name.startswith("_") and name.islower()]
+    modules = {"config", "exceptions", "internal_utils", "utils", "view_decorators"}
+    modules |= {"jwt_manager", "typing", "tokens", "default_callbacks"}
+    assert not [name for name in names if name not in modules and not hasattr(ours, name)]
+    for name, value in vars(fje.exceptions).items():
+        if isinstance(value, type):
+            assert hasattr(exceptions, name)
+
+
+def test_every_option_of_the_original_has_its_default():
+    theirs, here = Flask("theirs"), Flask("ours")
+    fje.JWTManager(theirs)
+    with pytest.warns(UserWarning, match="no secret"):
+        ours.JWTManager(here)
+    with here.app_context():
+        for name in set(theirs.config) - set(Flask("none").config):
+            wanted = theirs.config[name]
+            found = flask_jwt.checked_config(name)
+            assert found == (tuple(wanted) if isinstance(found, tuple) else wanted), name
+
+
+def test_importing_it_leaves_no_trace_of_the_original():
+    code = "import flask_jwt.extended, sys; print('flask_jwt_extended' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+# Side by side with the original
+
+
+def pem(key):
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {"JWT_PRIVATE_KEY": private.decode(), "JWT_PUBLIC_KEY": public.decode()}
+
+
+KEYS = {
+    "HS256": dict,
+    "RS256": lambda: pem(rsa.generate_private_key(65537, 2048)),
+    "ES256": lambda: pem(ec.generate_private_key(ec.SECP256R1())),
+    "EdDSA": lambda: pem(ed25519.Ed25519PrivateKey.generate()),
+}
+
+
+@pytest.fixture(scope="module", params=list(KEYS))
+def key_options(request):
+    return {"JWT_ALGORITHM": request.param, **KEYS[request.param]()}
+
+
+@pytest.mark.parametrize(("issuer", "acceptor"), [(fje, ours), (ours, fje)], ids=["theirs", "ours"])
+def test_a_token_of_either_is_accepted_by_the_other(key_options, issuer, acceptor):
+    tokens = build(issuer, **key_options).test_client().get("/tokens").get_json()
+    client = build(acceptor, **key_options).test_client()
+    access, refresh = bearer(tokens["access_token"]), bearer(tokens["refresh_token"])
+    for path, headers, status in (
+        ("/protected", access, 200),
+        ("/fresh", access, 200),
+        ("/refresh", refresh, 200),
+        ("/protected", refresh, 422),
+        ("/refresh", access, 422),
+        ("/protected", bearer(tokens["access_token"][:-8]), 422),
+    ):
+        response = client.get(path, headers=headers)
+        assert response.status_code == status, (path, response.text)
+    body = client.get("/protected", headers=access).get_json()
+    assert body["id"] == "joe"
+    assert set(body["claims"]) == {
+        "fresh", "iat", "jti", "type", "sub", "nbf", "csrf", "exp",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("issuer", "acceptor"), [(fje, ours), (ours, fje)], ids=["theirs", "ours"])
+def test_a_cookie_of_either_is_accepted_by_the_other(key_options, issuer, acceptor):
+    options = {**key_options, "JWT_TOKEN_LOCATION": ["cookies"]}
+    browser = build(issuer, **options).test_client()
+    browser.post("/login")
+    client = build(acceptor, **options).test_client()
+    values = {}
+    for kind in ("access", "refresh"):
+        for name in (f"{kind}_token_cookie", f"csrf_{kind}_token"):
+            values[name] = browser.get_cookie(name).value
+            client.set_cookie(name, values[name])
+    assert client.get("/protected").status_code == 200
+    assert answer(client.post("/protected")) == (401, {"msg": "Missing CSRF token"})
+    for kind, path in (("access", "/protected"), ("refresh", "/refresh")):
+        proof = {"X-CSRF-TOKEN": values[f"csrf_{kind}_token"]}
+        assert client.post(path, headers=proof).status_code == 200
+    response = client.post("/protected", headers={"X-CSRF-TOKEN": "wrong"})
+    assert answer(response) == (401, {"msg": "CSRF double submit tokens do not match"})
+
+
+HEADERS = [
+    None,
+    "Bearer",
+    "Bearer x",
+    "Bearer x y",
+    "Basic x",
+    "Bearer x, Basic y",
+    "Foo 1, Bar 2",
+    "Bearer a.b.c",
+    "Bearer ,,0",
+    "x",
+]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("path", ["/protected", "/optional"])
+def test_both_answer_a_bad_header_alike(header, path):
+    headers = {} if header is None else {"Authorization": header}
+    theirs = build(fje).test_client().get(path, headers=headers)
+    here = build().test_client().get(path, headers=headers)
+    assert answer(here) == answer(theirs)
+
+
+# Better where the original is broken
+
+
+def test_a_header_of_commas_is_no_token(client):
+    assert client.get("/protected", headers={"Authorization": " , ,"}).status_code == 401
+
+
+def test_the_scheme_is_case_insensitive(app, client):
+    headers = {"Authorization": f"bEARER {token(app)}"}
+    assert client.get("/protected", headers=headers).status_code == 200
+
+
+def test_a_refusal_of_401_says_how_to_log_in(client):
+    assert client.get("/protected").headers["WWW-Authenticate"].startswith("Bearer realm=")
+
+
+def test_a_bad_cookie_does_not_beat_a_good_header():
+    app = build(JWT_TOKEN_LOCATION=["cookies", "headers"])
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", "rubbish")
+    assert client.get("/protected", headers=bearer(token(app))).status_code == 200
+    client.set_cookie("access_token_cookie", token(app))
+    assert client.post("/protected", headers=bearer(token(app))).status_code == 200
+
+
+def test_a_set_of_locations_is_none_the_worse():
+    app = build(JWT_TOKEN_LOCATION={"headers", "cookies"})
+    assert app.test_client().get("/protected").status_code == 401
+
+
+def test_reading_config_changes_nothing(app):
+    app.config["JWT_DECODE_ALGORITHMS"] = algorithms = ["HS512"]
+    with app.app_context():
+        assert config.decode_algorithms == ["HS512", "HS256"]
+        assert algorithms == ["HS512"]
+        with pytest.raises(AttributeError):
+            config.no_such_option  # noqa: B018
+        assert config.access_expires == timedelta(minutes=15)
+
+
+def test_a_claims_loader_s_dict_is_left_alone(app):
+    constant = {"role": "user"}
+    app.manager.additional_claims_loader(lambda identity: constant)
+    token(app, additional_claims={"secret": 1})
+    assert constant == {"role": "user"}
+
+
+def test_a_view_s_own_pyjwt_error_is_not_ours(app):
+    app.testing = False
+
+    @app.get("/other")
+    def other():
+        pyjwt.decode("x", "k" * 32, ["HS256"])
+
+    assert app.test_client().get("/other").status_code == 500
+
+
+def test_two_managers_on_one_app_is_an_error(app):
+    with pytest.raises(RuntimeError, match="already"):
+        ours.JWTManager(app)
+
+
+def test_no_manager_on_an_app_says_so():
+    with Flask("bare").app_context(), pytest.raises(RuntimeError, match="You must initialize"):
+        ours.create_access_token("joe")
+
+
+@pytest.mark.parametrize("value", ["é", "\xff", "x", "'"])
+def test_csrf_values_of_any_kind(value):
+    app = build(JWT_TOKEN_LOCATION=["cookies"])
+    client = app.test_client()
+    client.post("/login")
+    response = client.post("/protected", headers={"X-CSRF-TOKEN": value})
+    assert answer(response) == (401, {"msg": "CSRF double submit tokens do not match"})
+
+
+@pytest.mark.parametrize("claim", [1, None, ["x"], {}])
+def test_csrf_claims_of_any_kind(claim):
+    app = build(JWT_TOKEN_LOCATION=["cookies"])
+    client = app.test_client()
+    client.set_cookie("access_token_cookie", token(app, additional_claims={"csrf": claim}))
+    assert client.post("/protected", headers={"X-CSRF-TOKEN": "1"}).status_code == 401
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"true", b"null", b"1", b'{"access_token": [1]}'])
+def test_json_bodies_of_any_kind(body):
+    app = build(JWT_TOKEN_LOCATION=["json"])
+    response = app.test_client().post("/protected", data=body, content_type="application/json")
+    assert response.status_code in (401, 422)
+
+
+@pytest.mark.parametrize("fresh", [None, "yes", [], {}, 10**400, "0"])
+def test_fresh_claims_of_any_kind(app, client, fresh):
+    headers = bearer(token(app, additional_claims={"fresh": fresh}))
+    assert client.get("/fresh", headers=headers).status_code in (200, 401, 422)
+    assert client.get("/protected", headers=headers).status_code in (200, 422)
+
+
+@pytest.mark.parametrize("path", ["/protected", "/optional", "/fresh"])
+def test_options_has_no_claims_and_no_crash(client, path):
+    assert answer(client.options(path)) == (200, {"id": None, "claims": {}})
+
+
+def test_forgotten_parentheses():
+    with pytest.raises(TypeError, match="parentheses"):
+
+        @ours.jwt_required
+        def view():
+            pass
+
+
+def test_a_pem_key_is_parsed_once(monkeypatch):
+    from cryptography.hazmat.primitives import serialization
+
+    parsed = []
+    real = serialization.load_pem_private_key
+    monkeypatch.setattr(
+        serialization, "load_pem_private_key", lambda *a, **k: parsed.append(1) or real(*a, **k)
+    )
+    app = build(JWT_ALGORITHM="EdDSA", **KEYS["EdDSA"]())
+    client = app.test_client()
+    for _ in range(3):
+        tokens = client.get("/tokens").get_json()
+        assert client.get("/protected", headers=bearer(tokens["access_token"])).status_code == 200
+    assert len(parsed) == 1
+
+
+def test_insecure_cookies_warn_once_in_production():
+    app = build(JWT_TOKEN_LOCATION=["cookies"])
+    app.testing = False
+    with pytest.warns(UserWarning, match="JWT_COOKIE_SECURE"):
+        app.test_client().post("/login")
+    app.test_client().post("/login")  # A second warning would be an error here.
+
+
+def test_an_identity_that_will_be_refused_is_told_when_it_is_issued(app):
+    with pytest.warns(UserWarning, match="JWT_VERIFY_SUB"):
+        token(app, 1234)
+
+
+# What public programs do
+
+
+def test_replacing_the_check_in_a_test_suite(client, monkeypatch):
+    monkeypatch.setattr("flask_jwt.extended.view_decorators.verify_jwt_in_request", lambda *a: None)
+    assert client.application.view_functions["protected"] is not None
+    with pytest.raises(RuntimeError, match="jwt_required"):
+        client.get("/protected")  # the view runs, and asks for claims that there are not
+
+
+def test_claims_set_by_hand(app):
+    with app.test_request_context():
+        g._jwt_extended_jwt = {"sub": "ann", "role": "x"}
+        g._jwt_extended_jwt_header = {"alg": "none"}
+        g._jwt_extended_jwt_user = {"loaded_user": "Ann"}
+        assert ours.get_jwt_identity() == "ann"
+        assert ours.get_jwt()["role"] == "x"
+        assert ours.get_jwt_header() == {"alg": "none"}
+        assert ours.current_user == "Ann"
+
+
+def test_verify_jwt_in_request_returns_header_and_claims(app):
+    with app.test_request_context(headers=bearer(token(app))):
+        header, claims = ours.verify_jwt_in_request()
+        assert (header["alg"], claims["sub"]) == ("HS256", "joe")
+    with app.test_request_context():
+        assert ours.verify_jwt_in_request(True) is None
+        with pytest.raises(exceptions.NoAuthorizationError, match="Missing Authorization Header"):
+            ours.verify_jwt_in_request()
+
+
+def test_except_clauses_keep_working(app):
+    with app.test_request_context(headers=bearer("x.y.z")), pytest.raises(pyjwt.DecodeError):
+        ours.verify_jwt_in_request()
+    with app.test_request_context():
+        with pytest.raises(exceptions.JWTDecodeError, match="Missing claim: csrf"):
+            ours.decode_token(pyjwt.encode({"sub": "x"}, SECRET), csrf_value="x")
+        with pytest.raises(exceptions.CSRFError):
+            ours.decode_token(token(app), csrf_value="\ud800")
+        old = ours.create_access_token("joe", expires_delta=timedelta(seconds=-5))
+        with pytest.raises(pyjwt.ExpiredSignatureError) as expired:
+            ours.decode_token(old)
+        assert expired.value.jwt_data["sub"] == "joe"
+        assert ours.get_jti(token(app)) is not None
+        assert ours.get_unverified_jwt_headers(old)["alg"] == "HS256"
+
+
+def test_async_loaders(app, client):
+    @app.manager.user_lookup_loader
+    async def lookup(header, payload):
+        return SimpleNamespace(name=payload["sub"].title())
+
+    @app.manager.unauthorized_loader
+    async def unauthorized(message):
+        return {"oops": message}, 418
+
+    @app.get("/me")
+    @ours.jwt_required()
+    def me():
+        return ours.current_user.name
+
+    assert client.get("/me", headers=bearer(token(app))).text == "Joe"
+    assert answer(client.get("/me")) == (418, {"oops": "Missing Authorization Header"})
+
+
+def restful(app, view):
+    from flask_restful import Api, Resource
+
+    api = Api(app)
+    app.manager._set_error_handler_callbacks(api)
+    api.add_resource(type("Guarded", (Resource,), {"get": view}), "/rest")
+
+
+def restx(app, view):
+    from flask_restx import Api, Resource
+
+    api = Api(app)
+    app.manager._set_error_handler_callbacks(api)
+    api.add_resource(type("Guarded", (Resource,), {"get": view}), "/rest")
+
+
+@pytest.mark.parametrize("install", [restful, restx])
+def test_statuses_under_rest_extensions(install):
+    app = build(JWT_ACCESS_TOKEN_EXPIRES=60)
+    app.testing = False
+
+    @ours.jwt_required()
+    def view(self):
+        if ours.get_jwt_identity() == "ghost":
+            raise exceptions.UserLookupError("gone", {}, {"sub": "ghost"})
+        return {"id": ours.get_jwt_identity()}
+
+    install(app, view)
+    client = app.test_client()
+    expired = token(app, expires_delta=timedelta(seconds=-60))
+    assert answer(client.get("/rest")) == (401, {"msg": "Missing Authorization Header"})
+    assert answer(client.get("/rest", headers=bearer("x"))) == (422, {"msg": "Not enough segments"})
+    assert answer(client.get("/rest", headers=bearer(expired))) == (
+        401,
+        {"msg": "Token has expired"},
+    )
+    assert answer(client.get("/rest", headers=bearer(token(app, "ghost")))) == (
+        401,
+        {"msg": "Error loading the user ghost"},
+    )
+    app.manager.expired_token_loader(lambda header, data: make_response({"later": 1}, 403))
+    assert answer(client.get("/rest", headers=bearer(expired))) == (403, {"later": 1})
+
+
+# What the machine adds
+
+
+def test_sessions_in_this_spelling():
+    clock = Clock()
+    store = MemoryStore()
+    manager = ours.JWTManager(store=store, clock=clock)
+    app = build(manager=manager, JWT_REVOCATION_CHECK="always")
+    manager.additional_claims_loader(lambda identity: {"role": "x"})
+
+    @app.post("/sign-in")
+    def sign_in():
+        tokens = manager.sessions.start("joe", label="phone")
+        return jsonify(access_token=tokens.access_token, refresh_token=tokens.refresh_token)
+
+    @app.post("/sign-out")
+    @ours.jwt_required()
+    def sign_out():
+        manager.sessions.revoke(ours.get_jwt()["sid"])
+        return "", 204
+
+    client = app.test_client()
+    users = {"joe": SimpleNamespace(name="Joe")}
+    manager.user_lookup_loader(lambda header, payload: users.get(payload["sub"]))
+    tokens = client.post("/sign-in").get_json()
+    access = bearer(tokens["access_token"])
+    claims = client.get("/fresh", headers=access).get_json()["claims"]
+    assert (claims["sub"], claims["role"], claims["fresh"]) == ("joe", "x", True)
+    clock.tick(5)
+    with app.test_request_context():
+        renewed = manager.sessions.refresh(tokens["refresh_token"])
+    stale = client.get("/fresh", headers=bearer(renewed.access_token))
+    assert answer(stale) == (401, {"msg": "Fresh token required"})
+    claims = client.get("/protected", headers=bearer(renewed.access_token)).get_json()["claims"]
+    assert (claims["role"], claims["fresh"]) == ("x", False)
+    assert client.get("/refresh", headers=bearer(renewed.refresh_token)).status_code == 200
+    assert client.post("/sign-out", headers=access).status_code == 204
+    users.clear()
+    assert client.get("/protected", headers=access).status_code == 401
+    users["joe"] = SimpleNamespace(name="Joe")
+    revoked = (401, {"msg": "Token has been revoked"})
+    assert answer(client.get("/protected", headers=access)) == revoked
+    assert answer(client.get("/refresh", headers=bearer(renewed.refresh_token))) == revoked
