@@ -1,0 +1,25 @@
+from flask import Flask
+from flask_jwt.extended import JWTManager, create_access_token, get_jwt, jwt_required
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+shops = {"ada": "London", "grace": "New York"}
+
+
+@jwt.additional_claims_loader
+def claims_of(identity):  # for every token
+    return {"shop": shops[identity]}
+
+
+@app.post("/login/<name>")
+def login(name):
+    # And for this one. Whoever has a token can read its claims: no secrets in them.
+    return {"access_token": create_access_token(name, additional_claims={"till": 4})}
+
+
+@app.get("/where")
+@jwt_required()
+def where():
+    claims = get_jwt()
+    return {"shop": claims["shop"], "till": claims["till"]}

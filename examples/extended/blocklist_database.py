@@ -1,0 +1,57 @@
+import os
+
+from flask import Flask
+from flask_jwt.extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    get_jwt,
+    jwt_required,
+)
+from flask_sqlalchemy import SQLAlchemy
+
+app = Flask(__name__)
+app.config.update(
+    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
+    SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL", "sqlite://"),
+)
+jwt = JWTManager(app)
+db = SQLAlchemy(app)
+
+
+class EndedToken(db.Model):
+    jti = db.Column(db.String(36), primary_key=True)
+    kind = db.Column(db.String(16), nullable=False)
+    expires = db.Column(db.Integer, nullable=False, index=True)  # delete the row after this
+
+
+@jwt.token_in_blocklist_loader
+def is_ended(header, claims):
+    return db.session.get(EndedToken, claims["jti"]) is not None
+
+
+@app.post("/login")
+def login():
+    return {
+        "access_token": create_access_token("ada"),
+        "refresh_token": create_refresh_token("ada"),
+    }
+
+
+@app.delete("/login")
+@jwt_required(verify_type=False)  # called once with each of the two
+def logout():
+    claims = get_jwt()
+    db.session.add(EndedToken(jti=claims["jti"], kind=claims["type"], expires=claims["exp"]))
+    db.session.commit()
+    return {"ended": claims["type"]}
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"in": True}
+
+
+with app.app_context():
+    db.create_all()

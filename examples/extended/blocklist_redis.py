@@ -1,0 +1,39 @@
+import os
+from datetime import timedelta
+
+import redis
+from flask import Flask
+from flask_jwt.extended import JWTManager, create_access_token, get_jti, get_jwt, jwt_required
+
+app = Flask(__name__)
+app.config.update(
+    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_ACCESS_TOKEN_EXPIRES=timedelta(hours=1),
+)
+jwt = JWTManager(app)
+ended = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"))
+
+
+@jwt.token_in_blocklist_loader
+def is_ended(header, claims):  # asked at each request; an error here refuses it
+    return bool(ended.exists("ended:" + claims["jti"]))
+
+
+@app.post("/login")
+def login():
+    token = create_access_token("ada")
+    return {"access_token": token, "id": get_jti(token)}
+
+
+@app.post("/logout")
+@jwt_required(verify_type=False)  # ends refresh tokens as well
+def logout():
+    # Kept for as long as the token could still be used.
+    ended.set("ended:" + get_jwt()["jti"], "", ex=app.config["JWT_ACCESS_TOKEN_EXPIRES"])
+    return {"done": True}
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"in": True}

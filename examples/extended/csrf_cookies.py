@@ -1,0 +1,40 @@
+from flask import Flask, jsonify
+from flask_jwt.extended import (
+    JWTManager,
+    create_access_token,
+    get_jwt_identity,
+    jwt_required,
+    set_access_cookies,
+    unset_jwt_cookies,
+)
+
+app = Flask(__name__)
+app.config.update(
+    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_TOKEN_LOCATION=["cookies"],
+    JWT_COOKIE_SECURE=True,  # False only where you develop without HTTPS
+    JWT_COOKIE_CSRF_PROTECT=True,
+)
+jwt = JWTManager(app)
+
+
+@app.post("/login")
+def login():
+    response = jsonify(done=True)
+    set_access_cookies(response, create_access_token("ada"))
+    return response
+
+
+@app.post("/transfer")
+@jwt_required()
+def transfer():
+    # A script in the browser sends what it reads in the cookie csrf_access_token:
+    #   fetch("/transfer", {method: "POST", headers: {"X-CSRF-TOKEN": value}})
+    return {"from": get_jwt_identity()}
+
+
+@app.post("/logout")
+def logout():
+    response = jsonify(done=True)
+    unset_jwt_cookies(response)
+    return response

@@ -1,0 +1,36 @@
+from functools import wraps
+
+from flask import Flask, jsonify
+from flask_jwt.extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+
+
+def roles_required(*roles):
+    """Let in who has all of *roles*."""
+
+    def decorate(view):
+        @wraps(view)
+        def guarded(*args, **kwargs):
+            verify_jwt_in_request()
+            if not set(roles) <= set(get_jwt().get("roles", [])):
+                return jsonify(msg=f"Only for: {', '.join(roles)}"), 403
+            return app.ensure_sync(view)(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+@app.post("/login/<name>")
+def login(name):
+    roles = ["staff", "buyer"] if name == "ada" else ["buyer"]
+    return {"access_token": create_access_token(name, additional_claims={"roles": roles})}
+
+
+@app.get("/stock")
+@roles_required("staff")
+def stock():
+    return {"apples": 12}

@@ -1,0 +1,40 @@
+from datetime import timedelta
+
+from flask import Flask
+from flask_jwt.extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    get_jwt_identity,
+    jwt_required,
+)
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+
+
+@app.post("/login")
+def login():  # with the password, so the token is fresh: for the next ten minutes
+    return {
+        "access_token": create_access_token("ada", fresh=timedelta(minutes=10)),
+        "refresh_token": create_refresh_token("ada"),
+    }
+
+
+@app.post("/refresh")
+@jwt_required(refresh=True)
+def refresh():  # without it, so it isn't
+    return {"access_token": create_access_token(get_jwt_identity(), fresh=False)}
+
+
+@app.get("/orders")
+@jwt_required()
+def orders():
+    return {"orders": [1, 2]}
+
+
+@app.post("/address")
+@jwt_required(fresh=True)
+def change_address():
+    return {"changed": True}

@@ -1,0 +1,32 @@
+from flask import Flask, jsonify
+from flask_jwt.extended import JWTManager, create_access_token, jwt_required
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+
+
+@jwt.unauthorized_loader
+def no_token(reason):
+    return jsonify(problem="no token", reason=reason), 401
+
+
+@jwt.expired_token_loader
+def expired(header, claims):
+    return jsonify(problem="too late", whose=claims["sub"]), 401
+
+
+@jwt.invalid_token_loader
+def invalid(reason):
+    return jsonify(problem="bad token", reason=reason), 422
+
+
+@app.post("/login")
+def login():
+    return {"access_token": create_access_token("ada")}
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"in": True}

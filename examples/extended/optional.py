@@ -1,0 +1,17 @@
+from flask import Flask
+from flask_jwt.extended import JWTManager, create_access_token, get_jwt_identity, jwt_required
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+
+
+@app.post("/login")
+def login():
+    return {"access_token": create_access_token("ada")}
+
+
+@app.get("/greeting")
+@jwt_required(optional=True)  # a token that is there still has to be good
+def greeting():
+    return {"hello": get_jwt_identity() or "stranger"}

@@ -1,0 +1,38 @@
+from datetime import timedelta
+
+from flask import Flask
+from flask_jwt.extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    get_jwt_identity,
+    jwt_required,
+)
+
+app = Flask(__name__)
+app.config.update(
+    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=10),
+    JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=14),
+)
+jwt = JWTManager(app)
+
+
+@app.post("/login")
+def login():
+    return {
+        "access_token": create_access_token("ada"),
+        "refresh_token": create_refresh_token("ada"),
+    }
+
+
+@app.post("/refresh")
+@jwt_required(refresh=True)  # the only views that a refresh token opens
+def refresh():
+    return {"access_token": create_access_token(get_jwt_identity())}
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"name": get_jwt_identity()}

@@ -1,0 +1,38 @@
+from dataclasses import dataclass
+
+from flask import Flask
+from flask_jwt.extended import JWTManager, create_access_token, current_user, jwt_required
+
+app = Flask(__name__)
+app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+jwt = JWTManager(app)
+
+
+@dataclass
+class User:
+    id: int
+    name: str
+
+
+users = {7: User(7, "ada")}
+
+
+@jwt.user_identity_loader
+def id_of(user):  # what create_access_token puts into the token
+    return str(user.id)
+
+
+@jwt.user_lookup_loader
+def user_of(header, claims):  # None: the request is refused
+    return users.get(int(claims["sub"]))
+
+
+@app.post("/login")
+def login():
+    return {"access_token": create_access_token(users[7])}
+
+
+@app.get("/me")
+@jwt_required()
+def me():
+    return {"name": current_user.name}

@@ -1,0 +1,208 @@
+"""Each file of examples/extended, used as its reader would."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import jwt as pyjwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from flask_jwt.extended import create_access_token, decode_token
+from tests.conftest import bearer
+
+EXAMPLES = Path(__file__).parent.parent / "examples" / "extended"
+
+
+@pytest.fixture
+def start():
+    """Run an example; its application's test client."""
+
+    def run(name):
+        space = {"__name__": name}
+        exec(
+            compile((EXAMPLES / f"{name}.py").read_text(), f"{name}.py", "exec", dont_inherit=True),
+            space,
+        )
+        return space["app"].test_client()
+
+    return run
+
+
+def logged_in(client, path="/login", key="access_token", **arguments):
+    return bearer(client.post(path, **arguments).get_json()[key])
+
+
+def status(client, path, headers=None, method="GET"):
+    return client.open(path, method=method, headers=headers).status_code
+
+
+def test_simple(start):
+    client = start("simple")
+    good = {"username": "ada", "password": "engine"}
+    assert client.post("/login", json={**good, "password": "x"}).status_code == 401
+    assert client.get("/me").get_json() == {"msg": "Missing Authorization Header"}
+    assert client.get("/me", headers=logged_in(client, json=good)).get_json() == {"name": "ada"}
+
+
+def test_additional_claims(start):
+    client = start("additional_claims")
+    answer = client.get("/where", headers=logged_in(client, "/login/grace"))
+    assert answer.get_json() == {"shop": "New York", "till": 4}
+
+
+def test_user_loading(start):
+    client = start("user_loading")
+    headers = logged_in(client)
+    assert client.get("/me", headers=headers).get_json() == {"name": "ada"}
+    client.application.view_functions["login"].__globals__["users"].clear()
+    assert status(client, "/me", headers) == 401
+
+
+def test_optional(start):
+    client = start("optional")
+    assert client.get("/greeting").get_json() == {"hello": "stranger"}
+    assert client.get("/greeting", headers=logged_in(client)).get_json() == {"hello": "ada"}
+    assert status(client, "/greeting", bearer("a.b.c")) == 422
+
+
+def test_refresh_tokens(start):
+    client = start("refresh_tokens")
+    access, refresh = logged_in(client), logged_in(client, key="refresh_token")
+    assert status(client, "/me", refresh) == 422
+    assert status(client, "/refresh", access, "POST") == 422
+    assert status(client, "/me", logged_in(client, "/refresh", headers=refresh)) == 200
+
+
+def test_freshness(start):
+    client = start("freshness")
+    fresh, refresh = logged_in(client), logged_in(client, key="refresh_token")
+    assert status(client, "/address", fresh, "POST") == 200
+    stale = logged_in(client, "/refresh", headers=refresh)
+    assert status(client, "/orders", stale) == 200
+    refused = client.post("/address", headers=stale)
+    assert (refused.status_code, refused.get_json()) == (401, {"msg": "Fresh token required"})
+
+
+def test_locations(start):
+    client = start("locations")
+    token = client.post("/login", base_url="https://localhost").get_json()["access_token"]
+
+    def found(other=client, **arguments):
+        return other.open("/where", **arguments).get_json()["found_in"]
+
+    assert found(base_url="https://localhost") == "cookies"
+    assert found(base_url="https://localhost", headers=bearer(token)) == "headers"
+    stranger = client.application.test_client()
+    assert found(stranger, query_string={"jwt": token}) == "query_string"
+    assert found(stranger, method="POST", json={"access_token": token}) == "json"
+    assert status(stranger, f"/download?jwt={token}") == 200
+    assert status(stranger, "/download", bearer(token)) == 401
+    client.post("/logout", base_url="https://localhost")
+    assert status(client, "/where") == 401
+
+
+def test_csrf_cookies(start):
+    client = start("csrf_cookies")
+    here = {"base_url": "https://localhost"}
+    client.post("/login", **here)
+    proof = client.get_cookie("csrf_access_token").value
+    assert client.post("/transfer", **here).get_json() == {"msg": "Missing CSRF token"}
+    answer = client.post("/transfer", headers={"X-CSRF-TOKEN": proof}, **here)
+    assert answer.get_json() == {"from": "ada"}
+    client.post("/logout", **here)
+    assert client.post("/transfer", headers={"X-CSRF-TOKEN": proof}, **here).status_code == 401
+
+
+@pytest.mark.parametrize(("minutes", "is_renewed"), [(20, True), (50, False)])
+def test_implicit_refresh(start, minutes, is_renewed):
+    client = start("implicit_refresh")
+    with client.application.app_context():
+        old = create_access_token("ada", expires_delta=timedelta(minutes=minutes))
+    client.set_cookie("access_token_cookie", old)
+    answer = client.get("/me", base_url="https://localhost")
+    assert answer.get_json() == {"name": "ada"}
+    assert ("Set-Cookie" in answer.headers) == is_renewed
+    if is_renewed:
+        with client.application.app_context():
+            left = decode_token(client.get_cookie("access_token_cookie").value)["exp"]
+            assert left > decode_token(old)["exp"]
+    assert client.application.test_client().get("/me").status_code == 401
+
+
+def test_custom_decorators(start):
+    client = start("custom_decorators")
+    assert status(client, "/stock") == 401
+    assert status(client, "/stock", logged_in(client, "/login/ada")) == 200
+    refused = client.get("/stock", headers=logged_in(client, "/login/grace"))
+    assert (refused.status_code, refused.get_json()) == (403, {"msg": "Only for: staff"})
+
+
+def test_loaders(start):
+    client = start("loaders")
+    assert client.get("/me").get_json()["problem"] == "no token"
+    assert client.get("/me", headers=bearer("x")).get_json()["problem"] == "bad token"
+    with client.application.app_context():
+        old = create_access_token("ada", expires_delta=timedelta(minutes=-1))
+    expected = {"problem": "too late", "whose": "ada"}
+    assert client.get("/me", headers=bearer(old)).get_json() == expected
+    assert status(client, "/me", logged_in(client)) == 200
+
+
+def test_blocklist_redis(start, redis_url, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    client = start("blocklist_redis")
+    ended, other = logged_in(client), logged_in(client)
+    assert status(client, "/me", ended) == 200
+    assert status(client, "/logout", ended, "POST") == 200
+    assert client.get("/me", headers=ended).get_json() == {"msg": "Token has been revoked"}
+    assert status(client, "/me", other) == 200
+    client.application.view_functions["login"].__globals__["ended"].close()
+
+
+def test_blocklist_database(start):
+    client = start("blocklist_database")
+    tokens = client.post("/login").get_json()
+    for kind in ("access", "refresh"):
+        ended = client.delete("/login", headers=bearer(tokens[f"{kind}_token"]))
+        assert ended.get_json() == {"ended": kind}
+    refused = client.get("/me", headers=bearer(tokens["access_token"]))
+    assert refused.get_json() == {"msg": "Token has been revoked"}
+    assert status(client, "/me", logged_in(client)) == 200
+    with client.application.app_context():
+        client.application.extensions["sqlalchemy"].engine.dispose()
+
+
+def test_identity_provider(start, monkeypatch):
+    key = rsa.generate_private_key(65537, 2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    monkeypatch.setenv("PROVIDER_PUBLIC_KEY", public.decode())
+    client = start("identity_provider")
+
+    def issued(**claims):
+        usual = {
+            "iss": "https://login.example.com/realms/shop",
+            "aud": ["shop-api", "other"],
+            "sub": "f3a1",
+            "preferred_username": "ada",
+            "exp": 4_000_000_000,
+        }
+        return bearer(pyjwt.encode({**usual, **claims}, private, "RS256"))
+
+    assert client.get("/me", headers=issued()).get_json() == {"name": "ada"}
+    assert status(client, "/me", issued(aud="other")) == 422
+    assert status(client, "/me", issued(iss="https://evil.example")) == 422
+
+
+def test_every_example_is_run():
+    source = Path(__file__).read_text()
+    for path in EXAMPLES.glob("*.py"):
+        assert f'start("{path.stem}")' in source
