@@ -77,6 +77,7 @@ class AppState:
         self.app = app
         self.handlers = handlers
         self.clock = clock
+        self.monotonic: Callable[[], float] = time.monotonic
         config = app.config
         self.spelling = handlers.spelling
         for name, default in self.spelling.defaults.items():
@@ -181,6 +182,14 @@ class AppState:
             known = self._codecs[name] = make(), material
         return known[0]
 
+    def use_clocks(self, clock: Callable[[], float], monotonic: Callable[[], float]) -> None:
+        """Tell the time by these from now on.
+
+        What was learned by the old ones, of keys and revocations, is learned anew.
+        """
+        self.clock, self.monotonic = clock, monotonic
+        self._codec = self._key_file = None
+
     def call(self, handler: str, *args: Any) -> Any:
         """Call the handler of that attribute name, plain or ``async``."""
         callback = getattr(self.handlers, handler)
@@ -221,7 +230,7 @@ class AppState:
             self._key_file = None
             return configured_keys(settings)
         if self._key_file is None or self._key_file.path != settings.key_file:
-            self._key_file = KeyFile(settings.key_file, time.monotonic)
+            self._key_file = KeyFile(settings.key_file, self.monotonic)
         return self._key_file.keys
 
     def _make_codecs(self, keys: KeySet) -> TokenCodec:
@@ -286,5 +295,5 @@ class AppState:
                 lifetime=settings.access_lifetime,
                 staleness=settings.revocation_check,
                 clock=self.clock,
-                monotonic=time.monotonic,
+                monotonic=self.monotonic,
             )

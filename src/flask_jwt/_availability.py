@@ -36,7 +36,7 @@ class WatchedStore:
         operation = getattr(self.store, name)
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            if self._failed_at is not None and self._monotonic() - self._failed_at < FAIL_FAST_FOR:
+            if self._has_just_failed():
                 raise StoreUnavailable
             try:
                 try:
@@ -57,6 +57,11 @@ class WatchedStore:
 
         self.__dict__[name] = watched
         return watched
+
+    def _has_just_failed(self) -> bool:
+        # It is in the future where a test has put the clock back since.
+        failed_at = self._failed_at
+        return failed_at is not None and 0 <= self._monotonic() - failed_at < FAIL_FAST_FOR
 
     def _fail(self, error: StoreUnavailable) -> None:
         with self._lock:

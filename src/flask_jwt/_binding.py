@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from . import signals
@@ -61,7 +61,15 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
         access_token=access_token,
         user=user,
         notify=notify,
-        clock=state.clock,
+        clock=partial(_now, state),
     )
-    watched: Any = WatchedStore(store, time.monotonic)
+    watched: Any = WatchedStore(store, partial(_monotonic, state))
     state.sessions = SessionManager(watched, application)
+
+
+def _now(state: AppState) -> float:
+    return state.clock()  # the one of this moment: a test may have stopped it
+
+
+def _monotonic(state: AppState) -> float:
+    return state.monotonic()
