@@ -1,7 +1,8 @@
 """The pytest plugin: ``jwt_client`` and ``jwt_clock``.
 
-It stands outside of the package and imports it in fixtures only. pytest imports plugins first thing
-in each of its runs, so the package would be loaded where nobody uses it, and before pytest-cov looks.
+It stands outside of the package and imports it in fixtures only: pytest imports plugins first thing
+in each of its runs, so the package would be loaded where nobody uses it, and before pytest-cov
+looks.
 """
 
 from __future__ import annotations

@@ -7,23 +7,11 @@ from flask import Flask
 from flask.globals import app_ctx
 
 from flask_jwt import JWT, current_identity, jwt_required
+from flask_jwt.testing import Clock
 
 pytest_plugins = ["tests.servers"]
 
 SECRET = "a-secret-of-32-bytes-for-testing"
-
-
-class Clock:
-    """Seconds since the epoch that pass only when told to."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-    def tick(self, seconds: float) -> None:
-        self.now += seconds
 
 
 class User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
@@ -51,10 +52,11 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
     It passes by :meth:`Clock.tick` of the clock that this gives. Afterwards the application has
     its own clock again.
 
-    :param at: as :class:`Clock` takes it; by default the present moment, in whole seconds
+    :param at: as :class:`Clock` takes it; by default the present moment, as a whole second
     """
     state = _state_of(app)
-    clock = Clock(int(state.clock()) if at is None else at)
+    # Rounded up: keys and sessions made just now must not come from the future.
+    clock = Clock(float(math.ceil(state.clock())) if at is None else at)
     own = state.clock, state.monotonic
     state.use_clocks(clock, clock)
     try:
@@ -155,7 +157,8 @@ class JWTClient(FlaskClient):
         """Log out, at the application's endpoint where there are sessions, and be nobody.
 
         :param url: of a logout view of your own
-        :param fields: for the JSON body, such as ``scope="global"``
+        :param fields: for the JSON body, such as ``scope="global"``; with ``"others"`` this client
+            stays logged in
         :raises AssertionError: if it is refused, with the reason
         :raises ConfigError: if there are sessions but no logout endpoint, and no *url*
         """
@@ -166,7 +169,8 @@ class JWTClient(FlaskClient):
         elif state.sessions is not None:
             url = _url(state.settings.below_auth(state.settings.logout_url_rule), "logout")
             _check(self.post(url, json=fields, headers=self._refresh_headers()))
-        self.use_tokens(None)
+        if fields.get("scope") != "others":
+            self.use_tokens(None)
 
     def use_tokens(self, access_token: str | None, refresh_token: str | None = None) -> None:
         """Carry tokens got elsewhere from the next request on, or none.
