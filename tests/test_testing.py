@@ -222,7 +222,7 @@ def test_a_refused_login_says_why_and_keeps_the_password_to_itself():
     with pytest.raises(AssertionError) as caught:
         client.login("joe", 'wrong\n"wörd')
     assert str(caught.value) == (
-        "POST /auth answered 401 UNAUTHORIZED: invalid_credentials; Invalid credentials"
+        "POST /auth answered 401 UNAUTHORIZED: invalid_credentials; Bad Request; Invalid credentials"
     )
     assert status(client) == 401, "nobody, not the one before"
 
@@ -398,6 +398,30 @@ def test_cookies_of_views_of_your_own(locations):
     assert claims_of(client)["role"] == "admin", "not the one before, whose cookie is gone"
 
 
+def test_the_access_token_in_json_and_the_refresh_token_in_a_cookie():
+    app = with_sessions(JWT_TOKEN_LOCATION=["headers", "cookies"], JWT_COOKIE_CSRF_PROTECT=False)
+
+    @app.post("/in")
+    def log_in():
+        answer = jsonify(access_token=create_access_token(1))
+        set_refresh_cookies(answer, create_refresh_token(1))
+        return answer
+
+    @app.post("/again")
+    @jwt_required(refresh=True)
+    def refresh():
+        return jsonify(access_token=create_access_token(1, claims={"again": True}))
+
+    client = JWTClient(app)
+    client.login("joe", "pass", url="/in")
+    assert "again" not in claims_of(client)
+    client.refresh(url="/again")
+    assert claims_of(client)["again"] is True
+    client.use_tokens(None)
+    with pytest.raises(AssertionError, match="401"):
+        client.refresh(url="/again")
+
+
 @pytest.mark.xfail(reason="until /auth sets cookies and Sec-Fetch-Site is proof against CSRF")
 def test_cookies_from_our_own_endpoints():
     app = with_sessions(JWT_TOKEN_LOCATION=["cookies"])
@@ -405,7 +429,7 @@ def test_cookies_from_our_own_endpoints():
     with freeze(app) as clock:
         client.login("joe", "pass")
         assert client.post("/me").status_code == 200
-        assert client.post("/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 401
+        assert client.post("/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
         clock.tick(3600)
         assert status(client) == 401
         client.refresh()

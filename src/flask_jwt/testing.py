@@ -151,7 +151,9 @@ class JWTClient(FlaskClient):
         state = _state_of(self.application)
         if url is None and sessions_of(state):
             url = state.settings.below_auth(state.settings.refresh_url_rule)
-        return self._keep(self.post(_url(url, "refresh"), headers=self._refresh_headers()))
+        # Without a known one it is in a cookie; the access token must not stand before it.
+        headers = {state.settings.header_name: "", **self._refresh_headers()}
+        return self._keep(self.post(_url(url, "refresh"), headers=headers))
 
     def logout(self, *, url: str | None = None, **fields: Any) -> None:
         """Log out, at the application's endpoint where there are sessions, and be nobody.
@@ -178,33 +180,43 @@ class JWTClient(FlaskClient):
         :raises ConfigError: if the application takes tokens from neither headers nor cookies
         """
         settings = _state_of(self.application).settings
-        header = f"HTTP_{settings.header_name.upper().replace('-', '_')}"
-        self.environ_base.pop(header, None)
-        self.access_token, self.refresh_token = access_token, refresh_token
+        self.access_token = self.refresh_token = None
+        self.environ_base.pop(_environ_key(settings), None)
         if "cookies" in settings.locations:
-            self._set_cookies(settings)
-        if access_token is None:
-            return
+            for name, place in self._cookies_of(settings):
+                self.delete_cookie(name, **place)
+        if access_token is not None or refresh_token is not None:
+            self._carry(settings, access_token, refresh_token)
+
+    def _carry(
+        self, settings: Settings, access_token: str | None, refresh_token: str | None
+    ) -> None:
+        tokens = self.access_token, self.refresh_token = access_token, refresh_token
         if "headers" in settings.locations:
-            self.environ_base[header] = _header(settings, access_token)
-        elif "cookies" not in settings.locations:
+            if access_token is not None:
+                self.environ_base[_environ_key(settings)] = _header(settings, access_token)
+        elif "cookies" in settings.locations:
+            is_host_only = settings.cookie_domain is None
+            for token, (name, place) in zip(tokens, self._cookies_of(settings), strict=True):
+                if token is not None:
+                    self.set_cookie(name, token, **place, origin_only=is_host_only)
+        else:
             raise ConfigError(
                 "JWTClient carries tokens in headers or cookies; JWT_TOKEN_LOCATION, "
                 f"{list(settings.locations)}, has neither. {_OTHERWISE}"
             )
 
-    def _set_cookies(self, settings: Settings) -> None:
-        """Put the tokens into cookies; those that don't belong there, take out."""
+    def _cookies_of(self, settings: Settings) -> list[tuple[str, dict[str, str]]]:
+        """The names of the access and the refresh cookie, and where they apply."""
         host = (self.application.config["SERVER_NAME"] or "localhost").partition(":")[0]
         domain = (settings.cookie_domain or host).lstrip(".")
-        tokens = self.access_token, self.refresh_token
-        for kind, token in zip(("access", "refresh"), tokens, strict=True):
-            name = getattr(settings, f"{kind}_cookie_name")
-            path = getattr(settings, f"{kind}_cookie_path")
-            self.delete_cookie(name, domain=domain, path=path)
-            if token is not None and "headers" not in settings.locations:
-                is_host_only = settings.cookie_domain is None
-                self.set_cookie(name, token, domain=domain, path=path, origin_only=is_host_only)
+        return [
+            (settings.access_cookie_name, {"domain": domain, "path": settings.access_cookie_path}),
+            (
+                settings.refresh_cookie_name,
+                {"domain": domain, "path": settings.refresh_cookie_path},
+            ),
+        ]
 
     def _refresh_headers(self) -> dict[str, str]:
         settings = _state_of(self.application).settings
@@ -213,15 +225,15 @@ class JWTClient(FlaskClient):
         return {settings.header_name: _header(settings, self.refresh_token)}
 
     def _keep(self, answer: TestResponse, secret: str = "") -> TestResponse:
-        """Carry the tokens of *answer*; cookies that it sets are carried anyway."""
+        """Carry the tokens of *answer*, beside the cookies that it has set."""
         __tracebackhide__ = True
         _check(answer, secret)
-        body = _json(answer)
-        token = body.get("access_token")
-        name = _state_of(self.application).settings.access_cookie_name
-        if token is not None:
-            self.use_tokens(token, body.get("refresh_token", self.refresh_token))
-        elif not any(set_.startswith(f"{name}=") for set_ in answer.headers.getlist("Set-Cookie")):
+        body, settings = _json(answer), _state_of(self.application).settings
+        cookie = f"{settings.access_cookie_name}="
+        if "access_token" in body:
+            refresh_token = body.get("refresh_token", self.refresh_token)
+            self._carry(settings, body["access_token"], refresh_token)
+        elif not any(line.startswith(cookie) for line in answer.headers.getlist("Set-Cookie")):
             raise AssertionError(
                 f"{_what(answer)} but without an access_token, in JSON or a cookie: pass the "
                 "token that it holds to use_tokens()."
@@ -244,6 +256,10 @@ def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str
     header, payload = state.codec().read(token)
     codec = state.signing_codec(identity)
     return codec.issue({**payload, **claims}, header, now=state.clock())
+
+
+def _environ_key(settings: Settings) -> str:
+    return f"HTTP_{settings.header_name.upper().replace('-', '_')}"
 
 
 def _header(settings: Settings, token: str) -> str:
@@ -281,7 +297,7 @@ def _check(answer: TestResponse, secret: str = "") -> None:
     raise AssertionError(f"{_what(answer)}: {reason or 'without a reason in JSON'}")
 
 
-_REASONS = ("code", "description", "msg", "message")
+_REASONS = ("code", "error", "description", "msg", "message")
 """Members of a JSON body that may say why: others may hold anything."""
 
 
