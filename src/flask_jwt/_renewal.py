@@ -36,8 +36,8 @@ def renewed(state: AppState, request: Request) -> Tokens:
         claims = state.refresh_codec().verify(token, state.clock()).claims
         csrf.check(proof, token, claims)
     tokens = sessions_of(state).refresh(token)
+    request.environ[_RENEWED] = tokens
     remember_issued(tokens)
-
     name = state.settings.refresh_cookie_name
 
     @after_this_request
