@@ -280,7 +280,7 @@ def _add_rules(state: AppState) -> None:
         app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
     if rule := settings.below_auth(settings.sessions_url_rule):
         app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
-        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE"])
+        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE", "PATCH"])
 
 
 def _warn_of_mistakes(app: Flask) -> None:

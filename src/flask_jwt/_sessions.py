@@ -223,6 +223,13 @@ class SessionManager:
             self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
         )
 
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label, by which its user knows the device; None for none.
+
+        :returns: False if it is unknown
+        """
+        return _SID.fullmatch(sid) is not None and self.store.rename(sid, shown(label, 255))
+
     def list(self, subject: Any) -> list[Session]:
         """A user's active sessions, oldest first.
 

@@ -191,7 +191,7 @@ def sessions_view() -> Response:
 
 @exempt
 def session_view(sid: str) -> Response:
-    """End one of the caller's sessions."""
+    """End one of the caller's sessions, or give it another label."""
     state = app_state()
     with answering(state):
         own = _own_session(state)
@@ -199,7 +199,14 @@ def session_view(sid: str) -> Response:
         session = sessions.get(sid)
         if session is None or session.subject != own.subject or session.revoked_at is not None:
             raise SessionUnknown
-        sessions.revoke(sid)
+        if request.method == "DELETE":
+            sessions.revoke(sid)
+        else:
+            body = _body(state.settings)
+            label = body.get("label")
+            if "label" not in body or not (label is None or isinstance(label, str)):
+                raise LoginMalformed('Send {"label": …} with a text, or null for none')
+            sessions.rename(sid, label)
     return Response(status=204)
 
 
