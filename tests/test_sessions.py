@@ -394,7 +394,6 @@ def test_one_device_signs_out_another(shop, clock):
     assert code(again) == (404, "session_unknown")
 
 
-@pytest.mark.parametrize("sid", ["0" * 32, "x", "%00", "' OR 1=1"])
 def test_a_device_gets_another_label(shop):
     app = shop()
     mine, stranger = login(app), login(app, "eve")
@@ -415,6 +414,7 @@ def test_a_device_gets_another_label(shop):
     assert sessions[0]["label"] is None
 
 
+@pytest.mark.parametrize("sid", ["0" * 32, "x", "%00", "' OR 1=1"])
 def test_other_people_s_sessions_are_not_found(shop, sid):
     app = shop()
     mine, theirs = login(app), login(app, "eve")
