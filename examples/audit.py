@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 
 from flask_jwt import signals
 
@@ -7,15 +8,31 @@ audit = logging.getLogger("audit")
 
 
 def record(event, **facts):
-    audit.info(json.dumps({"event": event, **facts}))
+    audit.info(json.dumps({"at": round(time.time(), 3), "event": event, **facts}))
 
 
 def connect(app):
-    """Write a line of JSON for each thing that happens to a session of *app*."""
+    """Write a line of JSON for each thing that happens to a login or a session of *app*."""
+
+    @signals.authenticated.connect_via(app, weak=False)
+    def authenticated(app, username, ip):
+        record("authenticated", username=username, ip=ip)
+
+    @signals.authentication_failed.connect_via(app, weak=False)
+    def failed(app, username, ip):
+        record("authentication_failed", username=username, ip=ip)
+
+    @signals.login_limited.connect_via(app, weak=False)
+    def limited(app, username, ip, retry_after):
+        record("login_limited", username=username, ip=ip, retry_after=retry_after)
 
     @signals.session_started.connect_via(app, weak=False)
     def started(app, session):
         record("session_started", sid=session.sid, subject=session.subject, ip=session.ip)
+
+    @signals.session_refreshed.connect_via(app, weak=False)
+    def refreshed(app, session):
+        record("session_refreshed", sid=session.sid, subject=session.subject)
 
     @signals.session_revoked.connect_via(app, weak=False)
     def revoked(app, sid):

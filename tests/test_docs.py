@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -50,15 +51,63 @@ def test_audit_example(tmp_path, monkeypatch, caplog):
     run("audit.py", tmp_path, monkeypatch)["connect"](app)
     caplog.set_level("INFO", "audit")
     client = app.test_client()
+    client.post("/auth", json={"username": "joe", "password": "se-cret"})
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
-    client.post("/auth/logout", headers=bearer(body["access_token"]))
-    assert [
-        record.message.split('"')[3] for record in caplog.records if record.name == "audit"
-    ] == [
+    fresh = client.post("/auth/refresh", headers=bearer(body["refresh_token"])).get_json()
+    client.post("/auth/logout", headers=bearer(fresh["access_token"]))
+    lines = [json.loads(r.message) for r in caplog.records if r.name == "audit"]
+    assert [line["event"] for line in lines] == [
+        "authentication_failed",
+        "authenticated",
         "session_started",
+        "session_refreshed",
         "session_revoked",
     ]
+    for secret in ("se-cret", *body.values(), *fresh.values()):
+        assert not (isinstance(secret, str) and len(secret) > 6 and secret in caplog.text)
     app.extensions["jwt"].sessions.store.store.engine.dispose()
+
+
+def in_browser(app, method, path, **options):
+    headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    return app.open(path, method=method, headers=headers, base_url="https://localhost", **options)
+
+
+def test_pages_example(tmp_path, monkeypatch):
+    import flask
+
+    monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
+    app = run("pages.py", tmp_path, monkeypatch)["app"]
+    browser = app.test_client()
+    page = in_browser(browser, "GET", "/?a=1", follow_redirects=True)
+    assert 'name="next" value="/?a=1"' in page.text
+    form = {"username": "joe", "password": "no", "next": "/?a=1"}
+    page = in_browser(browser, "POST", "/auth", data=form, follow_redirects=True)
+    assert "alert" in page.text
+    form["password"] = "pass"
+    page = in_browser(browser, "POST", "/auth", data=form, follow_redirects=True)
+    assert (page.request.full_path, "Hello, joe." in page.text) == ("/?a=1", True)
+    page = in_browser(browser, "POST", "/auth/logout", follow_redirects=True)
+    assert page.request.path == "/sign-in"
+    app.extensions["jwt"].sessions.store.store.engine.dispose()
+
+
+def test_login_view_example(tmp_path, monkeypatch):
+    browser = run("login_view.py", tmp_path, monkeypatch)["app"].test_client()
+    joe = {"name": "joe", "password": "long enough"}
+    assert in_browser(browser, "POST", "/sign-up", data={"name": "joe"}).status_code == 400
+    page = in_browser(browser, "POST", "/sign-up", data=joe, follow_redirects=True)
+    assert page.get_json() == {"name": "joe"}
+    other = browser.application.test_client()
+    assert in_browser(other, "GET", "/").headers["Location"] == "/sign-in?next=%2F"
+    for _ in range(10):
+        page = in_browser(other, "POST", "/sign-in", data={**joe, "password": "no"})
+        assert (page.status_code, "Invalid credentials" in page.text) == (401, True)
+        assert 'value="joe"' in page.text
+    page = in_browser(other, "POST", "/sign-in", data=joe)
+    assert (page.status_code, "try again in" in page.text) == (429, True)
+    page = in_browser(browser, "POST", "/sign-in?next=/", data={**joe, "name": "x"})
+    assert page.status_code == 401
 
 
 def test_every_option_is_documented():

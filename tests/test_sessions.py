@@ -394,6 +394,26 @@ def test_one_device_signs_out_another(shop, clock):
     assert code(again) == (404, "session_unknown")
 
 
+def test_a_device_gets_another_label(shop):
+    app = shop()
+    mine, stranger = login(app), login(app, "eve")
+    client = app.test_client()
+
+    def rename(tokens, **body):
+        return client.patch(f"/auth/sessions/{sid}", json=body, headers=bearer(tokens))
+
+    sid = get(app, "/auth/sessions", mine["access_token"]).get_json()["sessions"][0]["sid"]
+    assert rename(mine["access_token"], label="Kitchen\n").status_code == 204
+    sessions = get(app, "/auth/sessions", mine["access_token"]).get_json()["sessions"]
+    assert sessions[0]["label"] == "Kitchen"
+    for body in ({}, {"label": 5}, {"label": ["x"]}):
+        assert rename(mine["access_token"], **body).status_code == 400
+    assert rename(stranger["access_token"], label="Hall").status_code == 404
+    assert rename(mine["access_token"], label=None).status_code == 204
+    sessions = get(app, "/auth/sessions", mine["access_token"]).get_json()["sessions"]
+    assert sessions[0]["label"] is None
+
+
 @pytest.mark.parametrize("sid", ["0" * 32, "x", "%00", "' OR 1=1"])
 def test_other_people_s_sessions_are_not_found(shop, sid):
     app = shop()
@@ -577,7 +597,8 @@ def test_signals_tell_what_happened_without_tokens(shop, clock):
         getattr(signals, name).connect(receiver, app)
         return receiver
 
-    receivers = [hear(name) for name in signals.__all__]
+    of_sessions = [name for name in signals.__all__ if "session" in name or "refresh" in name]
+    receivers = [hear(name) for name in of_sessions]
     first = login(app)
     refresh(app, first["refresh_token"])
     clock.tick(31)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,17 @@ def test_a_session_comes_back_as_it_was_kept(store):
     )
     store.create(session)
     assert store.get(session.sid) == session
+    assert store.get("0" * 32) is None
+
+
+def test_a_label_may_change(store):
+    session = new(label="phone", ip="203.0.113.7")
+    store.create(session)
+    assert store.rename(session.sid, "Joe's \N{GRINNING FACE}")
+    assert store.get(session.sid) == replace(session, label="Joe's \N{GRINNING FACE}")
+    assert store.rename(session.sid, None)
+    assert store.get(session.sid) == replace(session, label=None)
+    assert not store.rename("0" * 32, "x")
     assert store.get("0" * 32) is None
 
 

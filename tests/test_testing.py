@@ -422,25 +422,25 @@ def test_the_access_token_in_json_and_the_refresh_token_in_a_cookie():
         client.refresh(url="/again")
 
 
-@pytest.mark.xfail(reason="until /auth sets cookies and Sec-Fetch-Site is proof against CSRF")
 def test_cookies_from_our_own_endpoints():
     app = with_sessions(JWT_TOKEN_LOCATION=["cookies"])
     client = JWTClient(app)
     with freeze(app) as clock:
-        client.login("joe", "pass")
-        assert client.post("/me").status_code == 200
-        assert client.post("/me", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-        clock.tick(3600)
-        assert status(client) == 401
-        client.refresh()
-        assert client.post("/me").status_code == 200
-        client.logout()
-        assert status(client) == 401
-        client.login_as(1)
-        assert client.post("/me").status_code == 200
-        client.refresh()
-        client.logout()
-        assert status(client) == 401
+        assert client.login("joe", "pass").status_code == 204
+        for again in (False, True):
+            if again:
+                client.login_as(1)
+            assert client.post("/me").status_code == 200
+            other_site = {"Sec-Fetch-Site": "cross-site"}
+            assert client.post("/me", headers=other_site).status_code == 403
+            before = claims_of(client)
+            clock.tick(1)
+            client.refresh()
+            assert claims_of(client)["jti"] != before["jti"]
+            clock.tick(3600)
+            assert claims_of(client)["sid"] == before["sid"], "renewed by the guard"
+            client.logout()
+            assert status(client) == 401
 
 
 # In Flask-JWT-Extended's spelling
@@ -595,6 +595,24 @@ def test_idle_and_absolute_limits_and_the_grace_follow_the_clock():
         clock.tick(3600)
         with pytest.raises(AssertionError, match="token_expired"):
             client.refresh()
+
+
+def test_login_limits_follow_the_clock_and_end_with_it():
+    app = build(JWT_LOGIN_LIMITS="2/minute")
+    client = JWTClient(app)
+
+    def fail():
+        answer = client.post("/auth", json={"username": "joe", "password": "wrong"})
+        return answer.status_code
+
+    assert [fail() for _ in range(3)] == [401, 401, 429]
+    with freeze(app) as clock:
+        assert fail() == 429, "they are not forgotten"
+        clock.tick(60)
+        client.login("joe", "pass")
+        clock.tick(timedelta(days=1))
+        assert [fail() for _ in range(3)] == [401, 401, 429]
+    client.login("joe", "pass")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from ._options import CONFIG_DEFAULTS, GUARD_OPTIONS, OPTIONS
 from ._revocations import Revocations
 from ._sessions import REFRESH_CLAIMS, SessionManager
 from ._settings import Settings, read_settings
+from ._throttle import LoginThrottle
 from ._tokens import TokenCodec
 from .errors import ConfigError, JWTError, TokenInvalid
 
@@ -99,6 +100,8 @@ class AppState:
         self._codecs: dict[Any, tuple[TokenCodec, Any]] = {}
         self._refresh_codec: TokenCodec | None = None
         self.sessions: SessionManager | None = None
+        self.throttle: tuple[str, LoginThrottle] | None = None
+        """The limits it was made for, and what counts failed logins."""
         self.check_session: Callable[[Any, float], None] | None = None
         self.prefixes: tuple[str, ...] = ()
         self.identity_claim: str | None = None
@@ -187,6 +190,8 @@ class AppState:
 
         What was learned by the old ones, of keys and revocations, is learned anew.
         """
+        if clock() < self.clock():
+            self.throttle = None  # it would make wait until a moment that is far off now
         self.clock, self.monotonic = clock, monotonic
         self._codec = self._key_file = None
 
@@ -211,9 +216,14 @@ class AppState:
 
     def warn_once(self, sentence: str) -> None:
         """Warn of something the developer should mend, once for this application."""
-        if sentence not in self._warned:
-            self._warned.add(sentence)
+        if self.is_news(sentence):
             warnings.warn(sentence, UserWarning, stacklevel=4)
+
+    def is_news(self, sentence: str) -> bool:
+        """Whether this application has not been told that yet; from now on it has."""
+        is_news = sentence not in self._warned
+        self._warned.add(sentence)
+        return is_news
 
     def _read_settings(self) -> Settings:
         config = self.app.config

@@ -23,10 +23,21 @@ class WatchedStore:
     operation may be repeated, a rotation because of the grace.
 
     :param monotonic: seconds that only grow
+    :param name: what the log calls it
+    :param meanwhile: what the log says of the time in which it does not answer
     """
 
-    def __init__(self, store: SessionStore, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        monotonic: Callable[[], float],
+        *,
+        name: str = "session store",
+        meanwhile: str = "",
+    ) -> None:
         self.store = store
+        self._name = name
+        self._meanwhile = meanwhile
         self._monotonic = monotonic
         self._failed_at: float | None = None
         self._is_known = False
@@ -70,14 +81,17 @@ class WatchedStore:
         if is_news:
             cause = error.__cause__
             reason = str(cause).partition("\n")[0] if cause else error.description
-            logger.error("The session store does not answer: %s: %s", type(cause).__name__, reason)
+            logger.error(
+                "The %s does not answer%s: %s: %s",
+                self._name, self._meanwhile, type(cause).__name__, reason,
+            )  # fmt: skip
 
     def _recover(self) -> None:
         with self._lock:
             is_news = self._failed_at is not None
             self._failed_at = None
         if is_news:
-            logger.warning("The session store answers again")
+            logger.warning("The %s answers again", self._name)
 
     def _advise(self) -> None:
         try:

@@ -26,7 +26,9 @@ current_request = cast("LocalProxy[Any]", request)._get_current_object
 class RequestState:
     """What is known of the current request's token."""
 
-    __slots__ = ("claims", "identity", "issued", "location", "request", "session", "verified")
+    __slots__ = (
+        "claims", "identity", "in_cookies", "issued", "location", "request", "session", "verified",
+    )  # fmt: skip
 
     def __init__(self, request: Any) -> None:
         self.request = request
@@ -38,6 +40,8 @@ class RequestState:
         self.session: Session | None = None
         """Of a refresh token that belongs to one."""
         self.issued: Tokens | None = None
+        self.in_cookies = False
+        """Whether what was issued goes into cookies rather than into the answer's body."""
 
     def forget(self) -> None:
         """Know nothing of a token that was refused."""
@@ -81,12 +85,18 @@ def request_state() -> RequestState | None:
         return None
 
 
-def remember_issued(tokens: Tokens) -> None:
+def remember_issued(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
     """Keep what this request's login or refresh gave, for its response handler."""
     state = request_state()
     if state is None:
         state = current_context().g._flask_jwt = RequestState(current_request())
-    state.issued = tokens
+    state.issued, state.in_cookies = tokens, in_cookies
+
+
+def issued_in_cookies() -> bool:
+    """Whether what was issued in this request goes into cookies."""
+    state = request_state()
+    return state is not None and state.in_cookies
 
 
 def issued_tokens() -> Tokens | None:
@@ -156,6 +166,11 @@ def checked_config(name: str) -> Any:
 def _current_identity() -> Any:
     state = request_state()
     return None if state is None else state.identity
+
+
+def in_templates() -> dict[str, Any]:
+    """What every template knows: the user themself rather than a proxy, for ``is none``."""
+    return {"current_identity": _current_identity()}
 
 
 current_identity: Any = LocalProxy(_current_identity)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
+from markupsafe import Markup
 
 from ._app_state import AppState
-from ._context import app_state
+from ._context import app_state, request_state
 from ._csrf import check, csrf_value
-from .errors import ConfigError
+from .errors import ConfigError, TokenMalformed
 
 
 def set_access_cookies(
@@ -72,6 +73,31 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     :raises CsrfFailed: if so
     """
     check(value, encoded_token, app_state().codec().read(encoded_token)[1])
+
+
+def jwt_csrf_token() -> str:
+    """What a form of the current page has to send; empty where there is no access cookie."""
+    state, current = app_state(), request_state()
+    token = request.cookies.get(state.settings.access_cookie_name, "")
+    claims = current.claims if current is not None and current.location == "cookies" else {}
+    try:
+        return csrf_value(token, claims or state.codec().read(token)[1])
+    except TokenMalformed:
+        return ""
+
+
+def jwt_csrf_field() -> Markup:
+    """The hidden field of a form: ``{{ jwt_csrf_field() }}`` in a template."""
+    name = app_state().settings.access_csrf_field_name
+    field = Markup('<input type="hidden" name="{}" value="{}">')
+    return field.format(name, jwt_csrf_token())
+
+
+def set_cookies(response: Response, access_token: str, refresh_token: str | None) -> None:
+    """Put what was issued into *response*."""
+    set_access_cookies(response, access_token)
+    if refresh_token is not None:
+        set_refresh_cookies(response, refresh_token)
 
 
 _A_YEAR = 31_540_000

@@ -9,12 +9,14 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from flask import Flask
+from flask import Flask, Response
 
 from ._app_state import AppState
 from ._binding import bind_sessions
 from ._claims import identity_of
-from ._context import app_state, sessions_of
+from ._context import app_state, in_templates, sessions_of
+from ._cookies import jwt_csrf_field
+from ._default_guard import exempt, guard_by_default
 from ._guard import _default_jwt_decode_handler
 from ._issue import (
     _default_jwt_encode_handler,
@@ -23,7 +25,8 @@ from ._issue import (
 )
 from ._keyring import NO_KEY
 from ._locations import _default_request_handler
-from ._responses import _default_jwt_error_handler, handle_jwt_error
+from ._login import asks_for_cookies, authenticate, log_in, prepare_limits
+from ._responses import _default_jwt_error_handler, answering, handle_jwt_error
 from ._sessions import SessionManager
 from ._settings import Spelling, unknown_keys
 from ._views import (
@@ -106,6 +109,7 @@ class JWT:
             raise ConfigError("This application has a JWT already; call init_app once for each.")
         state = AppState(app, self, self._clock)
         _warn_of_mistakes(app)
+        prepare_limits(state)
         bind_sessions(state, self._store)
         if state.settings.has_key:
             state.codec()  # a key that can't be used is found now, not at a request
@@ -113,7 +117,11 @@ class JWT:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions["jwt"] = state
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
+        app.jinja_env.globals.setdefault("jwt_csrf_field", jwt_csrf_field)
+        app.context_processor(in_templates)
         _add_rules(state)
+        if state.settings.required_by_default:
+            app.before_request(guard_by_default)
 
     @property
     def sessions(self) -> SessionManager:
@@ -122,6 +130,37 @@ class JWT:
         :raises ConfigError: if it has no store to keep them in
         """
         return sessions_of(app_state())
+
+    def authenticate(self, username: Any, password: Any) -> Any:
+        """The user with this name and password, as the login endpoint finds them, for a login view
+        of your own: failures count against ``JWT_LOGIN_LIMITS``, and the signals are sent.
+
+        :raises CredentialsInvalid: if there is none, with a :class:`JWTError`'s ready answer
+        :raises LoginLimited: (429) if too many logins have failed to try one more
+        """
+        state = app_state()
+        with answering(state):
+            return authenticate(state, username, password)
+
+    def log_in(self, identity: Any, *, label: str | None = None) -> Response:
+        """The answer of the login endpoint for a user who has just proved who they are: after
+        :meth:`authenticate`, or a sign-up. It begins a session, where there is a store.
+
+        :param label: the device's name
+        :raises StoreUnavailable: if the session can't be kept
+        """
+        state = app_state()
+        with answering(state):
+            in_cookies = asks_for_cookies(state.settings)
+            return log_in(state, identity, label, in_cookies=in_cookies)
+
+    def exempt(self, view: Handler) -> Handler:
+        """Let everybody have *view* where ``JWT_REQUIRED_BY_DEFAULT`` guards all others.
+
+        Put it on a function, a view class or a method of one; the order of decorators is of no
+        consequence. A guard that the view has of its own goes on to guard it.
+        """
+        return exempt(view)
 
     def authentication_handler(self, callback: Handler) -> Handler:
         """Set ``(username, password)`` -> the user, or something false to refuse the login."""
@@ -241,7 +280,7 @@ def _add_rules(state: AppState) -> None:
         app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
     if rule := settings.below_auth(settings.sessions_url_rule):
         app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
-        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE"])
+        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE", "PATCH"])
 
 
 def _warn_of_mistakes(app: Flask) -> None:

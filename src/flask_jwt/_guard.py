@@ -16,6 +16,7 @@ from . import _csrf as csrf
 from ._app_state import AppState
 from ._context import RequestState, app_state, current_context, current_request
 from ._locations import _default_request_handler, token_in, token_in_header
+from ._renewal import forget_cookies, has_refresh_cookie, renewed
 from ._responses import answering, refused
 from ._tokens import VerifiedToken
 from .errors import (
@@ -114,9 +115,18 @@ def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
                 return app_state().app.ensure_sync(view)(*args, **kwargs)
             return view(*args, **kwargs)
 
+        setattr(guarded, _GUARDED, True)
         return cast(View, guarded)
 
     return decorate
+
+
+def is_guarded(view: Any) -> bool:
+    """Whether *view* has a guard of its own."""
+    return getattr(view, _GUARDED, False) is True
+
+
+_GUARDED = "_jwt_is_guarded"
 
 
 def verify_jwt_in_request(
@@ -163,7 +173,12 @@ def _admit(ask: _Ask, is_usual: bool) -> None:
     except JWTError as error:
         if isinstance(error, AuthError) and current.verified is not None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
+        is_over = current.location == "cookies" and isinstance(error, (TokenInvalid, UserGone))
         current.forget()
+        if is_over and state.sessions is not None and not ask.refresh:
+            forget_cookies()
+            if ask.optional:
+                return
         raise refused(state, error, ask.realm) from error.__cause__
 
 
@@ -224,9 +239,10 @@ def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToke
     stand in the way of a token that a client has chosen to send.
     """
     settings = state.settings
+    locations = ask.locations or settings.locations
     absences: list[AuthError] = []
     failure: JWTError | None = None
-    for location in ask.locations or settings.locations:
+    for location in locations:
         try:
             token = token_in(location, current.request, settings, refresh=ask.refresh)
             current.location = location
@@ -239,7 +255,12 @@ def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToke
             if location != "cookies":
                 raise
             failure = failure or error
-    current.location = None
+    current.location = None if failure is None else "cookies"
+    is_over = failure is None or isinstance(failure, TokenInvalid)
+    may_renew = "cookies" in locations and ask.type == "access"
+    if is_over and may_renew and has_refresh_cookie(state, current.request):
+        current.location = "cookies"
+        return state.codec().verify(renewed(state, current.request).access_token, state.clock())
     if failure is not None:
         raise failure
     if len(absences) == 1:

@@ -305,7 +305,7 @@ _COOKIE_OPTIONS: dict[str, Option] = {
     "JWT_COOKIE_CSRF_PROTECT": Option("csrf_protect", True, _flag),
     "JWT_CSRF_METHODS": Option("csrf_methods", ["POST", "PUT", "PATCH", "DELETE"], _methods),
     "JWT_CSRF_IN_COOKIES": Option("csrf_in_cookies", True, _flag),
-    "JWT_CSRF_CHECK_FORM": Option("csrf_check_form", False, _flag),
+    "JWT_CSRF_CHECK_FORM": Option("csrf_check_form", True, _flag),
     "JWT_ACCESS_CSRF_COOKIE_NAME": Option("access_csrf_cookie_name", "csrf_access_token", _prefix),
     "JWT_REFRESH_CSRF_COOKIE_NAME": Option(
         "refresh_csrf_cookie_name", "csrf_refresh_token", _prefix
@@ -329,6 +329,9 @@ OPTIONS: dict[str, Option] = {
             ("JWT_AUTH_URL_OPTIONS", Option("auth_url_options", {}, _options)),
             _native("JWT_AUTH_USERNAME_KEY", "username_key", _text),
             _native("JWT_AUTH_PASSWORD_KEY", "password_key", _text),
+            ("JWT_LOGIN_LIMITS", Option("login_limits", "10/minute; 100/hour", _text_or_none)),
+            ("JWT_LOGIN_VIEW", Option("login_view", None, _text_or_none)),
+            ("JWT_REQUIRED_BY_DEFAULT", Option("required_by_default", False, _flag)),
             ("JWT_JWKS_URL_RULE", Option("jwks_url_rule", "/.well-known/jwks.json", _rule)),
             _native("JWT_EXPIRATION_DELTA", "expiration_delta", _seconds),
             _native("JWT_NOT_BEFORE_DELTA", "not_before", _seconds),

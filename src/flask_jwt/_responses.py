@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ._app_state import AppState
 from ._context import app_state
+from ._pages import to_login
 from .errors import JWTError, ReauthenticationRequired, json_response
 
 logger = logging.getLogger("flask_jwt")
@@ -47,6 +48,8 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
+    if (page := to_login(state, error)) is not None:
+        return page
     response = state.app.make_response(state.call("jwt_error_callback", error))
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))

@@ -159,9 +159,9 @@ class SessionManager:
             rotated_at=now,
             expires_at=now + int(policy.lifetime),
             idle_expires_at=None if policy.idle is None else moment + policy.idle,
-            user_agent=_shown(user_agent, 255),
-            ip=_shown(ip, 45),
-            label=_shown(label, 255),
+            user_agent=shown(user_agent, 255),
+            ip=shown(ip, 45),
+            label=shown(label, 255),
         )
         self.store.create(session)
         if policy.maximum is not None:
@@ -222,6 +222,13 @@ class SessionManager:
         return sum(
             self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
         )
+
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label, by which its user knows the device; None for none.
+
+        :returns: False if it is unknown
+        """
+        return _SID.fullmatch(sid) is not None and self.store.rename(sid, shown(label, 255))
 
     def list(self, subject: Any) -> list[Session]:
         """A user's active sessions, oldest first.
@@ -352,8 +359,8 @@ def _subject(payload: Mapping[str, Any], identity: Any) -> str:
     return subject_of(identity_of(identity))
 
 
-def _shown(text: str | None, size: int) -> str | None:
-    """A client's text, fit to be stored and shown."""
+def shown(text: str | None, size: int) -> str | None:
+    """A client's text, fit to be stored and shown: printable, and *size* characters at most."""
     if text is None:
         return None
     return "".join(character for character in text if character.isprintable())[:size] or None

@@ -101,6 +101,9 @@ class Settings:
     auth_url_rule: str | None
     auth_endpoint: str
     auth_url_options: dict[str, Any]
+    login_limits: str | None
+    login_view: str | None
+    required_by_default: bool
     jwks_url_rule: str | None
     username_key: str
     password_key: str

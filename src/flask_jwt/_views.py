@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -10,18 +11,25 @@ from ._app_state import AppState
 from ._context import (
     app_state,
     get_jwt,
+    issued_in_cookies,
     issued_tokens,
     remember_issued,
     sessions_of,
 )
+from ._cookies import unset_jwt_cookies
+from ._csrf import is_foreign
+from ._default_guard import exempt
 from ._encoding import parse_json
 from ._guard import verify_jwt_in_request
-from ._issue import issuing
 from ._keyring import PUBLISHED_FOR
+from ._login import answer, asks_for_cookies, authenticate, log_in
+from ._pages import as_own, asked_target, login_page, to_page, wants_page
+from ._renewal import has_refresh_cookie, renewed
 from ._responses import answering
+from ._settings import Settings
 from ._tokens import Token, as_token
 from .errors import (
-    CredentialsInvalid,
+    CsrfFailed,
     LoginMalformed,
     SessionUnknown,
     TokenMalformed,
@@ -34,49 +42,39 @@ MAX_LOGIN_BODY = 64 * 1024
 """Bytes of a login request; user name and password need far less."""
 
 
+@exempt
 def auth_view() -> Response:
     """Log in: the view behind ``JWT_AUTH_URL_RULE``."""
     state = app_state()
     with answering(state):
-        response = state.app.make_response(state.call("auth_request_callback"))
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
+        return as_own(state.app.make_response(state.call("auth_request_callback")))
 
 
 def _default_auth_request_handler() -> Any:
-    """Check user name and password from a JSON body and answer with an access token."""
+    """Check user name and password, from a JSON body or a page's form, and answer with tokens."""
     state = app_state()
     settings = state.settings
-    body = _json_body()
-    username, password = body.get(settings.username_key), body.get(settings.password_key)
-    if not _is_credential(username) or not _is_credential(password):
-        raise CredentialsInvalid
-    identity = state.call("authentication_callback", username, password)
-    if not identity:
-        raise CredentialsInvalid
-    if state.sessions is None:
-        with issuing(state.clock()):
-            access_token = as_token(state.call("jwt_encode_callback", identity))
-    else:
-        label = body.get("label")
-        tokens = state.sessions.start(
-            identity,
-            label=label if isinstance(label, str) else None,
-            user_agent=request.headers.get("User-Agent"),
-            ip=request.remote_addr,
-        )
-        access_token = as_token(tokens.access_token)
-        remember_issued(tokens)
-    return state.call("auth_response_callback", access_token, identity)
+    body = _body(settings)
+    in_cookies = asks_for_cookies(settings)
+    # A form needs no leave of ours to be sent from elsewhere; JSON does (CORS).
+    if in_cookies and settings.csrf_protect and not request.is_json and is_foreign(request):
+        raise CsrfFailed("Another site sent this login; send it from a page of this one")
+    identity = authenticate(state, body.get(settings.username_key), body.get(settings.password_key))
+    label = body.get("label")
+    label = label if isinstance(label, str) else None
+    return log_in(state, identity, label, in_cookies=in_cookies)
 
 
-def _json_body() -> dict[str, Any]:
-    if not request.is_json:
+def _body(settings: Settings) -> Mapping[str, Any]:
+    is_form = request.mimetype in _FORMS and "cookies" in settings.locations
+    if not is_form and not request.is_json:
         raise LoginMalformed("Send a JSON object, with Content-Type: application/json")
     if request.content_length is None:
         raise LoginMalformed("Send the JSON object with a Content-Length")
     if request.content_length > MAX_LOGIN_BODY:
         raise LoginMalformed(f"The JSON object is longer than {MAX_LOGIN_BODY} bytes")
+    if is_form:
+        return request.form
     try:
         body = parse_json(request.get_data())
     except ValueError:
@@ -86,13 +84,15 @@ def _json_body() -> dict[str, Any]:
     return body
 
 
-def _is_credential(value: Any) -> bool:
-    # No account has a NUL in its name, but databases and bcrypt answer one with an exception.
-    return isinstance(value, str) and value != "" and "\0" not in value
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  # noqa: ARG001
-    """The JSON answer to a good login, or to a refresh (RFC 6749 section 5.1)."""
+    """The answer to a good login, or to a refresh: JSON (RFC 6749 section 5.1); or where the tokens
+    go into cookies, 204 or a redirect to a local ``next``."""
+    if issued_in_cookies():
+        target = asked_target()
+        return to_page(target) if target is not None or wants_page() else ("", 204)
     tokens = issued_tokens()
     if tokens is None:
         return jsonify({"access_token": access_token.decode("utf-8")})
@@ -113,37 +113,42 @@ def _expires_in(token: str) -> int:
         return int(state.settings.expiration)
 
 
+@exempt
 def refresh_view() -> Response:
-    """Exchange a refresh token, from the header or a JSON body, for new tokens."""
+    """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
     with answering(state):
-        tokens = sessions_of(state).refresh(_refresh_token(state))
-        remember_issued(tokens)
-        access_token = as_token(tokens.access_token)
-        answer = state.app.make_response(
-            state.call("auth_response_callback", access_token, tokens.identity)
-        )
-    answer.headers.setdefault("Cache-Control", "no-store")
-    return answer
+        token = _refresh_token(state)
+        tokens = sessions_of(state).refresh(token) if token else renewed(state, request)
+        remember_issued(tokens, in_cookies=token is None)
+        return answer(state, as_token(tokens.access_token), tokens.identity)
 
 
-def _refresh_token(state: AppState) -> str:
+def _refresh_token(state: AppState) -> str | None:
+    """The one in the body or the header; None where there is only the cookie."""
     # A body that names the token wins: clients put the access token into each request's header.
-    token = _json_body().get("refresh_token") if request.content_length else None
+    body = _body(state.settings) if request.content_length else {}
+    token = body.get("refresh_token")
+    settings = state.settings
+    is_chosen = token is not None or settings.header_name in request.headers
+    if not is_chosen and "cookies" in settings.locations and has_refresh_cookie(state, request):
+        return None
     if token is None:
         token = state.call("request_callback")
     if token is None:
         raise TokenMissing("Request does not contain a refresh token")
-    if not isinstance(token, str):
+    if not isinstance(token, str) or not token:
         raise TokenMalformed("A refresh token is a text")
     return token
 
 
+@exempt
 def logout_view() -> Response:
     """End the caller's session, their others, or all."""
     state = app_state()
+    settings = state.settings
     with answering(state):
-        scope = _json_body().get("scope", "local") if request.content_length else "local"
+        scope = _body(settings).get("scope", "local") if request.content_length else "local"
         if scope not in ("local", "others", "global"):
             raise LoginMalformed('scope is "local", "others" or "global"')
         sessions = sessions_of(state)
@@ -153,9 +158,16 @@ def logout_view() -> Response:
         else:
             keep = session.sid if scope == "others" else None
             ended = sessions.revoke_all(session.subject, keep=keep)
-    return jsonify(revoked=ended)
+        response: Any = jsonify(revoked=ended)
+        if wants_page():
+            page = login_page(state) if settings.login_view and scope != "others" else None
+            response = to_page(asked_target() or page)
+        if "cookies" in settings.locations and scope != "others":
+            unset_jwt_cookies(response)
+    return as_own(response)
 
 
+@exempt
 def sessions_view() -> Response:
     """The caller's devices."""
     state = app_state()
@@ -177,8 +189,9 @@ def sessions_view() -> Response:
     return jsonify(sessions=devices)
 
 
+@exempt
 def session_view(sid: str) -> Response:
-    """End one of the caller's sessions."""
+    """End one of the caller's sessions, or give it another label."""
     state = app_state()
     with answering(state):
         own = _own_session(state)
@@ -186,7 +199,14 @@ def session_view(sid: str) -> Response:
         session = sessions.get(sid)
         if session is None or session.subject != own.subject or session.revoked_at is not None:
             raise SessionUnknown
-        sessions.revoke(sid)
+        if request.method == "DELETE":
+            sessions.revoke(sid)
+        else:
+            body = _body(state.settings)
+            label = body.get("label")
+            if "label" not in body or not (label is None or isinstance(label, str)):
+                raise LoginMalformed('Send {"label": …} with a text, or null for none')
+            sessions.rename(sid, label)
     return Response(status=204)
 
 
@@ -205,6 +225,7 @@ def _own_session(state: AppState) -> Session:
     return session
 
 
+@exempt
 def jwks_view() -> Response:
     """The public keys, for others to verify our tokens with (RFC 7517 section 5)."""
     state = app_state()

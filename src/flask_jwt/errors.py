@@ -29,6 +29,7 @@
         ├── UserGone                  401  user_gone
         ├── LoginMalformed            400  login_malformed
         ├── CredentialsInvalid        401  invalid_credentials
+        ├── LoginLimited              429  too_many_attempts
         ├── SessionUnknown            404  session_unknown
         └── StoreUnavailable          503  store_unavailable
 
@@ -75,9 +76,8 @@ class _RenderedStatus:
 class JWTError(HTTPException):
     """A request refused, with its answer ready.
 
-    Being an :class:`~werkzeug.exceptions.HTTPException` that carries its own
-    response, it reaches the client unchanged through Flask and through each
-    REST extension's error handling.
+    Being an :class:`~werkzeug.exceptions.HTTPException` that carries its own response, it reaches
+    the client unchanged through Flask and through each REST extension's error handling.
 
     :param error: a short title, the ``error`` of the JSON body
     :param description: what to do about it, the ``description`` of the body
@@ -119,14 +119,9 @@ class JWTError(HTTPException):
     @property
     def body(self) -> dict[str, Any]:
         """The JSON body as a dict."""
-        body = {
-            "status_code": self.status_code,
-            "error": self.error,
-            "description": self.description,
-        }
-        if self.error_code is not None:
-            body["code"] = self.error_code
-        return body
+        title, description = self.error, self.description
+        body = {"status_code": self.status_code, "error": title, "description": description}
+        return body if self.error_code is None else {**body, "code": self.error_code}
 
     @property
     def response(self) -> Response:
@@ -148,12 +143,8 @@ class JWTError(HTTPException):
 
 def json_response(error: JWTError) -> Response:
     """*error* as a JSON response; needs no application."""
-    return Response(
-        json.dumps(error.body) + "\n",
-        error.status_code,
-        error.headers,
-        mimetype="application/json",
-    )
+    text = json.dumps(error.body) + "\n"
+    return Response(text, error.status_code, error.headers, mimetype="application/json")
 
 
 JWTError.unbound_renderer = staticmethod(json_response)
@@ -362,6 +353,19 @@ class CredentialsInvalid(AuthError):
     title = "Bad Request"
     error_code = "invalid_credentials"
     text = "Invalid credentials"
+
+
+class LoginLimited(AuthError):
+    """Too many logins failed; after :attr:`retry_after` seconds one may be tried again."""
+
+    title = "Too Many Requests"
+    status = 429
+    error_code = "too_many_attempts"
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        headers = {"Retry-After": str(retry_after)}
+        super().__init__(f"Too many failed logins; try again in {retry_after} s", headers=headers)
 
 
 class SessionUnknown(AuthError):

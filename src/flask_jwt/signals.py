@@ -8,6 +8,9 @@ from __future__ import annotations
 from blinker import Namespace
 
 __all__ = [
+    "authenticated",
+    "authentication_failed",
+    "login_limited",
     "refresh_token_reused",
     "session_refreshed",
     "session_revoked",
@@ -15,6 +18,17 @@ __all__ = [
 ]
 
 _signals = Namespace()
+
+authenticated = _signals.signal("authenticated")
+"""A login had the right password. *username*: as it was given, its printable characters; *ip*: the
+client's address, or None outside of a request."""
+
+authentication_failed = _signals.signal("authentication-failed")
+"""A login was refused by the authentication handler. *username*, *ip*: as above."""
+
+login_limited = _signals.signal("login-limited")
+"""A login was not tried, because too many had failed. *username*, *ip*: as above; *retry_after*:
+seconds to wait."""
 
 session_started = _signals.signal("session-started")
 """A login began a session. *session*: the :class:`~flask_jwt.stores.Session`."""

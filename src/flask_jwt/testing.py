@@ -151,9 +151,15 @@ class JWTClient(FlaskClient):
         state = _state_of(self.application)
         if url is None and sessions_of(state):
             url = state.settings.below_auth(state.settings.refresh_url_rule)
-        # Without a known one it is in a cookie; the access token must not stand before it.
-        headers = {state.settings.header_name: "", **self._refresh_headers()}
-        return self._keep(self.post(_url(url, "refresh"), headers=headers))
+        url = _url(url, "refresh")
+        # Where no refresh token is known it is in a cookie: the access token must not stand for it.
+        key = _environ_key(state.settings)
+        carried = {key: self.environ_base.pop(key)} if key in self.environ_base else {}
+        try:
+            answer = self.post(url, headers=self._refresh_headers())
+        finally:
+            self.environ_base.update(carried)
+        return self._keep(answer)
 
     def logout(self, *, url: str | None = None, **fields: Any) -> None:
         """Log out, at the application's endpoint where there are sessions, and be nobody.

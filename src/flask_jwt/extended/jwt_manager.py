@@ -46,6 +46,7 @@ class JWTManager(JWT):
             "JWT_AUTH_URL_RULE": None,
             "JWT_COOKIE_SAMESITE": None,
             "JWT_COOKIE_SECURE": False,
+            "JWT_CSRF_CHECK_FORM": False,
             "JWT_DECODE_LEEWAY": 0,
             "JWT_HEADER_TYPE": "Bearer",
             "JWT_IDENTITY_CLAIM": "sub",

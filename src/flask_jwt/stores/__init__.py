@@ -78,6 +78,10 @@ class SessionStore(Protocol):
         """End a session for good; True if nobody had before."""
         ...
 
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label; False if it is unknown."""
+        ...
+
     def list_active(self, subject: str, now: float) -> list[Session]:
         """The subject's active sessions, oldest first."""
         ...

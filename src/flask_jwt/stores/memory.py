@@ -53,6 +53,14 @@ class MemoryStore:
             self._sessions[sid] = replace(session, revoked_at=now)
             return now < session.ends_at()
 
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label."""
+        with self._lock:
+            session = self._sessions.get(sid)
+            if session is not None:
+                self._sessions[sid] = replace(session, label=label)
+        return session is not None
+
     def list_active(self, subject: str, now: float) -> list[Session]:
         """The subject's active sessions, oldest first."""
         with self._lock:

@@ -50,6 +50,13 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
 """
 
+_RENAME = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if ARGV[1] == '' then redis.call('HDEL', KEYS[1], 'label')
+else redis.call('HSET', KEYS[1], 'label', ARGV[1]) end
+return 1
+"""
+
 _MOMENTS = ("created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at")
 
 
@@ -106,6 +113,11 @@ class RedisStore:
             self.client.zadd(_FEED, {sid: now}, nx=True)
             self.client.zremrangebyscore(_FEED, "-inf", now - _FEED_KEPT)
         return is_first
+
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label."""
+        with _reporting():
+            return bool(self.client.eval(_RENAME, 1, _key(sid), label or ""))
 
     def list_active(self, subject: str, now: float) -> list[Session]:
         """The subject's active sessions, oldest first."""

@@ -69,6 +69,11 @@ _REVOKE = (
     .where(_row.sid == sa.bindparam("sid_"), _row.revoked_at.is_(None))
     .values(revoked_at=_now)
 )
+_RENAME = (
+    sa.update(sessions_table)
+    .where(_row.sid == sa.bindparam("sid_"))
+    .values(label=sa.bindparam("label_"))
+)
 _LIST = (
     sa.select(sessions_table)
     .where(_row.subject == sa.bindparam("subject_"), _is_active)
@@ -156,6 +161,10 @@ class SqlStore:
     def revoke(self, sid: str, now: float) -> bool:
         """End a session for good."""
         return self._execute(_REVOKE, {"sid_": sid, "now": now}) == 1
+
+    def rename(self, sid: str, label: str | None) -> bool:
+        """Give a session another label."""
+        return self._execute(_RENAME, {"sid_": sid, "label_": label}) == 1
 
     def list_active(self, subject: str, now: float) -> list[Session]:
         """The subject's active sessions, oldest first."""

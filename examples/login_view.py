@@ -1,0 +1,64 @@
+from flask import Flask, render_template_string, request
+from flask_jwt import JWT, JWTError, check_password, current_identity, hash_password, jwt_required
+
+app = Flask(__name__)
+app.config.update(
+    SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_AUTH_URL_RULE=None,  # the views below do what /auth would
+    JWT_LOGIN_VIEW="/sign-in",
+    JWT_TOKEN_LOCATION=["cookies"],
+)
+users = {}
+
+
+def authenticate(username, password):
+    user = users.get(username)
+    correct, _ = check_password(user["password"] if user else None, password)
+    return user if correct else None
+
+
+def identity(payload):
+    return next((u for u in users.values() if u["id"] == payload["identity"]), None)
+
+
+jwt = JWT(app, authenticate, identity)
+
+FORM = """
+{% if problem %}<p role="alert">{{ problem }}</p>{% endif %}
+<form method="post">
+  <label>Name <input name="name" value="{{ name }}" autocomplete="username"></label>
+  <label>Password <input name="password" type="password"></label>
+  <button>Go on</button>
+</form>
+"""
+
+
+@app.get("/sign-in")
+@app.get("/sign-up")
+def form(problem=None, name=""):
+    return render_template_string(FORM, problem=problem, name=name)
+
+
+@app.post("/sign-in")
+def sign_in():
+    name = request.form.get("name", "")
+    try:
+        user = jwt.authenticate(name, request.form.get("password"))
+    except JWTError as error:  # a wrong password, or too many of them
+        return form(error.description, name), error.status_code
+    return jwt.log_in(user)  # the cookies, and off to ?next=
+
+
+@app.post("/sign-up")
+def sign_up():
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    if not name or name in users or len(password) < 8:
+        return form("Choose another name, or a longer password.", name), 400
+    users[name] = {"id": len(users) + 1, "name": name, "password": hash_password(password)}
+    return jwt.log_in(users[name])
+
+
+@app.get("/")
+@jwt_required()
+def home():
+    return {"name": current_identity["name"]}

@@ -1,0 +1,52 @@
+from flask import Flask, render_template_string, request
+from flask_jwt import JWT, jwt_required
+
+app = Flask(__name__)
+app.config.update(
+    SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_STORAGE_URI="sqlite:///sessions.db",
+    JWT_TOKEN_LOCATION=["cookies"],
+    JWT_LOGIN_VIEW="sign_in",
+)
+users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
+
+
+def authenticate(username, password):
+    user = users.get(username)
+    return user if user and user["password"] == password else None
+
+
+def identity(payload):
+    return next((u for u in users.values() if u["id"] == payload["identity"]), None)
+
+
+JWT(app, authenticate, identity)
+
+SIGN_IN = """
+{% if request.args.error %}<p role="alert">That name and password don't go together.</p>{% endif %}
+<form method="post" action="{{ url_for('jwt') }}">
+  <input type="hidden" name="next" value="{{ request.args.next }}">
+  <label>Name <input name="username" autocomplete="username"></label>
+  <label>Password <input name="password" type="password" autocomplete="current-password"></label>
+  <button>Sign in</button>
+</form>
+"""
+
+HOME = """
+<p>Hello, {{ current_identity.name }}.</p>
+<form method="post" action="{{ url_for('jwt_logout') }}">
+  {{ jwt_csrf_field() }}
+  <button>Sign out</button>
+</form>
+"""
+
+
+@app.get("/sign-in")
+def sign_in():
+    return render_template_string(SIGN_IN, request=request)
+
+
+@app.get("/")
+@jwt_required()
+def home():
+    return render_template_string(HOME)

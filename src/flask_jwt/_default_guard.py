@@ -1,0 +1,54 @@
+"""Deny by default: ``JWT_REQUIRED_BY_DEFAULT`` guards each view that says nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import request
+
+from ._app_state import AppState
+from ._context import app_state
+from ._guard import is_guarded, verify_jwt_in_request
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_EXEMPT = "_jwt_is_exempt"
+
+
+def exempt(view: View) -> View:
+    """Mark *view* as open to everybody."""
+    setattr(view, _EXEMPT, True)
+    return view
+
+
+def guard_by_default() -> None:
+    """Before each request: verify it, unless its view is exempt or guards itself.
+
+    What isn't there (404, 405) is told to everybody, and ``OPTIONS`` answers everybody.
+    """
+    if request.endpoint is None or request.method == "OPTIONS":
+        return
+    state = app_state()
+    view = state.app.view_functions.get(request.endpoint)
+    places = [view, *_class_places(view)]
+    if any(getattr(place, _EXEMPT, False) or is_guarded(place) for place in places):
+        return
+    if request.endpoint.rpartition(".")[2] == "static" or _is_login_page(state):
+        return
+    verify_jwt_in_request()
+
+
+def _class_places(view: Any) -> list[Any]:
+    """The class of a class-based view, and its method for this request."""
+    owner = getattr(view, "view_class", None)
+    if owner is None:
+        return []
+    method = request.method.lower()
+    handler = getattr(owner, method, None)
+    return [owner, getattr(owner, "get", None) if handler is None and method == "head" else handler]
+
+
+def _is_login_page(state: AppState) -> bool:
+    page = state.settings.login_view
+    return page is not None and page in (request.endpoint, request.path)

@@ -1,0 +1,151 @@
+"""Logging in: the one place where a password is judged, and what a good one is answered."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Response, has_request_context, request
+from werkzeug.exceptions import HTTPException
+
+from . import signals
+from ._app_state import AppState
+from ._context import issued_in_cookies, issued_tokens, remember_issued
+from ._cookies import set_cookies
+from ._issue import issuing
+from ._pages import as_own
+from ._sessions import shown
+from ._settings import Settings
+from ._throttle import LoginThrottle, is_private, limits_are_installed
+from ._tokens import Token, as_token
+from .errors import CredentialsInvalid, LoginLimited
+
+logger = logging.getLogger("flask_jwt")
+
+
+def authenticate(state: AppState, username: Any, password: Any) -> Any:
+    """The user with this name and password, by the authentication handler.
+
+    :raises CredentialsInvalid: if there is none
+    :raises LoginLimited: if too many logins have failed to try one more
+    """
+    if not _is_credential(username) or not _is_credential(password):
+        raise CredentialsInvalid
+    ip = _client_address(state)
+    facts: dict[str, Any] = {"username": shown(username, 255), "ip": ip}
+    throttle = _throttle(state)
+    attempt = None
+    try:
+        attempt = throttle and throttle.begin(username, ip)
+        identity = state.call("authentication_callback", username, password)
+    except LoginLimited as error:
+        facts["retry_after"] = error.retry_after
+        signals.login_limited.send(state.app, **facts)
+        raise
+    except HTTPException:  # the handler refuses in words of its own
+        signals.authentication_failed.send(state.app, **facts)
+        raise
+    except BaseException:
+        if throttle and attempt:
+            throttle.forgive(attempt)
+        raise
+    if not identity:
+        signals.authentication_failed.send(state.app, **facts)
+        raise CredentialsInvalid
+    if throttle and attempt:
+        throttle.succeed(attempt)
+    signals.authenticated.send(state.app, **facts)
+    return identity
+
+
+def log_in(
+    state: AppState, identity: Any, label: str | None = None, *, in_cookies: bool
+) -> Response:
+    """The answer to a login of *identity*, with its tokens."""
+    if state.sessions is None:
+        with issuing(state.clock()):
+            access_token = as_token(state.call("jwt_encode_callback", identity))
+        remember_issued(None, in_cookies=in_cookies)
+    else:
+        tokens = state.sessions.start(
+            identity,
+            label=label,
+            user_agent=request.headers.get("User-Agent"),
+            ip=request.remote_addr,
+        )
+        access_token = as_token(tokens.access_token)
+        remember_issued(tokens, in_cookies=in_cookies)
+    return answer(state, access_token, identity)
+
+
+def answer(state: AppState, access_token: Token, identity: Any) -> Response:
+    """What the response handler makes of tokens just issued, and their cookies."""
+    response = state.app.make_response(state.call("auth_response_callback", access_token, identity))
+    if issued_in_cookies():
+        tokens = issued_tokens()
+        set_cookies(response, access_token, tokens and tokens.refresh_token)
+    return as_own(response)
+
+
+def asks_for_cookies(settings: Settings) -> bool:
+    """Whether the current request's login is to be answered with cookies: where there is no other
+    place for tokens, or a page's form sent it."""
+    locations = settings.locations
+    return "cookies" in locations and not ("headers" in locations and request.is_json)
+
+
+def prepare_limits(state: AppState) -> None:
+    """Find out at the start whether logins can be limited.
+
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is set and can't be used
+    """
+    settings = state.settings
+    if settings.login_limits is None or settings.auth_url_rule is None:
+        return
+    if limits_are_installed() or "JWT_LOGIN_LIMITS" in settings.given:
+        _throttle(state)
+    else:
+        state.warn_once(
+            "Logins are not limited, so passwords can be guessed at leisure: pip install "
+            "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
+        )
+
+
+def _throttle(state: AppState) -> LoginThrottle | None:
+    settings = state.settings
+    if settings.login_limits is None:
+        return None
+    known = state.throttle
+    if known is None or known[0] != settings.login_limits:
+        if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
+            return None
+        throttle = LoginThrottle(
+            settings.login_limits,
+            settings.storage_uri,
+            settings.store_timeout,
+            lambda: state.clock(),  # noqa: PLW0108  tests put another clock there
+        )
+        known = state.throttle = settings.login_limits, throttle
+    return known[1]
+
+
+def _client_address(state: AppState) -> str | None:
+    if not has_request_context():
+        return None
+    address = request.remote_addr
+    # Behind a proxy that nobody has told Flask of, all users would share its address.
+    is_near = address is not None and is_private(address)
+    is_told = "werkzeug.proxy_fix.orig" in request.environ
+    if is_near and not is_told and "X-Forwarded-For" in request.headers:
+        sentence = (
+            f"Logins come from the proxy {address}, so its users share one limit of failed logins: "
+            "app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
+        )
+        if state.is_news(sentence):
+            logger.warning("%s", sentence)
+    return address
+
+
+def _is_credential(value: Any) -> bool:
+    # No account has a NUL in its name, but databases and bcrypt answer one with an exception.
+    return isinstance(value, str) and value != "" and "\0" not in value

@@ -1,0 +1,307 @@
+"""How often a login may fail, and what is told of logins."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask, abort
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from flask_jwt import JWT, ConfigError, JWTError, signals
+from tests.conftest import SECRET, Clock, User
+
+USERS = {name: User(number, name) for number, name in enumerate(["joe", "ann", "bob"], 1)}
+
+
+def build(clock, authenticate=None, **config):
+    app = Flask("limited")
+    app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI="memory://", **config)
+
+    def by_name(username, password):
+        user = USERS.get(username)
+        return user if user and user.password == password else None
+
+    app.jwt = JWT(app, authenticate or by_name, clock=clock)
+    return app
+
+
+@pytest.fixture
+def app(clock):
+    return build(clock)
+
+
+def attempt(app, username="joe", password="wrong", address="203.0.113.7", **headers):
+    return app.test_client().post(
+        "/auth",
+        json={"username": username, "password": password},
+        environ_base={"REMOTE_ADDR": address},
+        headers=headers,
+    )
+
+
+def statuses(app, count, **arguments):
+    return [attempt(app, **arguments).status_code for _ in range(count)]
+
+
+def wait_of(response):
+    assert response.status_code == 429
+    return int(response.headers["Retry-After"])
+
+
+def test_a_thousand_wrong_passwords(app, clock):
+    answers = [attempt(app) for _ in range(1000)]
+    assert [a.status_code for a in answers] == [401] * 10 + [429] * 990
+    refused = answers[-1]
+    assert refused.get_json() == {
+        "status_code": 429,
+        "error": "Too Many Requests",
+        "description": "Too many failed logins; try again in 60 s",
+        "code": "too_many_attempts",
+    }
+    assert attempt(app, password="pass").status_code == 429
+    assert attempt(app, "ann", "pass").status_code == 200, "another at the same address"
+    assert attempt(app, password="pass", address="198.51.100.1").status_code == 200, "elsewhere"
+    clock.tick(wait_of(refused) + 1)
+    assert attempt(app, password="pass").status_code == 200
+    assert statuses(app, 10) == [401] * 10, "a success forgets the failures"
+
+
+def test_the_wait_grows(app, clock):
+    waits = []
+    for _ in range(9):
+        while (answer := attempt(app)).status_code == 401:
+            pass
+        waits.append(wait_of(answer))
+        clock.tick(waits[-1] + 1)
+    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
+    assert attempt(app, password="pass").status_code == 200
+    assert statuses(app, 11) == [401] * 10 + [429]
+    assert wait_of(attempt(app)) == 60
+
+
+def test_the_wait_is_for_what_remains(app, clock):
+    statuses(app, 11)
+    clock.tick(20)
+    assert wait_of(attempt(app)) == 40
+
+
+def test_the_hour_counts_too(clock):
+    app = build(clock, JWT_LOGIN_LIMITS="10/minute; 15/hour")
+    clock.now -= clock.now % 3600
+    assert statuses(app, 9) == [401] * 9
+    clock.tick(61)
+    assert statuses(app, 7) == [401] * 6 + [429]
+    assert wait_of(attempt(app)) == 3600
+
+
+def test_many_accounts_at_one_address(app):
+    names = [f"user{number}" for number in range(12)]
+    assert [attempt(app, name).status_code for name in names] == [401] * 10 + [429] * 2
+    assert attempt(app, "joe", "pass").status_code == 429
+    assert attempt(app, "joe", "pass", address="203.0.113.8").status_code == 200
+
+
+def test_good_logins_are_not_counted(app):
+    assert statuses(app, 30, password="pass") == [200] * 30
+    for name in ("joe", "ann", "bob") * 10:
+        assert attempt(app, name, "pass").status_code == 200
+
+
+@pytest.mark.parametrize("spelling", ["JOE", " joe", "joe ", "\uff4a\uff4f\uff45"])
+def test_another_spelling_is_not_another_account(app, spelling):
+    statuses(app, 10)
+    assert attempt(app, spelling).status_code == 429
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("203.0.113.7", "::ffff:203.0.113.7", True),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("not an address", "not an address", True),
+    ],
+)
+def test_addresses(app, one, other, is_same):
+    statuses(app, 10, address=one)
+    assert (attempt(app, address=other).status_code == 429) is is_same
+
+
+def test_only_proxyfix_tells_of_other_addresses(clock, caplog):
+    app = build(clock)
+    for number in range(11):
+        answer = attempt(app, address="10.0.0.1", X_Forwarded_For=f"203.0.113.{number}")
+    assert answer.status_code == 429
+    told = [record.message for record in caplog.records if "ProxyFix" in record.message]
+    assert len(told) == 1, "once, not at each login"
+    app = build(clock)
+    app.wsgi_app = ProxyFix(app.wsgi_app)
+    headers = [{"X_Forwarded_For": f"203.0.113.{number}"} for number in range(11)]
+    assert {attempt(app, address="10.0.0.1", **h).status_code for h in headers} == {401}
+    assert len([r for r in caplog.records if "ProxyFix" in r.message]) == 1
+
+
+def test_a_handler_s_own_refusal_counts(clock):
+    def refuse(username, password):
+        abort(401) if username == "joe" else None
+        raise JWTError("Bad Request", "Your account is locked", 403)
+
+    app = build(clock, refuse)
+    assert statuses(app, 11) == [401] * 10 + [429]
+    assert statuses(app, 11, username="ann") == [403] * 10 + [429]
+
+
+def test_a_handler_that_crashes_does_not_count(clock):
+    def crash(username, password):
+        raise OSError("the database is down")
+
+    app = build(clock, crash)
+    assert statuses(app, 30) == [500] * 30
+    app.jwt.authentication_handler(lambda username, password: None)
+    assert statuses(app, 11) == [401] * 10 + [429]
+
+
+def test_many_at_once_do_not_slip_through(clock):
+    inside = []
+
+    def slow(username, password):
+        inside.append(username)
+        if len(inside) < 30:
+            attempt(app)  # while this one is being judged
+        return
+
+    app = build(clock, slow)
+    attempt(app)
+    assert len(inside) == 10
+
+
+def test_threads_at_once_do_not_slip_through(app):
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(50):
+            with ThreadPoolExecutor(16) as pool:
+                tries = [
+                    pool.submit(attempt, app, f"user{number}", address=f"192.0.2.{number}")
+                    for _ in range(16)
+                ]
+                codes = [future.result().status_code for future in tries]
+            assert sorted(codes) == [401] * 10 + [429] * 6
+    finally:
+        sys.setswitchinterval(switching)
+
+
+@pytest.mark.parametrize("limits", [None, "1/second"])
+def test_limits_are_live(app, limits):
+    app.config["JWT_LOGIN_LIMITS"] = limits
+    assert statuses(app, 20) == ([401] * 20 if limits is None else [401] + [429] * 19)
+
+
+def test_limits_that_cannot_be_read(clock):
+    with pytest.raises(ConfigError, match="10/minute; 100/hour"):
+        build(clock, JWT_LOGIN_LIMITS="often")
+
+
+def test_without_the_library(clock, monkeypatch):
+    monkeypatch.setattr("flask_jwt._throttle.find_spec", lambda name: None)
+    monkeypatch.setitem(__import__("sys").modules, "limits", None)
+    with pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
+        app = build(clock)
+    assert statuses(app, 20) == [401] * 20
+    with pytest.raises(ConfigError, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
+        build(clock, JWT_LOGIN_LIMITS="5/minute")
+
+
+def test_a_view_of_one_s_own(app):
+    @app.post("/sign-in")
+    def sign_in():
+        user = app.jwt.authenticate("joe", "wrong")
+        return app.jwt.log_in(user, label="phone")
+
+    client = app.test_client()
+    assert [client.post("/sign-in").status_code for _ in range(12)] == [401] * 10 + [429] * 2
+
+
+# Where it is counted
+
+
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+def shared_uri(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_processes_share_redis(shared_uri):
+    clock = Clock()
+    one, other = (build_shared(clock, shared_uri) for _ in range(2))
+    codes = [attempt(app, "shared").status_code for app in [one, other] * 6]
+    assert codes == [401] * 10 + [429] * 2
+    clock.tick(61)
+    assert attempt(other, "shared").status_code == 401
+
+
+def build_shared(clock, uri):
+    app = Flask("shared")
+    app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI=uri)
+    JWT(app, lambda username, password: None, clock=clock)
+    return app
+
+
+def test_a_redis_that_is_down_opens_nothing_and_locks_nobody_out(caplog):
+    from tests.servers import RedisServer
+
+    caplog.set_level(logging.WARNING, "flask_jwt")
+    server = RedisServer()
+    try:
+        app = build_shared(Clock(), server.start().url)
+        app.jwt = app.extensions["jwt"].handlers
+        app.jwt.authentication_handler(lambda username, password: USERS.get(password))
+        assert statuses(app, 3) == [401] * 3
+        server.kill()
+        answers = [attempt(app, address="203.0.113.99").status_code for _ in range(12)]
+        assert answers == [401] * 10 + [429] * 2, "it is counted in memory"
+        told = [r for r in caplog.records if "Redis of the login limits" in r.getMessage()]
+        assert len(told) == 1
+        assert "memory" in told[0].getMessage()
+        with app.test_request_context():
+            assert app.jwt.authenticate("joe", "joe") is USERS["joe"]
+    finally:
+        server.remove()
+
+
+# Signals
+
+
+@contextmanager
+def heard(app, *names):
+    events = []
+
+    def hear(name):
+        def receiver(sender, **facts):
+            assert sender is app
+            events.append((name, facts))
+
+        getattr(signals, name).connect(receiver, app)
+        return receiver
+
+    receivers = [hear(name) for name in names]
+    yield events
+    assert receivers
+
+
+def test_signals_of_logins(app):
+    names = ("authenticated", "authentication_failed", "login_limited")
+    ip = "203.0.113.7"
+    with heard(app, *names) as events:
+        attempt(app, password="pass")
+        statuses(app, 11, username="joe\n", password="se-cret")
+    assert events[0] == ("authenticated", {"username": "joe", "ip": ip})
+    assert events[1:11] == [("authentication_failed", {"username": "joe", "ip": ip})] * 10
+    limited = {"username": "joe", "ip": ip, "retry_after": 60}
+    assert events[11:] == [("login_limited", limited)]
+    assert "pass" not in str(events)
+    assert "se-cret" not in str(events)
