@@ -295,6 +295,15 @@ def test_refresh():
             client.refresh()
 
 
+def test_a_refused_refresh_leaves_the_client_as_it_was():
+    client = JWTClient(with_sessions())
+    client.login_as(1)
+    client.use_tokens(client.access_token)
+    with pytest.raises(AssertionError, match="POST /auth/refresh answered 401.*token_missing"):
+        client.refresh()
+    assert status(client) == 200
+
+
 def test_logout_after_the_access_token_has_expired():
     app = with_sessions()
     client = JWTClient(app)
