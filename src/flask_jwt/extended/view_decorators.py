@@ -1,7 +1,5 @@
 """The guard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,13 +42,9 @@ def verify_jwt_in_request(
     """
     try:
         verify(
-            optional=optional,
-            fresh=fresh,
-            refresh=refresh,
-            locations=locations,
-            verify_type=verify_type,
-            skip_revocation_check=skip_revocation_check,
-        )
+            optional=optional, fresh=fresh, refresh=refresh, locations=locations,
+            verify_type=verify_type, skip_revocation_check=skip_revocation_check,
+        )  # fmt: skip
     except JWTError as error:
         raise translated(error) from error.__cause__
     claims = get_jwt()
