@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -176,6 +178,22 @@ def test_many_at_once_do_not_slip_through(clock):
     app = build(clock, slow)
     attempt(app)
     assert len(inside) == 10
+
+
+def test_threads_at_once_do_not_slip_through(app):
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(50):
+            with ThreadPoolExecutor(16) as pool:
+                tries = [
+                    pool.submit(attempt, app, f"user{number}", address=f"192.0.2.{number}")
+                    for _ in range(16)
+                ]
+                codes = [future.result().status_code for future in tries]
+            assert sorted(codes) == [401] * 10 + [429] * 6
+    finally:
+        sys.setswitchinterval(switching)
 
 
 @pytest.mark.parametrize("limits", [None, "1/second"])

@@ -9,6 +9,7 @@ from flask.views import MethodView
 from flask_jwt import JWT, ConfigError, current_identity, jwt_required, verify_jwt_in_request
 from flask_jwt.stores.memory import MemoryStore
 from tests.conftest import SECRET, User, bearer
+from tests.test_answers import FRAMEWORKS, apiflask
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 OWN = {"Sec-Fetch-Site": "same-origin"}
@@ -25,8 +26,8 @@ def users():
 
 @pytest.fixture
 def make(clock, users):
-    def make(locations=("cookies",), **config):
-        app = Flask("pages")
+    def make(locations=("cookies",), App=Flask, **config):
+        app = App("pages")
         options = {"JWT_LOGIN_VIEW": "sign_in", "JWT_STORAGE_URI": "memory://"}
         config = {"JWT_TOKEN_LOCATION": list(locations), **options, **config}
         app.config.update(SECRET_KEY=SECRET, **config)
@@ -577,23 +578,54 @@ def test_the_login_page_is_open_under_its_path_too(make):
     assert browser(app).get("/sign-in").status_code == 200
 
 
-def test_under_rest_extensions_all_is_guarded(make):
+@pytest.mark.parametrize("install", FRAMEWORKS, ids=lambda f: f.__name__)
+def test_under_each_framework_all_is_guarded(make, install):
+    if install is apiflask:
+        from apiflask import APIFlask
+
+        app = make(App=APIFlask, JWT_REQUIRED_BY_DEFAULT=True)
+    else:
+        app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    install(app, lambda: {"it": "runs"})
+    client = app.test_client()
+    answer = client.get("/protected")
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "token_missing")
+    endpoint = next(rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == "/protected")
+    app.jwt.exempt(app.view_functions[endpoint])
+    assert client.get("/protected").get_json() == {"it": "runs"}
+
+
+def test_a_method_of_a_resource_may_be_open(make):
     from flask_restful import Api, Resource
 
     app = make(JWT_REQUIRED_BY_DEFAULT=True)
 
-    class Guarded(Resource):
+    class Half(Resource):
         def get(self):
             return "guarded"
 
-    class Free(Resource):
         @app.jwt.exempt
-        def get(self):
+        def post(self):
             return "free"
 
-    api = Api(app)
-    api.add_resource(Guarded, "/rest")
-    api.add_resource(Free, "/rest-free")
+    Api(app).add_resource(Half, "/rest")
     client = app.test_client()
     assert client.get("/rest").status_code == 401
-    assert client.get("/rest-free").status_code == 200
+    assert client.post("/rest").status_code == 200
+
+
+def test_in_the_extended_spelling_all_is_guarded():
+    from flask_jwt import extended
+
+    app = Flask("extended")
+    app.config.update(JWT_SECRET_KEY=SECRET, JWT_REQUIRED_BY_DEFAULT=True)
+    jwt = extended.JWTManager(app)
+    app.add_url_rule("/closed", "closed", lambda: "closed")
+    app.add_url_rule("/open", "open", jwt.exempt(lambda: "open"))
+    app.add_url_rule("/own", "own", extended.jwt_required(optional=True)(lambda: "own"))
+    client = app.test_client()
+    assert client.get("/closed").get_json() == {"msg": "Missing Authorization Header"}
+    assert [client.get(path).text for path in ("/open", "/own")] == ["open", "own"]
+    with app.app_context():
+        headers = bearer(extended.create_access_token("joe"))
+    assert client.get("/closed", headers=headers).text == "closed"

@@ -13,6 +13,7 @@ import time
 import unicodedata
 from collections.abc import Callable
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any, NamedTuple
 
 from ._availability import WatchedStore
@@ -111,6 +112,7 @@ class LoginThrottle:
         self._longest = max(window.seconds for window in self._windows)
         self._clock = clock
         self._memory: Any = MemoryStorage()
+        self._lock = Lock()
         self._shared: Any = None
         if storage_uri is not None and "redis" in storage_uri.partition(":")[0]:
             counters: Any = _Counters(storage_uri, timeout)
@@ -190,7 +192,8 @@ class LoginThrottle:
                 return int(getattr(self._shared, operation)(*args) or 0)
             except StoreUnavailable:
                 pass  # it has been logged; nobody is locked out, and nobody let through uncounted
-        return int(getattr(self._memory, operation)(*args) or 0)
+        with self._lock:  # the library's own loses counts of a key that is new
+            return int(getattr(self._memory, operation)(*args) or 0)
 
 
 def _folded(account: str) -> str:
