@@ -67,10 +67,7 @@ class JWTManager(JWT):
             self.init_app(app, add_context_processor)
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        """Bind this manager to *app*; it may serve several.
-
-        :raises ConfigError: if the configuration can't be used, or *app* has a manager already
-        """
+        """:meth:`flask_jwt.JWT.init_app`, with this class's *add_context_processor*."""
         super().init_app(app)
         app.extensions["flask-jwt-extended"] = self
         # A program's handler for the base class never got these, and its answers must not change.
