@@ -110,6 +110,32 @@ def test_login_view_example(tmp_path, monkeypatch):
     assert page.status_code == 401
 
 
+def test_cookies_example(tmp_path, monkeypatch):
+    app = run("cookies.py", tmp_path, monkeypatch)["app"]
+    login, here = {"username": "joe", "password": "pass"}, {"base_url": "https://localhost"}
+    client = app.test_client()
+    token = client.post("/auth", json=login).get_json()["access_token"]
+    assert client.post("/transfer", headers=bearer(token), **here).get_json() == {"from": "joe"}
+    assert client.post("/auth", data=login, **here).status_code in (204, 303)
+    assert client.get_cookie("__Host-access").secure
+    assert client.post("/transfer", **here).status_code == 403
+    assert client.post("/transfer", headers={"Sec-Fetch-Site": "same-origin"}, **here).is_json
+    proof = {"X-CSRF-TOKEN": client.get_cookie("csrf_access_token").value}
+    assert client.post("/transfer", headers=proof, **here).get_json() == {"from": "joe"}
+    client.post("/goodbye", **here)
+    assert client.post("/transfer", headers=proof, **here).status_code == 401
+
+
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: path.name)
+def test_links_lead_to_files(page):
+    targets = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
 def test_every_option_is_documented():
     text = (ROOT / "docs/configuration.md").read_text()
     for name in OPTIONS:

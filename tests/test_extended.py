@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from datetime import timedelta
@@ -29,13 +30,14 @@ from flask_jwt.stores.memory import MemoryStore
 from tests.conftest import SECRET, Clock, bearer
 
 PACKAGE = Path(ours.__file__).parent
+ROOT = Path(__file__).parent.parent
 
 
 def build(spelling=ours, manager=None, **options):
     """The same application in either spelling: *spelling* is the module its names come from."""
     app = Flask("either")
     app.testing = True
-    app.config.update(JWT_SECRET_KEY=SECRET, **options)
+    app.config.update({"JWT_SECRET_KEY": SECRET, **options})
     manager = manager or spelling.JWTManager()
     manager.init_app(app)
     app.manager = manager
@@ -98,8 +100,7 @@ def test_it_imports_public_names_only():
 
 
 def test_it_stays_small():
-    lines = [line for path in PACKAGE.glob("*.py") for line in path.read_text().splitlines()]
-    assert sum(1 for line in lines if line.strip()) < 500
+    assert sum(path.read_text().count("\n") for path in PACKAGE.glob("*.py")) < 500
 
 
 def test_every_name_of_the_original_is_here():
@@ -110,6 +111,63 @@ def test_every_name_of_the_original_is_here():
     for name, value in vars(fje.exceptions).items():
         if isinstance(value, type):
             assert hasattr(exceptions, name)
+
+
+SUBMODULES = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+LEFT_OUT = {
+    "default_callbacks",
+    "tokens",
+    "internal_utils.custom_verification_for_token",
+    "internal_utils.get_json_encoder",
+    "internal_utils.verify_token_not_blocklisted",
+    "internal_utils.verify_token_type",
+    "utils.current_user_context_processor",
+}
+
+
+def test_what_submodules_lack_is_told_in_the_docs():
+    """Private names aside, programs find in each submodule what they found in the original's."""
+    lacking = set()
+    for path in Path(fje.__file__).parent.glob("*.py"):
+        if path.stem in SUBMODULES:
+            theirs = importlib.import_module(f"flask_jwt_extended.{path.stem}")
+            here = importlib.import_module(f"flask_jwt.extended.{path.stem}")
+            own = [n for n, v in vars(theirs).items() if is_defined_in(v, theirs)]
+            lacking |= {f"{path.stem}.{n}" for n in own if n[0] != "_" and not hasattr(here, n)}
+        elif path.stem != "__init__":
+            lacking.add(path.stem)
+    assert lacking == LEFT_OUT
+    page = (ROOT / "docs/migrating/flask-jwt-extended.md").read_text()
+    assert not [name for name in LEFT_OUT if name.rpartition(".")[2] not in page]
+
+
+def is_defined_in(value, module):
+    return getattr(value, "__module__", None) == module.__name__
+
+
+OPTIONS = [
+    {},
+    {"JWT_TOKEN_LOCATION": "cookies"},
+    {"JWT_TOKEN_LOCATION": ["json", "headers"], "JWT_SESSION_COOKIE": False},
+    {"JWT_ACCESS_TOKEN_EXPIRES": 5, "JWT_REFRESH_TOKEN_EXPIRES": False, "JWT_VERIFY_SUB": False},
+    {"JWT_ALGORITHM": "HS512", "JWT_DECODE_ALGORITHMS": ["HS256"], "JWT_SECRET_KEY": 2 * SECRET},
+    {"JWT_ENCODE_ISSUER": "me", "JWT_DECODE_ISSUER": "me", "JWT_DECODE_AUDIENCE": ["a", "b"]},
+    {"JWT_HEADER_TYPE": "", "JWT_HEADER_NAME": "X-Token", "JWT_IDENTITY_CLAIM": "id"},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=",".join)
+def test_config_reads_as_the_original_s(options):
+    theirs, here = build(fje, **options), build(**options)
+    theirs_config = fje.config.config
+    names = [name for name in dir(theirs_config) if name[0] != "_" and name != "json_encoder"]
+    assert len(names) > 40
+    for name in names:
+        with theirs.app_context():
+            wanted = getattr(theirs_config, name)
+        with here.app_context():
+            found = getattr(config, name)
+        assert found == (tuple(wanted) if isinstance(found, tuple) else wanted), name
 
 
 def test_every_option_of_the_original_has_its_default():
@@ -284,6 +342,34 @@ def test_no_manager_on_an_app_says_so():
         ours.create_access_token("joe")
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "http://localhost"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 401),
+        ({"Origin": "http://evil.example"}, 401),
+        ({}, 401),
+    ],
+    ids=str,
+)
+def test_a_browser_that_says_it_is_ours_needs_no_csrf_token(headers, status):
+    client = build(JWT_TOKEN_LOCATION=["cookies"]).test_client()
+    client.post("/login")
+    assert client.post("/protected", headers=headers).status_code == status
+
+
+def test_names_of_cookies_that_browsers_would_drop_are_refused():
+    for options in ({}, {"JWT_COOKIE_SECURE": True, "JWT_ACCESS_COOKIE_PATH": "/api"}):
+        with pytest.raises(RuntimeError, match="__Host-at"):
+            build(JWT_ACCESS_COOKIE_NAME="__Host-at", **options)
+
+
+def test_removed_options_are_told():
+    with pytest.warns(UserWarning, match="JWT_BLACKLIST_ENABLED is not an option"):
+        build(JWT_BLACKLIST_ENABLED=True)
+
+
 @pytest.mark.parametrize("value", ["é", "\xff", "x", "'"])
 def test_csrf_values_of_any_kind(value):
     app = build(JWT_TOKEN_LOCATION=["cookies"])
@@ -365,6 +451,48 @@ def test_replacing_the_check_in_a_test_suite(client, monkeypatch):
     assert client.application.view_functions["protected"] is not None
     with pytest.raises(RuntimeError, match="jwt_required"):
         client.get("/protected")  # the view runs, and asks for claims that there are not
+
+
+def test_replacing_who_is_there_in_a_test_suite(app, monkeypatch):
+    monkeypatch.setattr("flask_jwt.extended.utils.get_jwt", lambda: {"sub": "ann"})
+    monkeypatch.setattr("flask_jwt.extended.utils.get_current_user", lambda: "Ann")
+    with app.test_request_context():
+        assert ours.get_jwt_identity() == "ann"
+        assert ours.current_user == "Ann"
+
+
+@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
+def test_error_handlers_of_a_program(spelling):
+    """One for an exception of its own wins; one for their base is never asked, as it never was."""
+    app = build(spelling)
+    app.register_error_handler(spelling.exceptions.JWTExtendedException, lambda e: ("base", 400))
+    client = app.test_client()
+    assert answer(client.get("/protected")) == (401, {"msg": "Missing Authorization Header"})
+    assert client.get("/fresh", headers=bearer(token_of(spelling, app))).status_code == 401
+    app = build(spelling)
+    app.register_error_handler(spelling.exceptions.NoAuthorizationError, lambda e: (str(e), 400))
+    response = app.test_client().get("/protected")
+    assert (response.status_code, response.text) == (400, "Missing Authorization Header")
+
+
+def token_of(spelling, app):
+    with app.test_request_context():
+        return spelling.create_access_token("joe")
+
+
+def test_arguments_by_position(app):
+    with app.test_request_context():
+        access = ours.create_access_token("joe", True, False, {"role": "x", "sub": "ann"}, {"k": 1})
+        refresh = ours.create_refresh_token("joe", timedelta(hours=1), {"role": "y"}, {"k": 2})
+        claims = ours.decode_token(access, None, False)
+        assert (claims["sub"], claims["role"], claims["fresh"]) == ("ann", "x", True)
+        assert "exp" not in claims
+        assert ours.get_unverified_jwt_headers(refresh)["k"] == 2
+        assert ours.decode_token(refresh)["type"] == "refresh"
+    app.add_url_rule(
+        "/all", view_func=ours.jwt_required(True, False, False, "headers", False, True)(lambda: "")
+    )
+    assert app.test_client().get("/all", headers=bearer(refresh)).status_code == 200
 
 
 def test_claims_set_by_hand(app):

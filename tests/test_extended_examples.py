@@ -137,6 +137,39 @@ def test_implicit_refresh(start, minutes, is_renewed):
     assert client.application.test_client().get("/me").status_code == 401
 
 
+def test_sessions(start):
+    client = start("sessions")
+    good = {"username": "ada", "password": "engine"}
+    assert client.post("/login", json={**good, "password": "x"}).status_code == 401
+    phone = client.post("/login", json={**good, "device": "phone"}).get_json()
+    laptop = client.post("/login", json={**good, "device": "laptop"}).get_json()
+    access = bearer(laptop["access_token"])
+    assert client.get("/me", headers=access).get_json()["name"] == "ada"
+    devices = client.get("/devices", headers=access).get_json()["sessions"]
+    assert {device["label"] for device in devices} == {"phone", "laptop"}
+    renewed = client.post("/refresh", headers=bearer(phone["refresh_token"])).get_json()
+    stale = bearer(renewed["access_token"])
+    assert status(client, "/me", stale) == 200
+    assert client.post("/password", headers=access).get_json() == {"logged_out": 1}
+    assert client.get("/me", headers=stale).get_json() == {"msg": "Token has been revoked"}
+    assert status(client, "/logout", access, "POST") == 200
+    assert status(client, "/me", access) == 401
+
+
+def test_sessions_in_cookies(start):
+    client = start("sessions_in_cookies")
+    here = {"base_url": "https://localhost"}
+    assert client.get("/me", **here).status_code == 401
+    client.post("/login", **here)
+    assert client.get("/me", **here).get_json() == {"name": "ada"}
+    client.delete_cookie("access_token_cookie")
+    answer = client.get("/me", **here)
+    assert answer.get_json() == {"name": "ada"}
+    assert "access_token_cookie" in answer.headers["Set-Cookie"]
+    client.post("/logout", headers={"Sec-Fetch-Site": "same-origin"}, **here)
+    assert client.get("/me", **here).status_code == 401
+
+
 def test_custom_decorators(start):
     client = start("custom_decorators")
     assert status(client, "/stock") == 401

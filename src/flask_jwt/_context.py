@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, request
+from flask import request
 from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
@@ -58,8 +58,9 @@ def app_state() -> AppState:
         return cast(AppState, current_context().app.extensions["jwt"])
     except KeyError:
         raise ConfigError(
-            "This application has no JWT. Write jwt = JWT(app, authenticate, identity), or in an "
-            "application factory jwt.init_app(app). Did you forget to call init_app?"
+            "This application has no JWT. You must initialize one: jwt = JWT(app, authenticate, "
+            "identity) or jwt = JWTManager(app), in an application factory jwt.init_app(app). Did "
+            "you forget to call init_app?"
         ) from None
 
 
@@ -176,5 +177,5 @@ def in_templates() -> dict[str, Any]:
 current_identity: Any = LocalProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token."""
 
-_jwt: Any = LocalProxy(lambda: current_app.extensions["jwt"])
+_jwt: Any = LocalProxy(app_state)
 """The current application's handlers, as code for Flask-JWT reads them."""

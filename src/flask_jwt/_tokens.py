@@ -74,7 +74,8 @@ class VerifiedToken:
     @property
     def header(self) -> dict[str, Any]:
         """A copy of the JOSE header."""
-        return dict(_copy(self._header))
+        header = self._header
+        return dict(header if _SCALARS.issuperset(map(type, header.values())) else _copy(header))
 
 
 def _same(value: Any) -> Any:

@@ -1,21 +1,26 @@
 """``config``: the current application's options, under Flask-JWT-Extended's property names."""
 
-from __future__ import annotations
-
+import json
 from datetime import timedelta
 from typing import Any
 
+from flask import json as flask_json
+
 from .. import ConfigError, checked_config
-from .internal_utils import JSONEncoder
 
 _OTHER_NAMES = {
-    "access_expires": "JWT_ACCESS_TOKEN_EXPIRES",
-    "refresh_expires": "JWT_REFRESH_TOKEN_EXPIRES",
-    "leeway": "JWT_DECODE_LEEWAY",
-    "identity_claim_key": "JWT_IDENTITY_CLAIM",
-    "error_msg_key": "JWT_ERROR_MESSAGE_KEY",
-    "csrf_request_methods": "JWT_CSRF_METHODS",
-}
+    "access_expires": "JWT_ACCESS_TOKEN_EXPIRES", "refresh_expires": "JWT_REFRESH_TOKEN_EXPIRES",
+    "csrf_request_methods": "JWT_CSRF_METHODS", "error_msg_key": "JWT_ERROR_MESSAGE_KEY",
+    "identity_claim_key": "JWT_IDENTITY_CLAIM", "leeway": "JWT_DECODE_LEEWAY",
+}  # fmt: skip
+_KEYS = {"encode_key": "JWT_PRIVATE_KEY", "decode_key": "JWT_PUBLIC_KEY"}
+
+
+class JSONEncoder(json.JSONEncoder):
+    """Writes what the current application's JSON provider writes."""
+
+    def default(self, o: Any) -> Any:
+        return json.loads(flask_json.dumps(o))
 
 
 class _Config:
@@ -28,6 +33,8 @@ class _Config:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("jwt_in_"):
             return name.removeprefix("jwt_in_") in self.token_location
+        if name in _KEYS:
+            return self._key(_KEYS[name])
         try:
             value = checked_config(_OTHER_NAMES.get(name, f"JWT_{name.upper()}"))
         except KeyError:
@@ -48,14 +55,6 @@ class _Config:
     def decode_algorithms(self) -> list[str]:
         algorithms: list[str] = list(checked_config("JWT_DECODE_ALGORITHMS") or ())
         return algorithms if self.algorithm in algorithms else [*algorithms, self.algorithm]
-
-    @property
-    def encode_key(self) -> Any:
-        return self._key("JWT_PRIVATE_KEY")
-
-    @property
-    def decode_key(self) -> Any:
-        return self._key("JWT_PUBLIC_KEY")
 
     def _key(self, asymmetric: str) -> Any:
         names = [asymmetric] if self.is_asymmetric else ["JWT_SECRET_KEY", "SECRET_KEY"]

@@ -1,29 +1,32 @@
 """``JWTManager``: a front door of the machine with Flask-JWT-Extended's names and defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import jwt as pyjwt
 from flask import Flask, jsonify
 
-from .. import JWT, JWTError, Spelling, _jwt, checked_config, get_jwt_header
-from . import exceptions as refusals
+from .. import JWT, JWTError, Spelling, _jwt
 from .config import config
-from .internal_utils import has_user_lookup, user_lookup
-from .utils import get_current_user
+from .exceptions import JWTExtendedException, translated
+from .internal_utils import user_lookup
+from .utils import get_current_user, get_jwt_header
 
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
+_DEFAULTS: dict[str, tuple[int, str]] = {}
 
-def _loader(name: str, signature: str) -> Callable[[Any, Loader], Loader]:
+
+def _loader(name: str, status: int, text: str = "") -> Callable[[Any, Loader], Loader]:
     def load(self: Any, callback: Loader) -> Loader:
         setattr(self, f"_{name}_callback", callback)
         return callback
 
-    load.__doc__ = f"Set ``{signature}``; plain or ``async``."
+    facts = "header, payload" if text else "message"
+    load.__doc__ = f"Set ``({facts})`` -> response, plain or ``async``; default {status} {text}"
+    _DEFAULTS[name] = status, text
     return load
 
 
@@ -41,55 +44,51 @@ class JWTManager(JWT):
 
     spelling = Spelling(
         defaults={
-            "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15),
-            "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=30),
-            "JWT_AUTH_URL_RULE": None,
-            "JWT_COOKIE_SAMESITE": None,
-            "JWT_COOKIE_SECURE": False,
-            "JWT_CSRF_CHECK_FORM": False,
-            "JWT_DECODE_LEEWAY": 0,
-            "JWT_HEADER_TYPE": "Bearer",
-            "JWT_IDENTITY_CLAIM": "sub",
-            "JWT_REQUIRED_CLAIMS": [],
+            "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15), "JWT_AUTH_URL_RULE": None,
+            "JWT_COOKIE_SAMESITE": None, "JWT_COOKIE_SECURE": False, "JWT_CSRF_CHECK_FORM": False,
+            "JWT_DECODE_LEEWAY": 0, "JWT_HEADER_TYPE": "Bearer", "JWT_IDENTITY_CLAIM": "sub",
+            "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=30), "JWT_REQUIRED_CLAIMS": [],
             "JWT_VERIFY_SUB": True,
         },
-        algorithm_names_key=True,
-        allows_weak_keys=True,
-        checks_issued_parties=False,
-        exempt_methods=frozenset({"OPTIONS"}),
+        algorithm_names_key=True, allows_weak_keys=True, checks_issued_parties=False,
+        exempt_methods=config.exempt_methods,
         absent_claims={"type": "access", "fresh": False, "jti": None},
         more_claims=frozenset({"csrf", "fresh"}),
-    )
+    )  # fmt: skip
 
     def __init__(
         self, app: Flask | None = None, add_context_processor: bool = False, **options: Any
     ) -> None:
         super().__init__(**options)
         self.user_identity_callback = _itself
-        self.identity_callback = self._load_user
+        self.user_lookup_callback: Callable[..., Any] | None = None
         self.jwt_error_callback = self._answer
         if app is not None:
             self.init_app(app, add_context_processor)
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        """Bind this manager to *app*; it may serve several.
-
-        :raises ConfigError: if the configuration can't be used, or *app* has a manager already
-        """
+        """:meth:`flask_jwt.JWT.init_app`, with this class's *add_context_processor*."""
         super().init_app(app)
         app.extensions["flask-jwt-extended"] = self
+        # A program's handler for the base class never got these, and its answers must not change.
+        for kind in JWTExtendedException.__subclasses__():
+            app.register_error_handler(kind, attrgetter("response"))
         if add_context_processor:
             app.context_processor(lambda: {"current_user": get_current_user()})
 
-    user_lookup_loader = _loader("user_lookup", "(header, payload) -> the user, or None")
-    expired_token_loader = _loader("expired_token", "(header, payload) -> response")
-    invalid_token_loader = _loader("invalid_token", "(message) -> response")
-    unauthorized_loader = _loader("unauthorized", "(message) -> response")
-    needs_fresh_token_loader = _loader("needs_fresh_token", "(header, payload) -> response")
-    revoked_token_loader = _loader("revoked_token", "(header, payload) -> response")
-    user_lookup_error_loader = _loader("user_lookup_error", "(header, payload) -> response")
+    def user_lookup_loader(self, callback: Loader) -> Loader:
+        """Set ``(header, payload)`` -> the user, or None if there is none; plain or ``async``."""
+        self.user_lookup_callback, self.identity_callback = callback, self._load_user
+        return callback
+
+    expired_token_loader = _loader("expired_token", 401, "Token has expired")
+    invalid_token_loader = _loader("invalid_token", 422)
+    unauthorized_loader = _loader("unauthorized", 401)
+    needs_fresh_token_loader = _loader("needs_fresh_token", 401, "Fresh token required")
+    revoked_token_loader = _loader("revoked_token", 401, "Token has been revoked")
+    user_lookup_error_loader = _loader("user_lookup_error", 401, "Error loading the user {}")
     token_verification_failed_loader = _loader(
-        "token_verification_failed", "(header, payload) -> response"
+        "token_verification_failed", 400, "User claims verification failed"
     )
 
     @property
@@ -103,17 +102,11 @@ class JWTManager(JWT):
     def _set_error_handler_callbacks(self, app: Any) -> None:
         """Nothing: programs call it to make REST extensions answer as Flask does; they do."""
 
-    def __getattr__(self, name: str) -> None:
-        if not name.endswith("_callback"):
-            raise AttributeError(f"JWTManager has no {name}")
-
     @property
     def issues_for_users(self) -> bool:  # type: ignore[override]
         return self.user_identity_callback is not _itself
 
     def _load_user(self, payload: Any) -> Any:
-        if not has_user_lookup():
-            return payload.get(checked_config("JWT_IDENTITY_CLAIM"))
         try:
             header = get_jwt_header()
         except RuntimeError:  # nobody verified a request: a session is being refreshed
@@ -121,19 +114,16 @@ class JWTManager(JWT):
         return user_lookup(header, payload)
 
     def _answer(self, error: JWTError) -> Any:
-        named = refusals.translated(error)
-        callback, status, answer = "", named.status_code, None
-        if isinstance(named, refusals.JWTExtendedException):
-            callback, answer = named.callback, named.answer
-        elif isinstance(named, pyjwt.ExpiredSignatureError):
-            callback, answer = "_expired_token_callback", "Token has expired"
-        elif isinstance(named, pyjwt.InvalidTokenError):
-            callback, status = "_invalid_token_callback", 422
-        header, data = getattr(named, "jwt_header", None) or {}, getattr(named, "jwt_data", {})
-        if callback and getattr(self, callback) is not None:
-            facts = (header, data) if answer else (str(named.description),)
-            return _jwt.call(callback, *facts)
-        identity = (data or {}).get(checked_config("JWT_IDENTITY_CLAIM"))
-        text = answer.format(identity) if answer else named.description
-        body = {checked_config("JWT_ERROR_MESSAGE_KEY"): text}
-        return jsonify(body), status, dict(named.headers or {})
+        named = translated(error)
+        message, status, loader = named.description, named.status_code, getattr(named, "loader", "")
+        if isinstance(named, pyjwt.InvalidTokenError):
+            is_expired = isinstance(named, pyjwt.ExpiredSignatureError)
+            loader = "expired_token" if is_expired else "invalid_token"
+        if loader:
+            status, text = _DEFAULTS[loader]
+            claims = getattr(named, "jwt_data", None) or {}
+            facts = (getattr(named, "jwt_header", None) or {}, claims) if text else (str(message),)
+            if hasattr(self, f"_{loader}_callback"):
+                return _jwt.call(f"_{loader}_callback", *facts)
+            message = text.format(claims.get(config.identity_claim_key)) or message
+        return jsonify({config.error_msg_key: message}), status, dict(named.headers or {})

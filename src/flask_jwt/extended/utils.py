@@ -1,7 +1,5 @@
 """Tokens, and what is known of the current request's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jwt as pyjwt
@@ -10,7 +8,10 @@ from werkzeug.local import LocalProxy
 
 import flask_jwt
 
-from .. import JWTError, check_csrf_token, checked_config, current_identity
+from .. import JWTError, check_csrf_token, current_identity
+from .. import create_access_token as create_access_token
+from .. import create_refresh_token as create_refresh_token
+from .. import decode_token as decode
 from .. import get_csrf_token as get_csrf_token
 from .. import get_jwt_request_location as get_jwt_request_location
 from .. import set_access_cookies as set_access_cookies
@@ -18,45 +19,17 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
+from .config import config
 from .exceptions import JWTDecodeError, translated
-from .internal_utils import get_jwt_manager, has_user_lookup
-from .typing import Claims, ExpiresDelta, Fresh
+from .internal_utils import has_user_lookup
 
-
-def create_access_token(
-    identity: Any,
-    fresh: Fresh = False,
-    expires_delta: ExpiresDelta | None = None,
-    additional_claims: Claims = None,
-    additional_headers: Claims = None,
-) -> str:
-    """:func:`flask_jwt.create_access_token`, where *additional_claims* replace issued ones."""
-    get_jwt_manager()
-    return flask_jwt.create_access_token(
-        identity,
-        fresh=fresh,
-        expires_delta=expires_delta,
-        claims=additional_claims,
-        headers=additional_headers,
-        overwrite=True,
-    )
-
-
-def create_refresh_token(
-    identity: Any,
-    expires_delta: ExpiresDelta | None = None,
-    additional_claims: Claims = None,
-    additional_headers: Claims = None,
-) -> str:
-    """:func:`flask_jwt.create_refresh_token`, where *additional_claims* replace issued ones."""
-    get_jwt_manager()
-    return flask_jwt.create_refresh_token(
-        identity,
-        expires_delta=expires_delta,
-        claims=additional_claims,
-        headers=additional_headers,
-        overwrite=True,
-    )
+__all__ = [
+    "create_access_token", "create_refresh_token", "current_user", "decode_token",
+    "get_csrf_token", "get_current_user", "get_jti", "get_jwt", "get_jwt_header",
+    "get_jwt_identity", "get_jwt_request_location", "get_unverified_jwt_headers",
+    "set_access_cookies", "set_refresh_cookies", "unset_access_cookies", "unset_jwt_cookies",
+    "unset_refresh_cookies",
+]  # fmt: skip
 
 
 def decode_token(
@@ -67,11 +40,8 @@ def decode_token(
     :param csrf_value: what its ``csrf`` claim must be
     :raises jwt.PyJWTError: or JWTDecodeError, CSRFError
     """
-    get_jwt_manager()
     try:
-        claims = flask_jwt.decode_token(
-            encoded_token, verify_type=False, allow_expired=allow_expired
-        )
+        claims = decode(encoded_token, verify_type=False, allow_expired=allow_expired)
         if csrf_value and "csrf" not in claims:
             raise JWTDecodeError("Missing claim: csrf")
         if csrf_value:
@@ -111,7 +81,7 @@ def get_jwt_header() -> dict[str, Any]:
 
 def get_jwt_identity() -> Any:
     """The identity in the current request's token; None where an optional one is absent."""
-    return get_jwt().get(checked_config("JWT_IDENTITY_CLAIM"))
+    return get_jwt().get(config.identity_claim_key)
 
 
 def get_current_user() -> Any:
@@ -127,4 +97,5 @@ def get_current_user() -> Any:
     return current_identity._get_current_object()
 
 
-current_user: Any = LocalProxy(get_current_user)
+# Looked up at each use: test suites replace get_current_user in this module.
+current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108

@@ -1,7 +1,5 @@
 """The guard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,15 +16,12 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> Callable[[Any], Any]:
-    """Guard a view; the arguments are those of :func:`flask_jwt.jwt_required`.
-
-    :raises TypeError: without parentheses
-    """
+    """Guard a view, as :func:`flask_jwt.jwt_required` does; a TypeError without parentheses."""
     if callable(optional):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     ask = optional, fresh, refresh, locations, verify_type, skip_revocation_check
     # Looked up at each request: test suites replace verify_jwt_in_request in this module.
-    return guarded_by(lambda: verify_jwt_in_request(*ask))
+    return guarded_by(lambda: _GUARDS.get(verify_jwt_in_request, verify_jwt_in_request)(*ask))
 
 
 def verify_jwt_in_request(
@@ -42,16 +37,19 @@ def verify_jwt_in_request(
 
     :raises JWTError: the refusal, one of :mod:`flask_jwt.extended.exceptions` or of PyJWT's
     """
-    try:
-        verify(
-            optional=optional,
-            fresh=fresh,
-            refresh=refresh,
-            locations=locations,
-            verify_type=verify_type,
-            skip_revocation_check=skip_revocation_check,
-        )
-    except JWTError as error:
-        raise translated(error) from error.__cause__
+    _verify(optional, fresh, refresh, locations, verify_type, skip_revocation_check)
     claims = get_jwt()
     return (get_jwt_header(), claims) if claims else None
+
+
+def _verify(optional: Any, fresh: Any, refresh: Any, locations: Any, typed: Any, skip: Any) -> None:
+    try:
+        verify(
+            optional=optional, fresh=fresh, refresh=refresh, locations=locations,
+            verify_type=typed, skip_revocation_check=skip,
+        )  # fmt: skip
+    except JWTError as error:
+        raise translated(error) from error.__cause__
+
+
+_GUARDS: dict[Any, Any] = {verify_jwt_in_request: _verify}  # nobody looks at its answer

@@ -1,0 +1,35 @@
+from flask import Flask, jsonify
+from flask_jwt import JWT, current_identity, jwt_required, unset_jwt_cookies
+
+app = Flask(__name__)
+app.config.update(
+    SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_TOKEN_LOCATION=["headers", "cookies"],  # for API clients, and for browsers
+    JWT_ACCESS_COOKIE_NAME="__Host-access",
+)
+users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
+
+
+def authenticate(username, password):
+    user = users.get(username)
+    return user if user and user["password"] == password else None
+
+
+def identity(payload):
+    return next((u for u in users.values() if u["id"] == payload["identity"]), None)
+
+
+jwt = JWT(app, authenticate, identity)  # POST /auth: JSON gets a token, a form gets cookies
+
+
+@app.post("/transfer")
+@jwt_required()
+def transfer():
+    return {"from": current_identity["name"]}
+
+
+@app.post("/goodbye")
+def goodbye():
+    response = jsonify(done=True)
+    unset_jwt_cookies(response)  # the token in it stays good: sessions end that too
+    return response

@@ -1,0 +1,28 @@
+from datetime import timedelta
+
+from flask import Flask
+from flask_jwt.extended import JWTManager, get_jwt_identity, jwt_required
+
+app = Flask(__name__)
+app.config.update(
+    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
+    JWT_STORAGE_URI="memory://",
+    JWT_TOKEN_LOCATION=["cookies"],
+    JWT_COOKIE_SECURE=True,
+    JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=15),
+    JWT_SESSION_IDLE=timedelta(days=7),  # who comes back within a week stays logged in,
+    JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=90),  # for three months at most
+    JWT_LOGOUT_URL_RULE="/logout",
+)
+jwt = JWTManager(app)
+
+
+@app.post("/login")
+def login():
+    return jwt.log_in("ada")  # sets both cookies
+
+
+@app.get("/me")
+@jwt_required()  # exchanges an access cookie that is over for a new one, by the refresh cookie
+def me():
+    return {"name": get_jwt_identity()}
