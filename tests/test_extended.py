@@ -475,6 +475,25 @@ def test_error_handlers_of_a_program(spelling):
     assert (response.status_code, response.text) == (400, "Missing Authorization Header")
 
 
+@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
+def test_error_handlers_of_a_program_for_classes_of_pyjwt(spelling):
+    """They answer for tokens; one for the base of all of them is never asked."""
+    app = build(spelling)
+    app.register_error_handler(pyjwt.ExpiredSignatureError, lambda e: (f"old: {e.jwt_data}", 400))
+    app.register_error_handler(pyjwt.InvalidTokenError, lambda e: ("bad", 400))
+    app.register_error_handler(pyjwt.PyJWTError, lambda e: ("any", 400))
+    client = app.test_client()
+    with app.app_context():
+        old = spelling.create_access_token("joe", expires_delta=timedelta(seconds=-9))
+        early = spelling.create_access_token("joe", additional_claims={"nbf": 4_000_000_000})
+    response = client.get("/protected", headers=bearer(old))
+    assert (response.status_code, response.text[:6]) == (400, "old: {")
+    assert client.get("/protected", headers=bearer(early)).text == "bad"
+    app = build(spelling)
+    app.register_error_handler(pyjwt.PyJWTError, lambda e: ("any", 400))
+    assert app.test_client().get("/protected", headers=bearer("x.y.z")).status_code == 422
+
+
 def token_of(spelling, app):
     with app.test_request_context():
         return spelling.create_access_token("joe")

@@ -438,11 +438,11 @@ def test_lifetime_under_either_name(make, clock):
         ({"fresh": timedelta(minutes=5)}, True, False),
         ({"fresh": 1_800_000_000 + 30}, True, False),
         ({"fresh": 1_800_000_000 - 30}, False, False),
-        ({"additional_claims": {"fresh": None}, "overwrite": True}, False, False),
-        ({"additional_claims": {"fresh": "yes"}, "overwrite": True}, False, False),
-        ({"additional_claims": {"fresh": [True]}, "overwrite": True}, False, False),
-        ({"additional_claims": {"fresh": 1}, "overwrite": True}, False, False),
-        ({"additional_claims": {"auth_time": "now"}, "overwrite": True}, False, False),
+        ({"claims": {"fresh": None}, "overwrite": True}, False, False),
+        ({"claims": {"fresh": "yes"}, "overwrite": True}, False, False),
+        ({"claims": {"fresh": [True]}, "overwrite": True}, False, False),
+        ({"claims": {"fresh": 1}, "overwrite": True}, False, False),
+        ({"claims": {"auth_time": "now"}, "overwrite": True}, False, False),
     ],
 )
 def test_freshness(make, options, is_fresh, is_new):
@@ -524,7 +524,7 @@ def test_additional_claims_and_headers_loaders(make, clock):
     jwt.additional_claims_loader(lambda identity: claims)
     jwt.additional_headers_loader(lambda identity: headers)
     app = make(jwt)
-    by_hand = token(app, additional_claims={"more": 1}, additional_headers={"cty": "x"})
+    by_hand = token(app, claims={"more": 1}, headers={"cty": "x"})
     by_login = login(app.test_client()).get_json()["access_token"]
     for issued in (by_hand, by_login):
         assert pyjwt.get_unverified_header(issued)["foo"] == "bar"
@@ -542,7 +542,7 @@ def test_key_loaders(make, clock):
     jwt.decode_key_loader(lambda header, payload: secrets[header.get("tenant", "1")])
     client = app.test_client()
     assert client.get("/any", headers=bearer(token(app))).status_code == 200
-    other = bearer(token(app, additional_headers={"tenant": "2"}))
+    other = bearer(token(app, headers={"tenant": "2"}))
     assert client.get("/any", headers=other).get_json()["description"] == (
         "Signature verification failed"
     )

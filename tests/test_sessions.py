@@ -432,7 +432,7 @@ def test_other_people_s_sessions_are_not_found(shop, sid):
 def test_a_signed_sid_of_another_kind_never_reaches_the_store(shop, check, sid):
     app = shop(JWT_REVOCATION_CHECK=check)
     with app.app_context():
-        token = flask_jwt.create_access_token(1, additional_claims={"sid": sid}, overwrite=True)
+        token = flask_jwt.create_access_token(1, claims={"sid": sid}, overwrite=True)
     expected = 200 if sid is None else 401
     assert get(app, "/protected", token).status_code == expected
 

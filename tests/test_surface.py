@@ -540,10 +540,7 @@ def test_asking_for_a_token_that_was_not_verified(app, function):
 def test_create_access_token(app, clock):
     with app.app_context():
         token = flask_jwt.create_access_token(
-            7,
-            additional_claims={"role": "admin"},
-            additional_headers={"x": 1},
-            expires_delta=timedelta(minutes=1),
+            7, claims={"role": "admin"}, headers={"x": 1}, expires_delta=timedelta(minutes=1)
         )
         claims = flask_jwt.decode_token(token)
     assert (claims["identity"], claims["sub"], claims["role"]) == (7, "7", "admin")
@@ -554,16 +551,16 @@ def test_create_access_token(app, clock):
 def test_extra_claims_do_not_replace_issued_ones_by_accident(app):
     with app.app_context():
         with pytest.raises(ValueError, match="exp, sub"):
-            flask_jwt.create_access_token(7, additional_claims={"exp": 1, "sub": "root", "x": 1})
-        token = flask_jwt.create_access_token(7, additional_claims={"sub": "root"}, overwrite=True)
+            flask_jwt.create_access_token(7, claims={"exp": 1, "sub": "root", "x": 1})
+        token = flask_jwt.create_access_token(7, claims={"sub": "root"}, overwrite=True)
         assert flask_jwt.decode_token(token)["sub"] == "root"
 
 
 def test_claims_json_can_not_hold(app):
     with app.app_context():
         with pytest.raises(TypeError):
-            flask_jwt.create_access_token(7, additional_claims={"x": object()})
+            flask_jwt.create_access_token(7, claims={"x": object()})
         with pytest.raises(ValueError, match="NaN|float"):
-            flask_jwt.create_access_token(7, additional_claims={"x": float("nan")})
+            flask_jwt.create_access_token(7, claims={"x": float("nan")})
         with pytest.raises(ValueError, match="JWT_MAX_TOKEN_SIZE"):
-            flask_jwt.create_access_token(7, additional_claims={"x": "x" * 9000})
+            flask_jwt.create_access_token(7, claims={"x": "x" * 9000})

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from ._app_state import AppState
 from ._context import app_state, request_state
 from ._csrf import check, csrf_value
+from ._responses import answering
 from .errors import ConfigError, TokenMalformed
 
 
@@ -72,7 +73,9 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
 
     :raises CsrfFailed: if so
     """
-    check(value, encoded_token, app_state().codec().read(encoded_token)[1])
+    state = app_state()
+    with answering(state):
+        check(value, encoded_token, state.codec().read(encoded_token)[1])
 
 
 def jwt_csrf_token() -> str:

@@ -21,40 +21,39 @@ from .stores import Session
 
 def create_access_token(
     identity: Any,
-    fresh: bool | float | timedelta | None = None,
-    expires_delta: Any = None,
-    additional_claims: Mapping[str, Any] | None = None,
-    additional_headers: Mapping[str, Any] | None = None,
     *,
-    overwrite: bool | None = None,
+    claims: Mapping[str, Any] | None = None,
+    headers: Mapping[str, Any] | None = None,
+    expires_delta: Any = None,
+    fresh: bool | float | timedelta | None = None,
+    overwrite: bool = False,
 ) -> str:
     """An access token for *identity*, as logging in would give.
 
-    :param identity: a user object or dict with an ``id``, or the id itself; for a ``JWTManager``
-        what its ``user_identity_loader`` takes
-    :param fresh: whether the password was given for it, or until when it counts as that: a
-        timedelta from now, or seconds since the epoch
+    :param identity: a user object or dict with an ``id``, or the id itself
+    :param claims: more claims, beside those of the ``additional_claims_loader``. One that this
+        package issues can't be among them, so that extra data never replaces ``exp`` or
+        ``identity`` by accident
+    :param headers: more JOSE header parameters
     :param expires_delta: lifetime in seconds, a timedelta or what else can be added to a date;
         False: it never expires; default ``JWT_ACCESS_TOKEN_EXPIRES``
-    :param additional_claims: more claims, beside those of the ``additional_claims_loader``. One
-        that this package issues can't be among them, so that extra data never replaces ``exp`` or
-        ``identity`` by accident
-    :param additional_headers: more JOSE header parameters
-    :param overwrite: let additional claims replace issued ones; by default only a ``JWTManager``'s
-    :raises ValueError: if additional claims collide with issued ones and may not replace them
-    :raises TypeError: if something in *additional_claims* can't be written as JSON
+    :param fresh: whether the password was given for it, or until when it counts as that: a
+        timedelta from now, or seconds since the epoch
+    :param overwrite: let *claims* replace issued ones
+    :raises ValueError: if *claims* collide with reserved ones and *overwrite* is False
+    :raises TypeError: if something in *claims* can't be written as JSON
     """
     payload = _issued_claims(identity, "access", expires_delta, fresh)
-    return _create(identity, payload, additional_claims, additional_headers, overwrite)
+    return _create(identity, payload, claims, headers, overwrite)
 
 
 def create_refresh_token(
     identity: Any,
-    expires_delta: Any = None,
-    additional_claims: Mapping[str, Any] | None = None,
-    additional_headers: Mapping[str, Any] | None = None,
     *,
-    overwrite: bool | None = None,
+    claims: Mapping[str, Any] | None = None,
+    headers: Mapping[str, Any] | None = None,
+    expires_delta: Any = None,
+    overwrite: bool = False,
 ) -> str:
     """A refresh token that belongs to no session: for ``@jwt_required(refresh=True)``.
 
@@ -63,7 +62,7 @@ def create_refresh_token(
     ``JWT_REFRESH_TOKEN_EXPIRES`` by default.
     """
     payload = _issued_claims(identity, "refresh", expires_delta, False)
-    return _create(identity, payload, additional_claims, additional_headers, overwrite)
+    return _create(identity, payload, claims, headers, overwrite)
 
 
 def _create(
@@ -71,7 +70,7 @@ def _create(
     payload: dict[str, Any],
     claims: Mapping[str, Any] | None,
     headers: Mapping[str, Any] | None,
-    overwrite: bool | None,
+    overwrite: bool,
 ) -> str:
     state = app_state()
     payload.update(_additional_claims(state, identity, claims, overwrite))
@@ -87,16 +86,14 @@ def _additional(state: AppState, loader: str, identity: Any) -> Mapping[str, Any
 
 
 def _additional_claims(
-    state: AppState, identity: Any, claims: Mapping[str, Any] | None, overwrite: bool | None
+    state: AppState, identity: Any, claims: Mapping[str, Any] | None, overwrite: bool
 ) -> dict[str, Any]:
     more = {**_additional(state, "additional_claims_callback", identity), **(claims or {})}
-    if overwrite is None:
-        overwrite = bool(state.spelling.more_claims)
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
-            f"additional claims would replace {', '.join(sorted(collisions))}, which the token "
-            "issues itself; rename them, or pass overwrite=True if you mean it"
+            f"claims would replace {', '.join(sorted(collisions))}, which the token issues itself; "
+            "rename them, or pass overwrite=True if you mean it"
         )
     return more
 
@@ -194,7 +191,9 @@ def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time
-    return {**claims, **_additional_claims(app_state(), identity, None, None)}
+    state = app_state()
+    overwrite = bool(state.spelling.more_claims)
+    return {**claims, **_additional_claims(state, identity, None, overwrite)}
 
 
 def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:

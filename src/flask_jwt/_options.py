@@ -120,7 +120,10 @@ def _locations(value: Any) -> tuple[str, ...]:
 
 
 def _methods(value: Any) -> frozenset[str]:
-    return frozenset(method.upper() for method in _names(value))
+    try:
+        return frozenset(method.upper() for method in _names(value))
+    except ValueError:
+        raise ValueError("write a list of HTTP methods, such as ['POST', 'PUT']") from None
 
 
 def _cookie_path(value: Any) -> str:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from flask import Response, jsonify
+from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ._app_state import AppState
@@ -20,11 +21,14 @@ logger = logging.getLogger("flask_jwt")
 
 
 def refused(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
-    """*error*, ready to be raised: its answer will be the application's."""
-    if error.renderer is None:
-        error.realm = realm
-        error.renderer = partial(_render, state)
-    return error
+    """*error* by the name that the front door has for it, ready to be raised: its answer will be
+    the application's."""
+    if error.renderer is not None:
+        return error
+    named: JWTError = state.handlers.named(error)
+    named.realm = realm
+    named.renderer = partial(_render, state)
+    return named
 
 
 @contextmanager
@@ -37,7 +41,16 @@ def answering(state: AppState) -> Iterator[None]:
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
-    """Flask's error handler for :class:`JWTError`, also for those raised by a view itself."""
+    """Flask's error handler for :class:`JWTError`, also for those raised by a view itself.
+
+    A handler of the application's for PyJWT's class of the error answers instead, as one for
+    :class:`jwt.ExpiredSignatureError` means it to.
+    """
+    handlers = state.app.error_handler_spec[None][None]
+    for kind in type(error).__mro__:
+        is_of_pyjwt = issubclass(kind, InvalidTokenError) and not issubclass(kind, JWTError)
+        if is_of_pyjwt and kind in handlers:
+            return state.app.ensure_sync(handlers[kind])(error)
     return refused(state, error).response
 
 
@@ -61,7 +74,7 @@ def _render_where_raised(error: JWTError) -> BaseResponse:
         state = app_state()
     except RuntimeError:  # no application, or one without a JWT
         return json_response(error)
-    return _render(state, error)
+    return _render(state, state.handlers.named(error))
 
 
 # REST extensions take the answer from the error itself: they pass Flask's error handlers by.

@@ -113,8 +113,10 @@ class JWTManager(JWT):
             header = {}
         return user_lookup(header, payload)
 
-    def _answer(self, error: JWTError) -> Any:
-        named = translated(error)
+    def named(self, error: JWTError) -> JWTError:
+        return translated(error)
+
+    def _answer(self, named: JWTError) -> Any:
         message, status, loader = named.description, named.status_code, getattr(named, "loader", "")
         if isinstance(named, pyjwt.InvalidTokenError):
             is_expired = isinstance(named, pyjwt.ExpiredSignatureError)

@@ -1,7 +1,8 @@
 """Types of arguments."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 ExpiresDelta = timedelta | Literal[False]
 Fresh = bool | float | timedelta
+Claims = dict[str, Any] | None

@@ -8,10 +8,6 @@ from werkzeug.local import LocalProxy
 
 import flask_jwt
 
-from .. import JWTError, check_csrf_token, current_identity
-from .. import create_access_token as create_access_token
-from .. import create_refresh_token as create_refresh_token
-from .. import decode_token as decode
 from .. import get_csrf_token as get_csrf_token
 from .. import get_jwt_request_location as get_jwt_request_location
 from .. import set_access_cookies as set_access_cookies
@@ -20,8 +16,9 @@ from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
 from .config import config
-from .exceptions import JWTDecodeError, translated
+from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
+from .typing import Claims, ExpiresDelta, Fresh
 
 __all__ = [
     "create_access_token", "create_refresh_token", "current_user", "decode_token",
@@ -32,6 +29,28 @@ __all__ = [
 ]  # fmt: skip
 
 
+def create_access_token(
+    identity: Any, fresh: Fresh = False, expires_delta: ExpiresDelta | None = None,
+    additional_claims: Claims = None, additional_headers: Claims = None,
+) -> str:  # fmt: skip
+    """:func:`flask_jwt.create_access_token`, where *additional_claims* replace issued ones."""
+    return flask_jwt.create_access_token(
+        identity, claims=additional_claims, headers=additional_headers, overwrite=True,
+        expires_delta=expires_delta, fresh=fresh,
+    )  # fmt: skip
+
+
+def create_refresh_token(
+    identity: Any, expires_delta: ExpiresDelta | None = None,
+    additional_claims: Claims = None, additional_headers: Claims = None,
+) -> str:  # fmt: skip
+    """:func:`flask_jwt.create_refresh_token`, where *additional_claims* replace issued ones."""
+    return flask_jwt.create_refresh_token(
+        identity, claims=additional_claims, headers=additional_headers, overwrite=True,
+        expires_delta=expires_delta,
+    )  # fmt: skip
+
+
 def decode_token(
     encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
 ) -> dict[str, Any]:
@@ -40,14 +59,11 @@ def decode_token(
     :param csrf_value: what its ``csrf`` claim must be
     :raises jwt.PyJWTError: or JWTDecodeError, CSRFError
     """
-    try:
-        claims = decode(encoded_token, verify_type=False, allow_expired=allow_expired)
-        if csrf_value and "csrf" not in claims:
-            raise JWTDecodeError("Missing claim: csrf")
-        if csrf_value:
-            check_csrf_token(encoded_token, csrf_value)
-    except JWTError as error:
-        raise translated(error) from error.__cause__
+    claims = flask_jwt.decode_token(encoded_token, verify_type=False, allow_expired=allow_expired)
+    if csrf_value and "csrf" not in claims:
+        raise JWTDecodeError("Missing claim: csrf")
+    if csrf_value:
+        flask_jwt.check_csrf_token(encoded_token, csrf_value)
     return claims
 
 
@@ -94,7 +110,7 @@ def get_current_user() -> Any:
     get_jwt()
     if not has_user_lookup():
         raise RuntimeError("Provide a `@jwt.user_lookup_loader` callback to use this method")
-    return current_identity._get_current_object()
+    return flask_jwt.current_identity._get_current_object()
 
 
 # Looked up at each use: test suites replace get_current_user in this module.
