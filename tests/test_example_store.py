@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -12,72 +13,16 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from secrets import token_hex
 
 import httpx
 import jwt
 import pytest
 
-from tests.serving import free_port, wait_until_it_answers
+from tests.serving import free_port
+from tests.store_server import ROOT, SECRET, STORE, environment, python, serving
 
-ROOT = Path(__file__).parent.parent
-STORE = ROOT / "examples" / "store"
-SECRET = token_hex(32)
 PASSWORD = "correct horse"
-
-
-def environment(**settings):
-    """This process's environment less what the store or gunicorn would read from it."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("FLASK_", "GUNICORN_"))
-        and name
-        not in {
-            "DATABASE_URL",
-            "SESSIONS_URL",
-            "SECRET_KEY",
-            "SEED_PASSWORD",
-            "WEB_CONCURRENCY",
-            "PORT",
-        }
-    }
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
-
-
-def python(*arguments, folder=STORE, **settings):
-    """What a Python process in *folder* prints; its warnings are errors."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        cwd=folder, env=environment(**settings), check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-
-
-@contextmanager
-def serving(folder, **settings):
-    """A client of the store, served with *settings*; afterwards its log must be spotless."""
-    python("-m", "flask", "--app", "app", "init-db", SECRET_KEY=SECRET, **settings)
-    url = f"http://127.0.0.1:{free_port()}"
-    path = folder / "log"
-    gunicorn = ["-m", "gunicorn", "--workers", "2", "--no-control-socket", "--log-level", "warning"]
-    gunicorn += ["--bind", url.removeprefix("http://"), "app:create_app()"]
-    # A worker that ends leaves its socket to the system; other warnings are errors.
-    command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", *gunicorn]
-    with path.open("wb") as log:
-        server = subprocess.Popen(
-            command, cwd=STORE, env=environment(SECRET_KEY=SECRET, **settings), stdout=log, stderr=log
-        )  # fmt: skip
-        try:
-            wait_until_it_answers(url, server)
-            with httpx.Client(base_url=url, timeout=30) as client:
-                yield client
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-            print(path.read_text())
-    assert path.read_text() == ""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres", "redis"])
@@ -447,6 +392,158 @@ def test_no_such_method(store, method, path):
     assert answer.headers["Allow"]
 
 
+# -- pages; tests/test_browser.py has more --
+
+PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def send_form(store, path, cookies="", **fields):
+    headers = {**PAGE, "Sec-Fetch-Site": "same-origin", "Cookie": cookies}
+    return store.post(path, data=fields, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def cookies(store, joe):
+    """Joe's browser's. They are Secure, so httpx would not send them back over plain HTTP."""
+    answer = send_form(store, "/sign-in", username=joe, password=PASSWORD, next="/devices")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/devices")
+    return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
+
+
+def problem_in(answer, status):
+    assert answer.status_code == status
+    return re.search(r'role="alert">(.*?)</p>', answer.text)[1]
+
+
+@pytest.mark.parametrize("path", ["/", "/devices"])
+def test_guarded_pages_lead_to_the_sign_in_page(store, path):
+    answer = store.get(path, headers=PAGE)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"/sign-in?next=%2F{path[1:]}"
+
+
+def test_errors_are_pages_for_browsers_only(store, auth):
+    for path, status in ("/nowhere", 404), ("/items/none", 404), ("/auth", 405):
+        answer = store.get(path, headers={**auth, **PAGE})
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "<h1>" in answer.text
+        for accept in "*/*", "application/json", "application/json, text/html;q=0.5":
+            assert_refused(store.get(path, headers={**auth, "Accept": accept}), status)
+
+
+def test_pages_run_no_scripts_and_are_not_kept(store, cookies):
+    for path in "/", "/devices", "/sign-in", "/sign-up", "/nowhere":
+        headers = store.get(path, headers={**PAGE, "Cookie": cookies}).headers
+        policy = headers["Content-Security-Policy"].split("; ")
+        assert "default-src 'none'" in policy
+        assert not [rule for rule in policy if "script-src" in rule or "unsafe" in rule]
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+    for name in "style.css", "icon.svg":
+        assert store.get(f"/static/{name}").status_code == 200
+
+
+def test_who_is_signed_in_needs_no_sign_in_page(store, cookies):
+    for path in "/sign-in", "/sign-up":
+        answer = store.get(path, headers={**PAGE, "Cookie": cookies})
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-up"])
+@pytest.mark.parametrize("fields", [
+    {}, {"username": "joe"}, {"username": "joe", "password": ""},
+    {"username": "joe\0", "password": "joe\0joe-joe"}, {"username": "", "password": PASSWORD},
+])  # fmt: skip
+def test_forms_that_say_too_little(store, path, fields):
+    answer = send_form(store, path, **fields)
+    assert problem_in(answer, 401 if path == "/sign-in" else 400)
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_short_password_is_explained_and_not_repeated(store):
+    answer = send_form(store, "/sign-up", username="ann & <bob>", password="sesame")
+    assert problem_in(answer, 400) == "Password must have 8 to 200 characters."
+    assert 'value="ann &amp; &lt;bob&gt;"' in answer.text
+    assert "sesame" not in answer.text
+
+
+def test_too_many_tries_are_told_to_wait(store):
+    username = sign_up(store)
+    for _ in range(50):
+        answer = send_form(store, "/sign-in", username=username, password="wrong password")
+        if answer.status_code != 401:
+            break
+    assert problem_in(answer, 429).startswith("Too many failed logins; try again in ")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("price", ["", "much", "nan", "inf", "-1", "1000001", "1e999"])
+def test_prices_no_form_may_send(store, cookies, price):
+    name = token_hex(8)
+    answer = send_form(store, "/", cookies, name=name, price=price)
+    assert problem_in(answer, 400) == "Price must be a number from 0 to 1000000."
+    assert store.get(f"/items/{name}", headers={**PAGE, "Cookie": cookies}).status_code == 404
+
+
+def test_what_a_device_may_be_called(store, cookies, auth):
+    token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
+    sid = jwt.decode(token, options={"verify_signature": False})["sid"]
+
+    def label():
+        devices = store.get("/auth/sessions", headers=auth).json()["sessions"]
+        return next(device["label"] for device in devices if device["sid"] == sid)
+
+    path = f"/devices/{sid}/rename"
+    for name, kept in {" Joe's <phone> ": "Joe's <phone>", "": None, " ": None}.items():
+        assert send_form(store, path, cookies, name=name).status_code == 303
+        assert label() == kept
+    for name in "x" * 41, "a\0b":
+        assert send_form(store, path, cookies, name=name).status_code == 400
+        assert label() is None
+    for path in "/devices/x/rename", f"/devices/{'0' * 32}/sign-out":
+        assert send_form(store, path, cookies).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0", "Edge on Windows"),
+        ("Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15", "Safari on Mac"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/140.0 Mobile/15E148 Safari/604.1", "Chrome on iPhone"),
+        ("Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", "Firefox on Android"),
+        ("curl/8.14.1", "curl"),
+        ("", "Unknown device"),
+        (None, "Unknown device"),
+    ],
+)  # fmt: skip
+def test_what_pages_call_a_browser(words_module, agent, words):
+    assert words_module.device_name(agent) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "just now"), (-59, "just now"), (59, "just now"), (-60, "1 minute ago"),
+        (-125, "2 minutes ago"), (3600, "in 1 hour"), (-86_400, "1 day ago"),
+        (30 * 86_400 - 5, "in 30 days"),
+    ],
+)  # fmt: skip
+def test_what_pages_call_a_moment(words_module, monkeypatch, seconds, words):
+    monkeypatch.setattr(words_module, "time", lambda: 1_800_000_000.0)
+    assert words_module.distance(1_800_000_000 + seconds) == words
+
+
+@pytest.fixture(scope="module")
+def words_module():
+    spec = importlib.util.spec_from_file_location("words", STORE / "words.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 # -- setting it up --
 
 
@@ -573,6 +670,7 @@ def test_demo_prints_three_lines_that_work(tmp_path):
         os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
         rest, errors = demo.communicate(timeout=30)
     assert rest == ""
+    assert f"http://127.0.0.1:{port} in a browser" in errors
     assert "Traceback" not in errors
     assert demo.returncode == 130
     with pytest.raises(httpx.ConnectError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from flask import Flask, render_template_string
+from flask import Flask, render_template_string, request
 from flask.views import MethodView
 
 from flask_jwt import JWT, ConfigError, current_identity, jwt_required, verify_jwt_in_request
@@ -204,6 +204,24 @@ def test_logging_in_from_a_view_of_one_s_own(app, client, users):
 
     assert location(client.post("/sign-up", data={"next": "/page"})) == "/page"
     assert client.get("/page").text.startswith("ann")
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}])
+def test_another_site_logs_nobody_in_through_a_view_of_one_s_own(app, client, headers):
+    @app.post("/own")
+    def own():
+        return app.jwt.log_in(app.jwt.authenticate("joe", request.form["password"]))
+
+    @app.post("/sign-up")
+    def sign_up():
+        return app.jwt.log_in(1)
+
+    for path in ("/own", "/sign-up"):
+        assert client.post(path, data=GOOD, headers=headers).status_code == 403
+    assert not cookies(client)
+    for _ in range(11):  # nor does it use up the tries of a user it knows by name
+        assert client.post("/own", data={"password": "no"}, headers=headers).status_code == 403
+    assert location(client.post("/own", data=GOOD, headers=OWN)) == "/"
 
 
 # Guarded pages

@@ -1,16 +1,16 @@
-"""A small store: users log in with POST /auth and keep its items with their token."""
+"""A small store: users log in and keep its items, in a browser or over its API with a token."""
 
 import os
 
-from flask import Flask, json
-from flask_jwt import JWT
+from flask import Flask, json, render_template, request
+from flask_jwt import JWTError
 from werkzeug.exceptions import HTTPException
 
 from commands import init_db, seed
 from config import database_url, secret_key, sessions_url
 from db import db
-from resources import items, users
-from security import authenticate, identity
+from resources import items, pages, users
+from security import jwt
 
 
 def create_app(config=None):
@@ -18,7 +18,10 @@ def create_app(config=None):
     app = Flask(__name__)
     app.config.from_mapping(
         MAX_CONTENT_LENGTH=16 * 1024,
+        JWT_TOKEN_LOCATION=["headers", "cookies"],  # API clients send headers, browsers cookies
+        JWT_LOGIN_VIEW="pages.sign_in",
         JWT_STORAGE_URI=sessions_url(app.instance_path),
+        JWT_REVOCATION_CHECK="always",  # a device that is signed out is out at once
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         SQLALCHEMY_DATABASE_URI=database_url(),
     )
@@ -27,19 +30,26 @@ def create_app(config=None):
     app.secret_key = app.secret_key or secret_key(app.instance_path)
 
     db.init_app(app)
-    JWT(app, authenticate, identity)  # registers POST /auth, /auth/refresh, /auth/logout …
-    app.register_blueprint(users.blueprint)
-    app.register_blueprint(items.blueprint)
-    app.register_error_handler(HTTPException, as_json)
+    jwt.init_app(app)  # registers POST /auth, /auth/refresh, /auth/logout …
+    for resource in users, items, pages:
+        app.register_blueprint(resource.blueprint)
+    app.register_error_handler(HTTPException, explain)
+    app.register_error_handler(JWTError, explain)
     app.cli.add_command(init_db)
     app.cli.add_command(seed)
     return app
 
 
-def as_json(error):
-    """Answer every other error in the shape flask_jwt's have."""
+def explain(error):
+    """Answer an error: to a browser with a page, to others in the shape flask_jwt's have."""
     response = error.get_response()
-    body = {"status_code": error.code, "error": error.name, "description": error.description}
-    response.data = json.dumps(body) + "\n"
-    response.content_type = "application/json"
+    if response.status_code == 303:
+        return response  # to the sign-in page
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        response.data = render_template("error.html", error=error)
+        response.content_type = "text/html; charset=utf-8"
+    elif not isinstance(error, JWTError):
+        body = {"status_code": error.code, "error": error.name, "description": error.description}
+        response.data = json.dumps(body) + "\n"
+        response.content_type = "application/json"
     return response

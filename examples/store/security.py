@@ -1,6 +1,6 @@
 """The two functions flask_jwt asks: who is logging in, and whose token is this?"""
 
-from flask_jwt import check_password
+from flask_jwt import JWT, check_password
 
 from db import db
 from models import User
@@ -22,3 +22,6 @@ def authenticate(username, password):
 def identity(payload):
     """The user a good token belongs to, or None if there is none any more."""
     return db.session.get(User, payload["identity"])
+
+
+jwt = JWT(authentication_handler=authenticate, identity_handler=identity)

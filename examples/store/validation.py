@@ -4,6 +4,7 @@ from flask import request
 from werkzeug.exceptions import BadRequest
 
 HIGHEST_PRICE = 1_000_000
+SHORTEST_PASSWORD = 8
 
 
 def json_object():
@@ -29,7 +30,16 @@ def text(value, name, *, shortest=1, longest=80):
 def credentials(body):
     """A user name and a password to keep."""
     username = text(body.get("username"), "username")
-    return username, text(body.get("password"), "password", shortest=8, longest=200)
+    password = text(body.get("password"), "password", shortest=SHORTEST_PASSWORD, longest=200)
+    return username, password
+
+
+def number(text):
+    """What a form's field says, as a number; None if it says none."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return None
 
 
 def cents(price):

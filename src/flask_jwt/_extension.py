@@ -25,7 +25,13 @@ from ._issue import (
 )
 from ._keyring import NO_KEY
 from ._locations import _default_request_handler
-from ._login import asks_for_cookies, authenticate, log_in, prepare_limits
+from ._login import (
+    asks_for_cookies,
+    authenticate,
+    log_in,
+    prepare_limits,
+    refuse_foreign_form,
+)
 from ._responses import _default_jwt_error_handler, answering, handle_jwt_error
 from ._sessions import SessionManager
 from ._settings import Spelling, unknown_keys
@@ -141,9 +147,11 @@ class JWT:
 
         :raises CredentialsInvalid: if there is none, with a :class:`JWTError`'s ready answer
         :raises LoginLimited: (429) if too many logins have failed to try one more
+        :raises CsrfFailed: if a form of another site's page asks, and tokens go into cookies
         """
         state = app_state()
         with answering(state):
+            refuse_foreign_form(state.settings)
             return authenticate(state, username, password)
 
     def log_in(self, identity: Any, *, label: str | None = None) -> Response:
@@ -152,9 +160,11 @@ class JWT:
 
         :param label: the device's name
         :raises StoreUnavailable: if the session can't be kept
+        :raises CsrfFailed: if a form of another site's page asks, and tokens go into cookies
         """
         state = app_state()
         with answering(state):
+            refuse_foreign_form(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies)
 

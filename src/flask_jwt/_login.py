@@ -12,13 +12,14 @@ from . import signals
 from ._app_state import AppState
 from ._context import issued_in_cookies, issued_tokens, remember_issued
 from ._cookies import set_cookies
+from ._csrf import is_foreign
 from ._issue import issuing
 from ._pages import as_own
 from ._sessions import shown
 from ._settings import Settings
 from ._throttle import LoginThrottle, is_private, limits_are_installed
 from ._tokens import Token, as_token
-from .errors import CredentialsInvalid, LoginLimited
+from .errors import CredentialsInvalid, CsrfFailed, LoginLimited
 
 logger = logging.getLogger("flask_jwt")
 
@@ -92,6 +93,18 @@ def asks_for_cookies(settings: Settings) -> bool:
     place for tokens, or a page's form sent it."""
     locations = settings.locations
     return "cookies" in locations and not ("headers" in locations and request.is_json)
+
+
+def refuse_foreign_form(settings: Settings) -> None:
+    """Let no other site's page log its visitor in, as somebody of its choice.
+
+    A form needs no leave of ours to be sent from elsewhere; JSON does (CORS).
+
+    :raises CsrfFailed: if the current request is such a form
+    """
+    is_ours = not has_request_context() or request.is_json or not is_foreign(request)
+    if not is_ours and settings.csrf_protect and asks_for_cookies(settings):
+        raise CsrfFailed("Another site sent this login; send it from a page of this one")
 
 
 def prepare_limits(state: AppState) -> None:

@@ -1,8 +1,9 @@
 """Signing up, and seeing who is logged in."""
 
-from flask import Blueprint, abort
+from flask import Blueprint
 from flask_jwt import current_identity, hash_password, jwt_required
 from sqlalchemy.exc import IntegrityError
+from werkzeug.exceptions import Conflict
 
 from db import db
 from models import User
@@ -14,14 +15,7 @@ blueprint = Blueprint("users", __name__)
 @blueprint.post("/register")
 def register():
     """Sign up with a ``username`` and a ``password``."""
-    username, password = credentials(json_object())
-    user = User(username=username, password_hash=hash_password(password))
-    db.session.add(user)
-    try:
-        db.session.commit()
-    except IntegrityError:  # asking first would leave a gap for another request to slip into
-        abort(409, "This username is taken")
-    return user.to_dict(), 201
+    return create_user(*credentials(json_object())).to_dict(), 201
 
 
 @blueprint.get("/me")
@@ -29,3 +23,15 @@ def register():
 def me():
     """The user whose token came with the request."""
     return current_identity.to_dict()
+
+
+def create_user(username, password):
+    """A new user; the sign-up page makes them too."""
+    user = User(username=username, password_hash=hash_password(password))
+    db.session.add(user)
+    try:
+        db.session.commit()
+    except IntegrityError:  # asking first would leave a gap for another request to slip into
+        db.session.rollback()
+        raise Conflict("This username is taken") from None
+    return user

@@ -1,0 +1,86 @@
+"""examples/store, served by gunicorn's two workers as its README says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+
+import httpx
+
+from tests.serving import free_port, wait_until_it_answers
+
+ROOT = Path(__file__).parent.parent
+STORE = ROOT / "examples" / "store"
+SECRET = token_hex(32)
+
+
+def environment(**settings):
+    """This process's environment less what the store or gunicorn would read from it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("FLASK_", "GUNICORN_"))
+        and name
+        not in {
+            "DATABASE_URL",
+            "SESSIONS_URL",
+            "SECRET_KEY",
+            "SEED_PASSWORD",
+            "WEB_CONCURRENCY",
+            "PORT",
+        }
+    }
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
+
+
+def python(*arguments, folder=STORE, **settings):
+    """What a Python process in *folder* prints; its warnings are errors."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=folder, env=environment(**settings), check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+
+
+@contextmanager
+def served(log, *arguments, **settings):
+    """The URL of the store, served with *arguments* to gunicorn and *settings* to the store; what
+    it has to say goes to the file *log*."""
+    python("-m", "flask", "--app", "app", "init-db", SECRET_KEY=SECRET, **settings)
+    url = f"http://127.0.0.1:{free_port()}"
+    gunicorn = ["-m", "gunicorn", "--workers", "2", "--no-control-socket", *arguments]
+    gunicorn += ["--bind", url.removeprefix("http://")]
+    # A worker that ends leaves its socket to the system; other warnings are errors.
+    command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", *gunicorn]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=STORE,
+            env=environment(SECRET_KEY=SECRET, **settings),
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            wait_until_it_answers(url, server)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+@contextmanager
+def serving(folder, **settings):
+    """A client of the store, served with *settings*; afterwards its log must be spotless."""
+    log = folder / "log"
+    try:
+        with (
+            served(log, "--log-level", "warning", "app:create_app()", **settings) as url,
+            httpx.Client(base_url=url, timeout=30) as client,
+        ):
+            yield client
+    finally:
+        print(log.read_text())
+    assert log.read_text() == ""

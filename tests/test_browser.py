@@ -1,0 +1,537 @@
+"""examples/store in a real browser: Chromium, driven by Playwright.
+
+It needs a Chromium: Debian's, or the one that the environment variable CHROMIUM names. What the
+pages look like is kept in artifacts/screenshots/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_hex
+
+import httpx
+import jwt
+import pytest
+
+from tests.store_server import ROOT, SECRET, served
+
+api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
+                allow_module_level=True)  # fmt: skip
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = ROOT / "artifacts" / "screenshots"
+PASSWORD = f"correct horse {token_hex(8)}"
+WRONG_PASSWORD = f"wrong horse {token_hex(8)}"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+# The store, with all that it and its libraries have to say on stderr, and each page in a file.
+WATCHED = """
+import logging
+from pathlib import Path
+
+from app import create_app
+
+logging.basicConfig(level="DEBUG")
+logging.getLogger("sqlalchemy.engine").setLevel("DEBUG")  # each statement, and what goes into it
+app = create_app()
+
+@app.after_request
+def keep(response):
+    if response.mimetype == "text/html":
+        with Path(__file__).with_name("pages").open("a") as pages:
+            pages.write(response.get_data(as_text=True))
+    return response
+"""
+
+
+@contextmanager
+def watched(folder, **settings):
+    """The URL of the store; *folder* gets what it said: ``log`` and ``pages``; and ``sessions``."""
+    (folder / "watched_store.py").write_text(WATCHED)
+    arguments = ["--threads", "8", "--log-level", "debug", "--access-logfile", "-"]
+    arguments += ["--pythonpath", str(folder), "watched_store:app"]
+    settings["DATABASE_URL"] = f"sqlite:///{folder}/store.db"
+    settings["SESSIONS_URL"] = f"sqlite:///{folder}/sessions.db"
+    with served(folder / "log", *arguments, **settings) as url:
+        yield url
+    assert "Traceback" not in (folder / "log").read_text()
+    assert_no_secrets(folder)
+
+
+def assert_no_secrets(folder):
+    """No page and no line of the log shows a password, a token or the key."""
+    for name in "pages", "log":
+        text = (folder / name).read_text()
+        for secret in PASSWORD, WRONG_PASSWORD, SECRET:
+            assert secret not in text, f"{name} shows a secret"
+        assert not re.search(r"eyJ[\w-]+\.[\w-]+\.", text), f"{name} shows a token"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="module")
+def store(folder):
+    with watched(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def device(chromium, **options):
+    """A browser of its own, with a page open. Chromium must have nothing to say of our CSP."""
+    context = chromium.new_context(**options)
+    context.set_default_timeout(20_000)
+    said = []
+    context.on("console", lambda message: said.append(message.text))
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+    assert not [text for text in said if "Content Security Policy" in text]
+
+
+@pytest.fixture
+def page(chromium):
+    with device(chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def phone(chromium):
+    with device(chromium, user_agent=IPHONE) as page:
+        yield page
+
+
+def fill_in(page, username, password, button):
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("main").get_by_role("button", name=button).click()
+
+
+def sign_up(page, store):
+    username = f"ann-{token_hex(4)}"
+    page.goto(f"{store}/sign-up")
+    fill_in(page, username, PASSWORD, "Sign up")
+    assert_on(page, "Items")
+    return username
+
+
+def sign_in(page, store, username, password=PASSWORD):
+    page.goto(f"{store}/sign-in")
+    fill_in(page, username, password, "Sign in")
+
+
+def assert_on(page, title):
+    api.expect(page.get_by_role("heading", level=1)).to_have_text(title)
+
+
+def assert_signed_in(page, store, is_so=True):
+    page.goto(store)
+    assert_on(page, "Items" if is_so else "Sign in")
+
+
+def cookie(page, name):
+    (found,) = (cookie for cookie in page.context.cookies() if cookie["name"] == name)
+    assert found["secure"]
+    assert found["httpOnly"]
+    return found["value"]
+
+
+def claims(page, name="access_token_cookie"):
+    return jwt.decode(cookie(page, name), options={"verify_signature": False})
+
+
+def wait_until_it_expires(page):
+    time.sleep(max(0, claims(page)["exp"] - time.time()) + 0.1)
+
+
+def session_row(folder, sid):
+    with closing(sqlite3.connect(folder / "sessions.db")) as database:
+        database.row_factory = sqlite3.Row
+        query = "SELECT * FROM jwt_sessions WHERE sid = ?"
+        return database.execute(query, [sid]).fetchone()
+
+
+# -- signing up, in and out --
+
+
+def test_sign_up_and_out_and_in(page, store):
+    page.goto(f"{store}/devices")
+    assert_on(page, "Sign in")
+    page.get_by_role("link", name="Sign up").click()
+    username = f"ann-{token_hex(4)}"
+    fill_in(page, username, PASSWORD, "Sign up")
+    assert_on(page, "Your devices")  # where the way to the sign-in page began
+    api.expect(page.get_by_role("banner")).to_contain_text(username)
+
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    api.expect(page.get_by_role("status")).to_have_text("You are signed out.")
+    assert_on(page, "Sign in")
+    assert page.context.cookies() == []
+    page.go_back()
+    assert_on(page, "Sign in")
+
+    fill_in(page, username, WRONG_PASSWORD, "Sign in")
+    problem = page.get_by_role("alert")
+    api.expect(problem).to_have_text("This user name and password don't match.")
+    assert page.get_by_label("User name").input_value() == username
+    assert page.get_by_label("Password").input_value() == ""
+    fill_in(page, username, PASSWORD, "Sign in")
+    assert_on(page, "Your devices")
+    assert_signed_in(page, store)
+
+
+def test_sign_up_with_a_name_that_is_taken(page, phone, store):
+    username = sign_up(page, store)
+    phone.goto(f"{store}/sign-up")
+    fill_in(phone, username, PASSWORD, "Sign up")
+    api.expect(phone.get_by_role("alert")).to_have_text("This username is taken.")
+    assert_signed_in(phone, store, False)
+
+
+def test_items_come_and_go(page, store):
+    sign_up(page, store)
+    name = f"<b>chair</b> & 椅 {token_hex(4)}"
+
+    def add():
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Price").fill("12.5")
+        page.get_by_role("button", name="Add").click()
+
+    add()
+    row = page.get_by_role("row").filter(has_text=name)
+    api.expect(row.get_by_role("cell").first).to_have_text("12.50")
+    add()
+    problem = page.get_by_role("alert")
+    api.expect(problem).to_have_text("There is an item of this name already.")
+    row.get_by_role("button", name=f"Remove {name}").click()
+    api.expect(row).to_have_count(0)
+
+
+# -- staying signed in --
+
+
+def test_ten_tabs_refresh_at_once_and_stay_signed_in(chromium, tmp_path):
+    settings = {"FLASK_JWT_EXPIRATION_DELTA": "4", "FLASK_JWT_LEEWAY": "0"}
+    with watched(tmp_path, **settings) as store, device(chromium) as first:
+        sign_up(first, store)
+        tabs = [first, *(first.context.new_page() for _ in range(9))]
+        for number, tab in enumerate(tabs):
+            tab.goto(f"{store}/?tab={number}")
+        before = session_row(tmp_path, claims(first)["sid"])
+        old = cookie(first, "access_token_cookie")
+        wait_until_it_expires(first)
+        with ExitStack() as all_loaded:
+            for tab in tabs:
+                all_loaded.enter_context(tab.expect_navigation())
+            for tab in tabs:
+                tab.evaluate("() => { setTimeout(() => location.reload()) }")
+        for tab in tabs:
+            assert_on(tab, "Items")
+        assert cookie(first, "access_token_cookie") != old
+        after = session_row(tmp_path, before["sid"])
+        assert after["generation"] == before["generation"] + 1
+        assert after["revoked_at"] is None
+
+
+def test_a_stolen_refresh_cookie_replayed_ends_the_session(chromium, tmp_path):
+    settings = {
+        "FLASK_JWT_EXPIRATION_DELTA": "2",
+        "FLASK_JWT_LEEWAY": "0",
+        "FLASK_JWT_REFRESH_GRACE": "1",
+    }
+    with (
+        watched(tmp_path, **settings) as store,
+        device(chromium) as victim,
+        device(chromium) as thief,
+    ):
+        sign_up(victim, store)
+        sid = claims(victim)["sid"]
+        thief.context.add_cookies(victim.context.cookies())
+        assert_signed_in(thief, store)  # a copy is as good as the original, as long as it is fresh
+        wait_until_it_expires(victim)
+        assert_signed_in(victim, store)
+        assert claims(victim, "refresh_token_cookie")["gen"] == 1
+        time.sleep(1.1)  # the grace
+        assert_signed_in(thief, store, False)
+        assert thief.context.cookies() == []
+        assert session_row(tmp_path, sid)["revoked_at"]
+        assert_signed_in(victim, store, False)
+
+
+# -- your devices --
+
+
+def test_sign_out_one_device_from_another(page, phone, store):
+    username = sign_up(phone, store)
+    sign_in(page, store, username)
+    page.get_by_role("link", name="Your devices").click()
+    devices = page.get_by_role("main").get_by_role("listitem")
+    api.expect(devices).to_have_count(2)
+    api.expect(devices.first.get_by_role("heading")).to_have_text(re.compile("This device"))
+    other = devices.last
+    api.expect(other.get_by_role("heading")).to_have_text("Safari on iPhone")
+
+    other.get_by_text("Rename").click()
+    other.get_by_label("Name of this device").fill("Ann's phone")
+    other.get_by_role("button", name="Save").click()
+    api.expect(other.get_by_role("heading")).to_have_text("Ann's phone")
+    api.expect(other).to_contain_text("Safari on iPhone")
+
+    other.get_by_role("button", name="Sign out Ann's phone").click()
+    api.expect(devices).to_have_count(1)
+    assert_signed_in(phone, store, False)
+    assert_signed_in(page, store)
+
+
+def test_sign_out_the_others(page, phone, store):
+    username = sign_up(phone, store)
+    sign_in(page, store, username)
+    page.get_by_role("link", name="Your devices").click()
+    page.get_by_role("button", name="Sign out the others").click()
+    api.expect(page.get_by_role("status")).to_have_text("Your other devices are signed out.")
+    assert_signed_in(phone, store, False)
+    assert_signed_in(page, store)
+
+
+def test_sign_out_everywhere(page, phone, store):
+    username = sign_up(phone, store)
+    sign_in(page, store, username)
+    page.get_by_role("link", name="Your devices").click()
+    page.get_by_role("button", name="Sign out everywhere").click()
+    api.expect(page.get_by_role("status")).to_have_text("You are signed out, on all your devices.")
+    for each in page, phone:
+        assert_signed_in(each, store, False)
+        assert each.context.cookies() == []
+
+
+def test_somebody_else_s_device_is_none_of_yours(page, phone, store):
+    sign_up(page, store)
+    sign_up(phone, store)
+    page.goto(f"{store}/devices")
+    form = "form[action$='/rename']"
+    theirs = f"/devices/{claims(phone)['sid']}/rename"
+    page.locator(form).evaluate("(form, path) => { form.action = path }", theirs)
+    page.get_by_text("Rename").click()
+    page.get_by_role("button", name="Save").click()
+    assert_on(page, "Not Found")
+    api.expect(page.get_by_role("main")).to_contain_text("You have no such device.")
+
+
+# -- other sites --
+
+
+FORGED = {
+    "an item": ("/", {"name": "forged", "price": "1"}),
+    "a sign-out": ("/auth/logout", {"scope": "global"}),
+    "a sign-in": ("/sign-in", {"username": "mallory", "password": "mallory's password"}),
+    "a sign-in at the API": ("/auth", {"username": "mallory", "password": "mallory's password"}),
+}
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A site of somebody else, with a form that posts to the store."""
+
+    def __init__(self, page, *arguments):
+        self.page = page
+        super().__init__(*arguments)
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.page.encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def elsewhere(page):
+    """The port where *page* is served."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Elsewhere, page)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("what", FORGED)
+@pytest.mark.parametrize(
+    ("host", "site", "cookies_are_sent"),
+    # Ports make another origin, but not another site: SameSite doesn't help there.
+    [("127.0.0.1", "same-site", True), ("localhost", "cross-site", False)],
+)
+def test_a_forged_post_is_refused(page, store, what, host, site, cookies_are_sent):
+    sign_up(page, store)
+    before = page.context.cookies()
+    path, fields = FORGED[what]
+    inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
+    form = f'<form method="post" action="{store}{path}">{inputs}<button>Win a prize</button></form>'
+    with elsewhere(form) as port:
+        page.goto(f"http://{host}:{port}/")
+        with page.expect_navigation() as navigation:
+            page.get_by_role("button").click()
+    posted = navigation.value.request
+    while posted.redirected_from is not None:
+        posted = posted.redirected_from
+    headers = posted.all_headers()
+    assert (posted.method, headers["sec-fetch-site"]) == ("POST", site)
+    assert ("access_token_cookie" in headers.get("cookie", "")) is cookies_are_sent
+    if cookies_are_sent or "sign-in" in what:
+        assert posted.response().status == 403
+        assert_on(page, "Forbidden")
+    else:
+        assert posted.response().status == 303  # to the sign-in page
+    assert page.context.cookies() == before
+    assert_signed_in(page, store)
+    assert page.get_by_role("main").get_by_text("forged").count() == 0
+
+
+# -- what it looks like --
+
+
+PAGES = {
+    "sign-in": "Sign in",
+    "sign-in-problem": "Sign in",
+    "sign-up": "Sign up",
+    "items": "Items",
+    "devices": "Your devices",
+    "rename": "Your devices",
+    "not-found": "Not Found",
+}
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def member(chromium, store, folder):
+    """A page of somebody who has some items and some devices."""
+    with device(chromium) as page:
+        page.goto(f"{store}/sign-up")
+        fill_in(page, "joe", PASSWORD, "Sign up")
+        for name, price in {"Armchair": 249, "Desk lamp": 39.9, "Oak table": 1180}.items():
+            page.get_by_label("Name").fill(name)
+            page.get_by_label("Price").fill(str(price))
+            page.get_by_role("button", name="Add").click()
+        login = {"username": "joe", "password": PASSWORD}
+        for agent, label in {IPHONE: "Joe's phone", FIREFOX: None, "curl/8.14.1": None}.items():
+            headers = {"User-Agent": agent}
+            httpx.post(f"{store}/auth", json={**login, "label": label}, headers=headers)
+        hours_ago = {"%iPhone%": (0.7, 150), "%Firefox%": (5, 330), "curl%": (70, 70)}
+        with closing(sqlite3.connect(folder / "sessions.db")) as database, database:
+            for agent, (seen, begun) in hours_ago.items():
+                database.execute(
+                    "UPDATE jwt_sessions SET rotated_at = rotated_at - 3600 * ?, created_at = "
+                    "created_at - 3600 * ?, expires_at = expires_at - 3600 * ? "
+                    "WHERE user_agent LIKE ?",
+                    [seen, begun, begun, agent],
+                )
+        yield page
+
+
+@pytest.fixture(scope="module")
+def guest(chromium):
+    with device(chromium) as page:
+        yield page
+
+
+@pytest.fixture(params=PAGES)
+def shown(request, store, member, guest):
+    """Each page: what it is called, and the browser that shows it."""
+    name = request.param
+    page = guest if name.startswith("sign-") else member
+    path = {"items": "", "rename": "devices", "sign-in-problem": "sign-in"}.get(name, name)
+    page.goto(f"{store}/{path}")
+    if name == "sign-in-problem":
+        fill_in(page, "joe", WRONG_PASSWORD, "Sign in")
+    elif name == "rename":
+        page.get_by_text("Rename").first.click()
+    assert_on(page, PAGES[name])
+    return name, page
+
+
+def test_pages_are_good_to_look_at(shown):
+    """Only somebody who looks at the screenshots can tell; here they fit on each screen."""
+    name, page = shown
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for size, viewport in SIZES.items():
+        page.set_viewport_size(viewport)
+        for scheme in "light", "dark":
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{size}-{scheme}.png", full_page=True)
+    page.set_viewport_size({"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_pages_are_accessible(shown):
+    """As far as axe can tell: labels, landmarks, contrast ..."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    _, page = shown
+    for scheme in "light", "dark":
+        page.emulate_media(color_scheme=scheme)
+        results = axe.Axe().run(page)
+        assert results.violations_count == 0, results.generate_report()
+
+
+def test_pages_can_be_used_by_everybody(shown):
+    _, page = shown
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("h1").count() == 1
+    assert page.locator("[style], style, script, [onclick]").count() == 0
+    unlabelled = "inputs => inputs.filter(input => !input.labels.length).length"
+    assert page.locator("input:not([type=hidden])").evaluate_all(unlabelled) == 0
+    page.reload()
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus-visible")
+    api.expect(focused).to_have_text("Skip to the content")
+    focused.press("Enter")
+    api.expect(page.get_by_role("main")).to_be_focused()
+
+
+# -- what nobody must see --
+
+
+def test_no_page_or_log_shows_a_password_or_a_token(page, store, folder):
+    """The last test: it looks at what all others have left. Each other server's end does, too."""
+    username = sign_up(page, store)
+    page.goto(f"{store}/devices")
+    assert cookie(page, "refresh_token_cookie").startswith("eyJ")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    sign_in(page, store, username, WRONG_PASSWORD)
+    assert_on(page, "Sign in")
+    for name, said in ("pages", "Your devices"), ("log", "POST /sign-in"), ("log", "INSERT INTO"):
+        text = (folder / name).read_text()
+        assert said in text
+        assert username in text
+    assert_no_secrets(folder)
