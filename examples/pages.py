@@ -23,7 +23,9 @@ def identity(payload):
 JWT(app, authenticate, identity)
 
 SIGN_IN = """
-{% if request.args.error %}<p role="alert">That name and password don't go together.</p>{% endif %}
+{% if request.args.error == "invalid_credentials" %}
+<p role="alert">That name and password don't go together.</p>
+{% endif %}
 <form method="post" action="{{ url_for('jwt') }}">
   <input type="hidden" name="next" value="{{ request.args.next }}">
   <label>Name <input name="username" autocomplete="username"></label>

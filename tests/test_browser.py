@@ -284,6 +284,7 @@ def test_a_stolen_refresh_cookie_replayed_ends_the_session(chromium, tmp_path):
         assert claims(victim, "refresh_token_cookie")["gen"] == 1
         time.sleep(1.1)  # the grace
         assert_signed_in(thief, store, False)
+        api.expect(thief.get_by_role("alert")).to_contain_text("Somebody used a copy")
         assert thief.context.cookies() == []
         assert session_row(tmp_path, sid)["revoked_at"]
         assert_signed_in(victim, store, False)
@@ -311,6 +312,7 @@ def test_sign_out_one_device_from_another(page, phone, store):
     other.get_by_role("button", name="Sign out Ann's phone").click()
     api.expect(devices).to_have_count(1)
     assert_signed_in(phone, store, False)
+    api.expect(phone.get_by_role("alert")).to_contain_text("signed out on another device")
     assert_signed_in(page, store)
 
 

@@ -378,8 +378,17 @@ def test_a_stolen_refresh_cookie_ends_the_session(client, clock):
     answer = thief.get("/page", headers={"Accept": "*/*"})
     assert (answer.status_code, answer.get_json()["code"]) == (401, "refresh_reused")
     assert not cookies(thief), "they are good for nothing"
-    assert location(client.get("/page")) == "/sign-in?next=%2Fpage"
+    assert location(client.get("/page")) == "/sign-in?error=token_revoked&next=%2Fpage"
     assert not cookies(client)
+
+
+def test_the_login_page_is_told_that_a_copy_was_used(client, clock):
+    sign_in(client)
+    thief = copy_of(client)
+    clock.tick(400)
+    client.get("/page")
+    clock.tick(400)
+    assert location(thief.get("/page")) == "/sign-in?error=refresh_reused&next=%2Fpage"
 
 
 def test_an_ended_session_is_nobody_s_where_a_login_is_optional(app, client, clock):

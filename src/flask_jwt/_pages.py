@@ -10,7 +10,14 @@ from flask import Response, has_request_context, redirect, request, url_for
 from werkzeug.routing import BuildError
 
 from ._app_state import AppState
-from .errors import ConfigError, CredentialsInvalid, JWTError, LoginLimited
+from .errors import (
+    ConfigError,
+    CredentialsInvalid,
+    JWTError,
+    LoginLimited,
+    RefreshReused,
+    TokenRevoked,
+)
 
 _NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\]")
 
@@ -58,15 +65,16 @@ def as_own(response: Any) -> Response:
 def to_login(state: AppState, error: JWTError) -> Response | None:
     """Where the answer to *error* is to send the browser to ``JWT_LOGIN_VIEW``: that answer.
 
-    The login page gets ``next``, to be passed on to ``/auth``, and where a login was refused
-    ``error``, the error's code.
+    The login page gets ``next``, to be passed on to ``/auth``, and ``error``, the error's code,
+    where there is something to tell: of a login refused, or of a session that was ended.
     """
     is_refused_login = isinstance(error, (CredentialsInvalid, LoginLimited))
+    is_news = is_refused_login or isinstance(error, (TokenRevoked, RefreshReused))
     if error.status_code != 401 and not is_refused_login:
         return None
     if not has_request_context() or state.settings.login_view is None or not wants_page():
         return None
-    query = {"error": error.error_code} if is_refused_login else {}
+    query = {"error": error.error_code} if is_news else {}
     target = asked_target() if is_refused_login else _this_page()
     if target is not None:
         query["next"] = target

@@ -21,6 +21,10 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+ENDED = {
+    "refresh_reused": "Somebody used a copy of your sign-in, so it was ended. Please sign in again",
+    "token_revoked": "You were signed out on another device",
+}
 DONE = {
     "added": "The item is in the store.",
     "removed": "The item is gone.",
@@ -61,7 +65,7 @@ def sign_in():
     if current_identity:
         return go_to(".items")
     if request.method == "GET":
-        return page("sign_in.html")
+        return page("sign_in.html", ENDED.get(request.args.get("error")))
     try:
         user = jwt.authenticate(request.form.get("username"), request.form.get("password"))
     except CredentialsInvalid as error:
