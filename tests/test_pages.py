@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import jwt as pyjwt
 import pytest
 from flask import Flask, render_template_string
 from flask.views import MethodView
 
-from flask_jwt import JWT, ConfigError, current_identity, jwt_required, verify_jwt_in_request
+from flask_jwt import (
+    JWT,
+    ConfigError,
+    _default_request_handler,
+    current_identity,
+    jwt_required,
+    verify_jwt_in_request,
+)
 from flask_jwt.stores.memory import MemoryStore
 from tests.conftest import SECRET, User, bearer
 from tests.test_answers import FRAMEWORKS, apiflask
@@ -277,6 +285,34 @@ def test_who_may_post(client, headers, status):
     assert answer.status_code == status
     if status == 403:
         assert answer.get_json()["code"] == "csrf_failed"
+
+
+def decoding(app):
+    @app.jwt.jwt_decode_handler
+    def decode(token):
+        unchecked = dict.fromkeys(["verify_exp", "verify_iat", "verify_nbf"], False)
+        return pyjwt.decode(token, SECRET, ["HS256"], options=unchecked)
+
+
+def finding(app):
+    app.jwt.request_handler(lambda: _default_request_handler())
+
+
+@pytest.mark.parametrize("set_handler", [decoding, finding], ids=lambda f: f.__name__)
+def test_handlers_of_one_s_own_need_proof_too(make, set_handler):
+    app = make(["cookies", "headers"], JWT_STORAGE_URI=None)
+    set_handler(app)
+    client = browser(app)
+    sign_in(client)
+    value, token = (cookies(client)[name] for name in ("csrf_access_token", "access_token_cookie"))
+    answer = client.post("/page", headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "csrf_failed")
+    assert client.post("/page", headers={"X-CSRF-TOKEN": "wrong"}).status_code == 403
+    assert client.post("/page", headers={"X-CSRF-TOKEN": value}).status_code == 200
+    assert client.post("/page", headers=OWN).status_code == 200
+    assert client.get("/page").status_code == 200
+    answer = client.post("/page", headers={**bearer(token), "Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200, "nobody is made to send a header"
 
 
 def value_in(page):

@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Request
 
+from . import _csrf as csrf
 from ._context import app_state, current_request
 from ._encoding import parse_json
 from ._settings import Settings
 from .errors import (
     AuthorizationInvalid,
     ConfigError,
+    CsrfFailed,
     QueryMalformed,
     SchemeUnsupported,
     TokenMissing,
@@ -118,11 +120,25 @@ def token_in(location: str, request: Request, settings: Settings, *, refresh: bo
 
 
 def _default_request_handler() -> Any:
-    """The current request's token, or None without one, from the first location that has one."""
-    settings = app_state().settings
-    for location in settings.locations:
+    """The current request's token, or None without one, from the first location that has one.
+
+    :raises CsrfFailed: if there is only a cookie, without proof that a page of ours sent it
+    """
+    state, request = app_state(), current_request()
+    failure: CsrfFailed | None = None
+    for location in state.settings.locations:
         try:
-            return token_in(location, current_request(), settings, refresh=False)
+            token = token_in(location, request, state.settings, refresh=False)
+            if location == "cookies":
+                # Here, because it is handlers of the application's own that verify this token.
+                proof = csrf.submitted(request, state.settings, refresh=False)
+                if proof is not None:
+                    csrf.check(proof, token, state.codec().read(token)[1])
+            return token
         except TokenMissing:
             continue
+        except CsrfFailed as error:
+            failure = error
+    if failure is not None:
+        raise failure
     return None
