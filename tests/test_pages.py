@@ -315,6 +315,14 @@ def test_handlers_of_one_s_own_need_proof_too(make, set_handler):
     assert answer.status_code == 200, "nobody is made to send a header"
 
 
+def test_no_origin_is_not_that_of_a_host_that_can_not_be_read(client):
+    sign_in(client)
+    host = {"HTTP_HOST": "my_app.example"}
+    for origin in ("null", "", "https://evil.example"):
+        answer = client.post("/page", headers={"Origin": origin}, environ_overrides=host)
+        assert answer.status_code == 403
+
+
 def value_in(page):
     return page.text.split('value="')[1].split('"')[0]
 
