@@ -180,6 +180,24 @@ def test_another_site_logs_nobody_in(client, headers):
     assert not cookies(client)
 
 
+@pytest.mark.parametrize("path", ["/own-sign-in", "/own-sign-up"])
+def test_another_site_logs_nobody_in_by_a_view_of_one_s_own(app, client, users, path):
+    @app.post("/own-sign-in")
+    def own_sign_in():
+        app.jwt.authenticate("joe", "pass")
+        return "the password was judged"
+
+    @app.route("/own-sign-up", methods=["GET", "POST"])
+    def own_sign_up():
+        return app.jwt.log_in(users[1])
+
+    answer = client.post(path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "csrf_failed")
+    assert not cookies(client)
+    assert client.post(path, headers=OWN).status_code < 400
+    assert client.get("/own-sign-up", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 303
+
+
 def test_where_headers_carry_tokens_too_a_form_gets_cookies_and_json_gets_tokens(make):
     client = browser(make(["headers", "cookies"]))
     body = client.post("/auth", json=GOOD, headers=PAGE).get_json()

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from flask import Flask, Response
+from flask import Flask, Response, has_request_context
 
 from ._app_state import AppState
 from ._binding import bind_sessions
@@ -25,7 +25,13 @@ from ._issue import (
 )
 from ._keyring import NO_KEY
 from ._locations import _default_request_handler
-from ._login import asks_for_cookies, authenticate, log_in, prepare_limits
+from ._login import (
+    asks_for_cookies,
+    authenticate,
+    log_in,
+    prepare_limits,
+    refuse_forged_login,
+)
 from ._responses import _default_jwt_error_handler, answering, handle_jwt_error
 from ._sessions import SessionManager
 from ._settings import Spelling, unknown_keys
@@ -137,9 +143,12 @@ class JWT:
 
         :raises CredentialsInvalid: if there is none, with a :class:`JWTError`'s ready answer
         :raises LoginLimited: (429) if too many logins have failed to try one more
+        :raises CsrfFailed: (403) if another site sent the form, and its answer would be cookies
         """
         state = app_state()
         with answering(state):
+            if has_request_context():
+                refuse_forged_login(state.settings)
             return authenticate(state, username, password)
 
     def log_in(self, identity: Any, *, label: str | None = None) -> Response:
@@ -148,9 +157,11 @@ class JWT:
 
         :param label: the device's name
         :raises StoreUnavailable: if the session can't be kept
+        :raises CsrfFailed: as :meth:`authenticate` does
         """
         state = app_state()
         with answering(state):
+            refuse_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies)
 

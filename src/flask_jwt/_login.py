@@ -12,13 +12,14 @@ from . import signals
 from ._app_state import AppState
 from ._context import issued_in_cookies, issued_tokens, remember_issued
 from ._cookies import set_cookies
+from ._csrf import is_foreign
 from ._issue import issuing
 from ._pages import as_own
 from ._sessions import shown
 from ._settings import Settings
 from ._throttle import LoginThrottle, is_private, limits_are_installed
 from ._tokens import Token, as_token
-from .errors import CredentialsInvalid, LoginLimited
+from .errors import CredentialsInvalid, CsrfFailed, LoginLimited
 
 logger = logging.getLogger("flask_jwt")
 
@@ -92,6 +93,19 @@ def asks_for_cookies(settings: Settings) -> bool:
     place for tokens, or a page's form sent it."""
     locations = settings.locations
     return "cookies" in locations and not ("headers" in locations and request.is_json)
+
+
+def refuse_forged_login(settings: Settings) -> None:
+    """Refuse a form that another site has a browser send, for it to be logged in as somebody else.
+
+    JSON can't be sent from elsewhere without leave of ours (CORS), and a GET that logs in, such as
+    an identity provider's redirect, comes from elsewhere.
+
+    :raises CsrfFailed: if so
+    """
+    is_form = request.method not in ("GET", "HEAD", "OPTIONS") and not request.is_json
+    if settings.csrf_protect and is_form and asks_for_cookies(settings) and is_foreign(request):
+        raise CsrfFailed("Another site sent this login; send it from a page of this one")
 
 
 def prepare_limits(state: AppState) -> None:

@@ -17,19 +17,17 @@ from ._context import (
     sessions_of,
 )
 from ._cookies import unset_jwt_cookies
-from ._csrf import is_foreign
 from ._default_guard import exempt
 from ._encoding import parse_json
 from ._guard import verify_jwt_in_request
 from ._keyring import PUBLISHED_FOR
-from ._login import answer, asks_for_cookies, authenticate, log_in
+from ._login import answer, asks_for_cookies, authenticate, log_in, refuse_forged_login
 from ._pages import as_own, asked_target, login_page, to_page, wants_page
 from ._renewal import has_refresh_cookie, renewed
 from ._responses import answering
 from ._settings import Settings
 from ._tokens import Token, as_token
 from .errors import (
-    CsrfFailed,
     LoginMalformed,
     SessionUnknown,
     TokenMalformed,
@@ -56,9 +54,7 @@ def _default_auth_request_handler() -> Any:
     settings = state.settings
     body = _body(settings)
     in_cookies = asks_for_cookies(settings)
-    # A form needs no leave of ours to be sent from elsewhere; JSON does (CORS).
-    if in_cookies and settings.csrf_protect and not request.is_json and is_foreign(request):
-        raise CsrfFailed("Another site sent this login; send it from a page of this one")
+    refuse_forged_login(settings)
     identity = authenticate(state, body.get(settings.username_key), body.get(settings.password_key))
     label = body.get("label")
     label = label if isinstance(label, str) else None
