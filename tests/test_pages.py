@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jwt as pyjwt
 import pytest
-from flask import Flask, render_template_string
+from flask import Blueprint, Flask, render_template_string
 from flask.views import MethodView
 
 from flask_jwt import (
@@ -638,6 +638,49 @@ def test_what_a_login_opens_where_all_is_guarded(closed):
 def test_the_login_page_is_open_under_its_path_too(make):
     app = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW="/sign-in")
     assert browser(app).get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/sign-in?from=guard", "/shop/sign-in"])
+def test_the_login_page_is_open_under_each_of_its_urls(make, page):
+    client = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW=page).test_client()
+    answer = client.get("/page", headers=PAGE, base_url="https://localhost/shop")
+    assert location(answer).startswith(page)
+    assert client.get("/sign-in", headers=PAGE, base_url="https://localhost/shop").status_code == 200
+
+
+def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
+    (tmp_path / "file").write_text("file")
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    plain = Blueprint("plain", __name__, url_prefix="/plain")
+    plain.add_url_rule("/", "static", lambda: "secret")
+    app.register_blueprint(plain)
+    inner = Blueprint("inner", __name__, static_folder=tmp_path, static_url_path="/static")
+    outer = Blueprint("outer", __name__, url_prefix="/outer")
+    outer.register_blueprint(inner, url_prefix="/inner")
+    app.register_blueprint(outer)
+    app.add_url_rule("/dotted", "some.static", lambda: "secret")
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/plain/", "/dotted")] == [401, 401]
+    with client.get("/outer/inner/static/file") as answer:
+        assert answer.text == "file"
+
+
+def test_a_subclass_of_an_open_class_is_guarded(make):
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+
+    @app.jwt.exempt
+    class Open(MethodView):
+        def get(self):
+            return "open"
+
+    class Closed(Open):
+        def get(self):
+            return "closed"
+
+    app.add_url_rule("/base", view_func=Open.as_view("base"))
+    app.add_url_rule("/sub", view_func=Closed.as_view("sub"))
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/base", "/sub")] == [200, 401]
 
 
 @pytest.mark.parametrize("install", FRAMEWORKS, ids=lambda f: f.__name__)
