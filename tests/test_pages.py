@@ -665,6 +665,23 @@ def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
         assert answer.text == "file"
 
 
+def test_a_view_that_answers_options_itself_is_guarded(make):
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    app.add_url_rule("/both", "both", lambda: "secret", methods=["GET", "OPTIONS"])
+
+    class Preflight(MethodView):
+        def get(self):
+            return "secret"
+
+        @app.jwt.exempt
+        def options(self):
+            return "", 204
+
+    app.add_url_rule("/preflight", view_func=Preflight.as_view("preflight"))
+    client = app.test_client()
+    assert [client.options(path).status_code for path in ("/both", "/preflight")] == [401, 204]
+
+
 def test_a_subclass_of_an_open_class_is_guarded(make):
     app = make(JWT_REQUIRED_BY_DEFAULT=True)
 

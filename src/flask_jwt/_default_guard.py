@@ -16,6 +16,7 @@ from ._guard import is_guarded, verify_jwt_in_request
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXEMPT = "_jwt_is_exempt"
+_ANSWERS_OPTIONS = "provide_automatic_options"
 
 
 def exempt(view: View) -> View:
@@ -27,9 +28,12 @@ def exempt(view: View) -> View:
 def guard_by_default() -> None:
     """Before each request: verify it, unless its view is exempt or guards itself.
 
-    What isn't there (404, 405) is told to everybody, and ``OPTIONS`` answers everybody.
+    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``; a
+    view that answers ``OPTIONS`` itself might do what it does for ``GET``.
     """
-    if request.endpoint is None or request.method == "OPTIONS":
+    if request.endpoint is None:
+        return
+    if request.method == "OPTIONS" and getattr(request.url_rule, _ANSWERS_OPTIONS, False):
         return
     state = app_state()
     view = state.app.view_functions.get(request.endpoint)
