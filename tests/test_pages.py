@@ -11,8 +11,11 @@ from flask_jwt import (
     JWT,
     ConfigError,
     _default_request_handler,
+    create_access_token,
     current_identity,
+    decode_token,
     jwt_required,
+    set_access_cookies,
     verify_jwt_in_request,
 )
 from flask_jwt.stores.memory import MemoryStore
@@ -391,6 +394,43 @@ def test_renewal_where_the_access_cookie_is_gone(client):
     sign_in(client)
     client.delete_cookie("access_token_cookie")
     assert client.get("/page").text.startswith("joe")
+
+
+def test_no_cache_keeps_somebody_s_cookies(app, client, clock):
+    @app.get("/cached")
+    @jwt_required(optional=True)
+    def cached():
+        return "page", {"Cache-Control": "public, max-age=600"}
+
+    sign_in(client)
+    assert client.get("/cached").headers["Cache-Control"] == "public, max-age=600"
+    clock.tick(400)
+    answer = client.get("/cached")
+    assert len(answer.headers.getlist("Set-Cookie")) == 4
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    with app.app_context():
+        app.jwt.sessions.revoke_all(1)
+    answer = client.get("/cached")
+    assert len(answer.headers.getlist("Set-Cookie")) == 4, "they are taken away"
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_a_view_s_own_access_cookie_outlasts_the_renewal(app, client, clock):
+    @app.get("/own")
+    @jwt_required()
+    def own():
+        response = app.make_response("own")
+        set_access_cookies(response, create_access_token(current_identity, claims={"own": True}))
+        return response
+
+    sign_in(client)
+    before = cookies(client)
+    clock.tick(400)
+    client.get("/own")
+    after = cookies(client)
+    assert after["refresh_token_cookie"] != before["refresh_token_cookie"]
+    with app.app_context():
+        assert decode_token(after["access_token_cookie"])["own"] is True
 
 
 def test_ten_tabs_rotate_once(app, client, clock):
