@@ -111,10 +111,27 @@ def test_good_logins_are_not_counted(app):
         assert attempt(app, name, "pass").status_code == 200
 
 
-@pytest.mark.parametrize("spelling", ["JOE", " joe", "joe ", "\uff4a\uff4f\uff45"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["JOE", " joe", "joe ", "\uff4a\uff4f\uff45", "jo\u00e9", "joe\u0301", "j\u00adoe", "\u200bjoe"],
+)
 def test_another_spelling_is_not_another_account(app, spelling):
     statuses(app, 10)
     assert attempt(app, spelling).status_code == 429
+
+
+def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
+    sizes = []
+
+    def normalize(form, text):
+        sizes.append(len(text))
+        return text
+
+    monkeypatch.setattr("flask_jwt._throttle.unicodedata.normalize", normalize)
+    marks = "\u0301\u0327" * 5_000  # sorting them takes time
+    assert attempt(app, marks).status_code == 401
+    assert sizes
+    assert max(sizes) <= 1024
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ from .errors import ConfigError, LoginLimited, StoreUnavailable
 STRIKES_KEPT = 86400
 """Seconds for which it counts how often somebody was made to wait."""
 
+_MOST_OF_A_NAME = 1024
+"""Characters of a user name that are looked at; nobody's is longer."""
+
 _MISSING = "pip install 'Flask-JWT-Too[limits]'"
 
 
@@ -197,9 +200,11 @@ class LoginThrottle:
 
 
 def _folded(account: str) -> str:
-    # Databases find "Joe", "joe " and full-width letters for "joe": a spelling more is not an
-    # account more.
-    return unicodedata.normalize("NFKC", account).casefold().strip()
+    # Databases find "Joe", "joe ", "jo\u00e9" and full-width letters for "joe", and some don't see
+    # invisible characters: a spelling more is not an account more.
+    # The time that Unicode's normalization takes grows with the square of the length.
+    letters = unicodedata.normalize("NFKD", account[:_MOST_OF_A_NAME]).casefold()
+    return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Cf")).strip()
 
 
 def is_private(address: str) -> bool:
