@@ -141,6 +141,10 @@ def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
         ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
         ("203.0.113.7", "::ffff:203.0.113.7", True),
         ("fe80::1%eth0", "fe80::2", True),
+        ("203.0.113.7:1024", "203.0.113.7:1025", True),
+        ("203.0.113.7", "203.0.113.8:1024", False),
+        ("[2001:db8::1]:1024", "2001:db8::2", True),
+        ("[2001:db8::1", "2001:db8::2", True),
         ("not an address", "not an address", True),
     ],
 )

@@ -217,8 +217,13 @@ def is_private(address: str) -> bool:
 
 def _place(address: str | None) -> str:
     """*address*; of IPv6 the /64, which is what one customer has to choose from."""
+    bare = address or ""
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:  # some proxies forward a port, which each connection has anew
+        bare = bare.partition(":")[0]
     try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
+        found = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return address or "nowhere"
     if isinstance(found, ipaddress.IPv4Address):
