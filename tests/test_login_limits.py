@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 from flask import Flask, abort
+from werkzeug import Response
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_jwt import JWT, ConfigError, JWTError, signals
@@ -170,19 +172,32 @@ def test_only_proxyfix_tells_of_other_addresses(clock, caplog):
 def test_a_handler_s_own_refusal_counts(clock):
     def refuse(username, password):
         abort(401) if username == "joe" else None
+        abort(Response(status=403)) if username == "bob" else None
         raise JWTError("Bad Request", "Your account is locked", 403)
 
     app = build(clock, refuse)
     assert statuses(app, 11) == [401] * 10 + [429]
     assert statuses(app, 11, username="ann") == [403] * 10 + [429]
+    assert statuses(app, 11, username="bob") == [403] * 10 + [429]
 
 
-def test_a_handler_that_crashes_does_not_count(clock):
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (OSError("the database is down"), 500),
+        (ServiceUnavailable(), 503),
+        (HTTPException(response=Response(status=502)), 502),
+        (JWTError("Down", "The database is down", 503), 503),
+    ],
+)
+def test_a_handler_that_crashes_does_not_count(clock, trouble, status):
     def crash(username, password):
-        raise OSError("the database is down")
+        raise trouble
 
     app = build(clock, crash)
-    assert statuses(app, 30) == [500] * 30
+    with heard(app, "authentication_failed") as events:
+        assert statuses(app, 30) == [status] * 30
+    assert not events, "nobody has refused anything"
     app.jwt.authentication_handler(lambda username, password: None)
     assert statuses(app, 11) == [401] * 10 + [429]
 

@@ -19,7 +19,7 @@ from ._sessions import shown
 from ._settings import Settings
 from ._throttle import LoginThrottle, is_private, limits_are_installed
 from ._tokens import Token, as_token
-from .errors import CredentialsInvalid, CsrfFailed, LoginLimited
+from .errors import CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
 
 logger = logging.getLogger("flask_jwt")
 
@@ -43,11 +43,10 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
         raise
-    except HTTPException:  # the handler refuses in words of its own
-        signals.authentication_failed.send(state.app, **facts)
-        raise
-    except BaseException:
-        if throttle and attempt:
+    except BaseException as error:
+        if _is_refusal(error):
+            signals.authentication_failed.send(state.app, **facts)
+        elif throttle and attempt:
             throttle.forgive(attempt)
         raise
     if not identity:
@@ -57,6 +56,17 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         throttle.succeed(attempt)
     signals.authenticated.send(state.app, **facts)
     return identity
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the handler refuses in words of its own, rather than can't tell: a 503 of its own is
+    no wrong password."""
+    if isinstance(error, JWTError):
+        return error.status_code < 500
+    if not isinstance(error, HTTPException):
+        return False
+    status = error.response.status_code if error.response is not None else error.code
+    return (status or 500) < 500
 
 
 def log_in(
