@@ -238,6 +238,13 @@ def test_limits_are_live(app, limits):
     assert statuses(app, 20) == ([401] * 20 if limits is None else [401] + [429] * 19)
 
 
+@pytest.mark.parametrize("address", ["", None])
+def test_a_proxy_on_a_socket_is_told_of_too(app, caplog, address):
+    attempt(app, address=address, X_Forwarded_For="203.0.113.7")
+    assert "ProxyFix" in caplog.text
+    assert "on a local socket" in caplog.text
+
+
 def test_limits_that_cannot_be_read(clock):
     with pytest.raises(ConfigError, match="10/minute; 100/hour"):
         build(clock, JWT_LOGIN_LIMITS="often")
@@ -251,6 +258,22 @@ def test_without_the_library(clock, monkeypatch):
     assert statuses(app, 20) == [401] * 20
     with pytest.raises(ConfigError, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
         build(clock, JWT_LOGIN_LIMITS="5/minute")
+
+
+def test_a_view_of_one_s_own_without_the_library(clock, monkeypatch):
+    monkeypatch.setattr("flask_jwt._throttle.find_spec", lambda name: None)
+    app = build(clock, JWT_AUTH_URL_RULE=None)
+    with (
+        app.test_request_context(),
+        pytest.raises(JWTError),
+        pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"),
+    ):
+        app.jwt.authenticate("joe", "wrong")
+
+
+def test_limits_for_a_view_of_one_s_own_are_read_at_the_start(clock):
+    with pytest.raises(ConfigError, match="10/minute; 100/hour"):
+        build(clock, JWT_AUTH_URL_RULE=None, JWT_LOGIN_LIMITS="often")
 
 
 def test_a_view_of_one_s_own(app):

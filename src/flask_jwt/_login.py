@@ -124,15 +124,8 @@ def prepare_limits(state: AppState) -> None:
     :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is set and can't be used
     """
     settings = state.settings
-    if settings.login_limits is None or settings.auth_url_rule is None:
-        return
-    if limits_are_installed() or "JWT_LOGIN_LIMITS" in settings.given:
+    if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.given:
         _throttle(state)
-    else:
-        state.warn_once(
-            "Logins are not limited, so passwords can be guessed at leisure: pip install "
-            "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
-        )
 
 
 def _throttle(state: AppState) -> LoginThrottle | None:
@@ -142,6 +135,10 @@ def _throttle(state: AppState) -> LoginThrottle | None:
     known = state.throttle
     if known is None or known[0] != settings.login_limits:
         if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
+            state.warn_once(
+                "Logins are not limited, so passwords can be guessed at leisure: pip install "
+                "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
+            )
             return None
         throttle = LoginThrottle(
             settings.login_limits,
@@ -158,12 +155,12 @@ def _client_address(state: AppState) -> str | None:
         return None
     address = request.remote_addr
     # Behind a proxy that nobody has told Flask of, all users would share its address.
-    is_near = address is not None and is_private(address)
+    is_near = not address or is_private(address)
     is_told = "werkzeug.proxy_fix.orig" in request.environ
     if is_near and not is_told and "X-Forwarded-For" in request.headers:
         sentence = (
-            f"Logins come from the proxy {address}, so its users share one limit of failed logins: "
-            "app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
+            f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
+            "limit of failed logins: app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
         )
         if state.is_news(sentence):
             logger.warning("%s", sentence)
