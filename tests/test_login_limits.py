@@ -303,6 +303,20 @@ def test_processes_share_redis(shared_uri):
     assert attempt(other, "shared").status_code == 401
 
 
+def test_a_redis_on_a_socket_is_shared(tmp_path):
+    from tests.servers import RedisServer
+
+    path = tmp_path / "redis.sock"
+    server = RedisServer("--unixsocket", str(path))
+    try:
+        server.start()
+        one, other = (build_shared(Clock(), f"unix://{path}?db=1") for _ in range(2))
+        codes = [attempt(app, "shared").status_code for app in [one, other] * 6]
+        assert codes == [401] * 10 + [429] * 2
+    finally:
+        server.remove()
+
+
 def build_shared(clock, uri):
     app = Flask("shared")
     app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI=uri)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ._availability import WatchedStore
 from .errors import ConfigError, LoginLimited, StoreUnavailable
+from .stores import DEFAULT_SERVICE, REDIS_SCHEMES
 
 STRIKES_KEPT = 86400
 """Seconds for which it counts how often somebody was made to wait."""
@@ -78,8 +79,16 @@ class _Counters:
             from limits.storage import storage_from_string
 
             wait = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
-            self._storage = storage_from_string(self._uri, **wait)
+            self._storage = storage_from_string(self._uri, **wait, **self._sentinel_options(wait))
         return self._storage
+
+    def _sentinel_options(self, wait: dict[str, float]) -> dict[str, Any]:
+        """What the session store does, too: see there."""
+        if not self._uri.startswith("redis+sentinel:"):
+            return {}
+        sentinels = {**wait, "retry": None, "username": None, "password": None}
+        more = {"retry": None, "use_replicas": False, "sentinel_kwargs": sentinels}
+        return {**more, "service_name": DEFAULT_SERVICE}
 
 
 class LoginThrottle:
@@ -117,7 +126,7 @@ class LoginThrottle:
         self._memory: Any = MemoryStorage()
         self._lock = Lock()
         self._shared: Any = None
-        if storage_uri is not None and "redis" in storage_uri.partition(":")[0]:
+        if storage_uri is not None and storage_uri.partition(":")[0] in REDIS_SCHEMES:
             counters: Any = _Counters(storage_uri, timeout)
             self._shared = WatchedStore(
                 counters,

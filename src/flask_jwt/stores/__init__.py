@@ -15,6 +15,11 @@ from ..errors import ConfigError
 
 __all__ = ["Session", "SessionStore", "open_store"]
 
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel")
+
+DEFAULT_SERVICE = "mymaster"
+"""The service that Redis Sentinels are asked for, where the URI names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -114,7 +119,7 @@ def open_store(uri: str, timeout: float) -> SessionStore:
         from .memory import MemoryStore
 
         return MemoryStore()
-    if scheme in ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel"):
+    if scheme in REDIS_SCHEMES:
         from .redis import RedisStore
 
         return RedisStore(uri, timeout)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConfigError, StoreUnavailable
-from . import Session, missing_driver
+from . import DEFAULT_SERVICE, Session, missing_driver
 
 try:
     from redis import Redis
@@ -198,8 +198,10 @@ def _connect(uri: str, timeout: float) -> Any:
         options["password"] = unquote(parts.password)
     if parts.scheme == "redis+cluster":
         return _LazyCluster([ClusterNode(*host) for host in hosts], options)
-    service = parts.path.strip("/") or "mymaster"
-    sentinel = Sentinel(hosts, socket_timeout=timeout)
+    service = parts.path.strip("/") or DEFAULT_SERVICE
+    # Each retry of ours asks all the sentinels, so they aren't asked again and again themselves.
+    wait = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    sentinel = Sentinel(hosts, sentinel_kwargs={**wait, "retry": Retry(NoBackoff(), 0)})
     return sentinel.master_for(service, **options)
 
 
