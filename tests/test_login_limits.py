@@ -115,7 +115,16 @@ def test_good_logins_are_not_counted(app):
 
 @pytest.mark.parametrize(
     "spelling",
-    ["JOE", " joe", "joe ", "\uff4a\uff4f\uff45", "jo\u00e9", "joe\u0301", "j\u00adoe", "\u200bjoe"],
+    [
+        "JOE",
+        " joe",
+        "joe ",
+        "\uff4a\uff4f\uff45",
+        "jo\u00e9",
+        "joe\u0301",
+        "j\u00adoe",
+        "\u200bjoe",
+    ],
 )
 def test_another_spelling_is_not_another_account(app, spelling):
     statuses(app, 10)

@@ -316,7 +316,9 @@ def decoding(app):
 
 
 def finding(app):
-    app.jwt.request_handler(lambda: _default_request_handler())
+    @app.jwt.request_handler
+    def find():
+        return _default_request_handler()
 
 
 @pytest.mark.parametrize("set_handler", [decoding, finding], ids=lambda f: f.__name__)
@@ -685,7 +687,9 @@ def test_the_login_page_is_open_under_each_of_its_urls(make, page):
     client = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW=page).test_client()
     answer = client.get("/page", headers=PAGE, base_url="https://localhost/shop")
     assert location(answer).startswith(page)
-    assert client.get("/sign-in", headers=PAGE, base_url="https://localhost/shop").status_code == 200
+    assert (
+        client.get("/sign-in", headers=PAGE, base_url="https://localhost/shop").status_code == 200
+    )
 
 
 def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from datetime import timedelta
 
 import jwt as pyjwt
@@ -708,3 +709,20 @@ def test_rules_follow_the_auth_rule_and_can_be_turned_off(shop):
     assert not any("logout" in rule for rule in rules)
     none = shop(JWT_AUTH_URL_RULE=None)
     assert not any("refresh" in rule.rule for rule in none.url_map.iter_rules())
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "redis://:hunter2@localhost\n",  # as it stands in a file of secrets
+        "redis://:hunter2/x@localhost",
+        "redis+cluster://:hunter2/x@localhost:1",
+        "redis+sentinel://:hunter2:x@localhost",
+        "postgresql://joe:b@hunter2:x@localhost/db",
+        "mysql+hunter2",
+    ],
+)
+def test_a_uri_that_can_not_be_used_keeps_its_password(make_app, uri):
+    with pytest.raises(ConfigError, match="JWT_STORAGE_URI") as caught:
+        make_app(JWT_STORAGE_URI=uri)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))

@@ -134,11 +134,12 @@ def _default_request_handler() -> Any:
                 proof = csrf.submitted(request, state.settings, refresh=False)
                 if proof is not None:
                     csrf.check(proof, token, state.codec().read(token)[1])
-            return token
         except TokenMissing:
             continue
         except CsrfFailed as error:
             failure = error
+        else:
+            return token
     if failure is not None:
         raise failure
     return None

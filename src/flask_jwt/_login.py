@@ -160,7 +160,8 @@ def _client_address(state: AppState) -> str | None:
     if is_near and not is_told and "X-Forwarded-For" in request.headers:
         sentence = (
             f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
-            "limit of failed logins: app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
+            "limit of failed logins: app.wsgi_app = "
+            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
         )
         if state.is_news(sentence):
             logger.warning("%s", sentence)

@@ -134,6 +134,15 @@ def open_store(uri: str, timeout: float) -> SessionStore:
     )
 
 
+def bad_uri() -> ConfigError:
+    """The error for a URI that can't be taken apart: the parsers' own would quote passwords."""
+    return ConfigError(
+        "JWT_STORAGE_URI can't be used: write it like scheme://user:password@host:port/name, with "
+        "a port of digits (redis+cluster and redis+sentinel need one for each host), and in the "
+        "password %2F for /, %40 for @, %23 for #"
+    )
+
+
 def missing_driver(package: str, extra: str) -> ConfigError:
     """The error that tells which ``pip install`` is missing."""
     return ConfigError(
