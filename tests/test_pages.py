@@ -183,6 +183,17 @@ def test_another_site_logs_nobody_in(client, headers):
     assert not cookies(client)
 
 
+@pytest.mark.parametrize("path", ["/page", "/auth", "/auth/logout"])
+def test_a_query_string_that_is_not_utf_8(make, path):
+    client = browser(make(["cookies", "query_string"]))
+    sign_in(client)
+    raw = {"QUERY_STRING": "jwt=\xff&next=\xff"}
+    answer = client.post(path, data=GOOD, headers=OWN, environ_overrides=raw)
+    assert answer.status_code in (200, 303)
+    answer = browser(client.application).post(path, headers=OWN, environ_overrides=raw)
+    assert answer.status_code in (303, 400, 401)
+
+
 @pytest.mark.parametrize("path", ["/own-sign-in", "/own-sign-up"])
 def test_another_site_logs_nobody_in_by_a_view_of_one_s_own(app, client, users, path):
     @app.post("/own-sign-in")

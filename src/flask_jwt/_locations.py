@@ -68,7 +68,10 @@ def _in_cookies(request: Request, settings: Settings, refresh: bool) -> str | No
 
 def _in_query_string(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
     name, prefix = settings.query_string_name, settings.query_string_prefix
-    value = request.args.get(name)
+    try:
+        value = request.args.get(name)
+    except UnicodeDecodeError:  # Werkzeug's, for a query string that isn't UTF-8
+        value = None
     if not value:
         raise TokenMissing(f"Missing '{name}' query paramater", location="query_string")
     if not value.startswith(prefix):
