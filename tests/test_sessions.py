@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from datetime import timedelta
+from io import BytesIO
 
 import jwt as pyjwt
 import pytest
@@ -350,6 +351,20 @@ def test_logout_with_a_rubbish_body(shop, body):
     )
     assert response.status_code == 400
     assert get(app, "/protected", token).status_code == 200
+
+
+def test_a_logout_of_unknown_length_is_not_taken_for_another(shop):
+    app = shop()
+    token = login(app)["access_token"]
+    chunked = {**bearer(token), "Transfer-Encoding": "chunked"}
+    answer = app.test_client().post(
+        "/auth/logout",
+        input_stream=BytesIO(b'{"scope": "global"}'),
+        content_type="application/json",
+        headers=chunked,
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "login_malformed")
+    assert app.test_client().post("/auth/logout", headers=chunked).status_code == 200, "no body"
 
 
 def test_logout_without_a_token(shop):
