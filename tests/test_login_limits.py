@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 from flask import Flask, abort
+from werkzeug import Response
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_jwt import JWT, ConfigError, JWTError, signals
@@ -111,10 +113,36 @@ def test_good_logins_are_not_counted(app):
         assert attempt(app, name, "pass").status_code == 200
 
 
-@pytest.mark.parametrize("spelling", ["JOE", " joe", "joe ", "\uff4a\uff4f\uff45"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "JOE",
+        " joe",
+        "joe ",
+        "\uff4a\uff4f\uff45",
+        "jo\u00e9",
+        "joe\u0301",
+        "j\u00adoe",
+        "\u200bjoe",
+    ],
+)
 def test_another_spelling_is_not_another_account(app, spelling):
     statuses(app, 10)
     assert attempt(app, spelling).status_code == 429
+
+
+def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
+    sizes = []
+
+    def normalize(form, text):
+        sizes.append(len(text))
+        return text
+
+    monkeypatch.setattr("flask_jwt._throttle.unicodedata.normalize", normalize)
+    marks = "\u0301\u0327" * 5_000  # sorting them takes time
+    assert attempt(app, marks).status_code == 401
+    assert sizes
+    assert max(sizes) <= 1024
 
 
 @pytest.mark.parametrize(
@@ -124,6 +152,10 @@ def test_another_spelling_is_not_another_account(app, spelling):
         ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
         ("203.0.113.7", "::ffff:203.0.113.7", True),
         ("fe80::1%eth0", "fe80::2", True),
+        ("203.0.113.7:1024", "203.0.113.7:1025", True),
+        ("203.0.113.7", "203.0.113.8:1024", False),
+        ("[2001:db8::1]:1024", "2001:db8::2", True),
+        ("[2001:db8::1", "2001:db8::2", True),
         ("not an address", "not an address", True),
     ],
 )
@@ -149,19 +181,32 @@ def test_only_proxyfix_tells_of_other_addresses(clock, caplog):
 def test_a_handler_s_own_refusal_counts(clock):
     def refuse(username, password):
         abort(401) if username == "joe" else None
+        abort(Response(status=403)) if username == "bob" else None
         raise JWTError("Bad Request", "Your account is locked", 403)
 
     app = build(clock, refuse)
     assert statuses(app, 11) == [401] * 10 + [429]
     assert statuses(app, 11, username="ann") == [403] * 10 + [429]
+    assert statuses(app, 11, username="bob") == [403] * 10 + [429]
 
 
-def test_a_handler_that_crashes_does_not_count(clock):
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [
+        (OSError("the database is down"), 500),
+        (ServiceUnavailable(), 503),
+        (HTTPException(response=Response(status=502)), 502),
+        (JWTError("Down", "The database is down", 503), 503),
+    ],
+)
+def test_a_handler_that_crashes_does_not_count(clock, trouble, status):
     def crash(username, password):
-        raise OSError("the database is down")
+        raise trouble
 
     app = build(clock, crash)
-    assert statuses(app, 30) == [500] * 30
+    with heard(app, "authentication_failed") as events:
+        assert statuses(app, 30) == [status] * 30
+    assert not events, "nobody has refused anything"
     app.jwt.authentication_handler(lambda username, password: None)
     assert statuses(app, 11) == [401] * 10 + [429]
 
@@ -202,6 +247,13 @@ def test_limits_are_live(app, limits):
     assert statuses(app, 20) == ([401] * 20 if limits is None else [401] + [429] * 19)
 
 
+@pytest.mark.parametrize("address", ["", None])
+def test_a_proxy_on_a_socket_is_told_of_too(app, caplog, address):
+    attempt(app, address=address, X_Forwarded_For="203.0.113.7")
+    assert "ProxyFix" in caplog.text
+    assert "on a local socket" in caplog.text
+
+
 def test_limits_that_cannot_be_read(clock):
     with pytest.raises(ConfigError, match="10/minute; 100/hour"):
         build(clock, JWT_LOGIN_LIMITS="often")
@@ -215,6 +267,22 @@ def test_without_the_library(clock, monkeypatch):
     assert statuses(app, 20) == [401] * 20
     with pytest.raises(ConfigError, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
         build(clock, JWT_LOGIN_LIMITS="5/minute")
+
+
+def test_a_view_of_one_s_own_without_the_library(clock, monkeypatch):
+    monkeypatch.setattr("flask_jwt._throttle.find_spec", lambda name: None)
+    app = build(clock, JWT_AUTH_URL_RULE=None)
+    with (
+        app.test_request_context(),
+        pytest.raises(JWTError),
+        pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"),
+    ):
+        app.jwt.authenticate("joe", "wrong")
+
+
+def test_limits_for_a_view_of_one_s_own_are_read_at_the_start(clock):
+    with pytest.raises(ConfigError, match="10/minute; 100/hour"):
+        build(clock, JWT_AUTH_URL_RULE=None, JWT_LOGIN_LIMITS="often")
 
 
 def test_a_view_of_one_s_own(app):
@@ -242,6 +310,20 @@ def test_processes_share_redis(shared_uri):
     assert codes == [401] * 10 + [429] * 2
     clock.tick(61)
     assert attempt(other, "shared").status_code == 401
+
+
+def test_a_redis_on_a_socket_is_shared(tmp_path):
+    from tests.servers import RedisServer
+
+    path = tmp_path / "redis.sock"
+    server = RedisServer("--unixsocket", str(path))
+    try:
+        server.start()
+        one, other = (build_shared(Clock(), f"unix://{path}?db=1") for _ in range(2))
+        codes = [attempt(app, "shared").status_code for app in [one, other] * 6]
+        assert codes == [401] * 10 + [429] * 2
+    finally:
+        server.remove()
 
 
 def build_shared(clock, uri):

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import jwt as pyjwt
 import pytest
-from flask import Flask, render_template_string, request
+from flask import Blueprint, Flask, render_template_string, request
 from flask.views import MethodView
 
-from flask_jwt import JWT, ConfigError, current_identity, jwt_required, verify_jwt_in_request
+from flask_jwt import (
+    JWT,
+    ConfigError,
+    _default_request_handler,
+    create_access_token,
+    current_identity,
+    decode_token,
+    jwt_required,
+    set_access_cookies,
+    verify_jwt_in_request,
+)
 from flask_jwt.stores.memory import MemoryStore
 from tests.conftest import SECRET, User, bearer
 from tests.test_answers import FRAMEWORKS, apiflask
@@ -172,6 +183,35 @@ def test_another_site_logs_nobody_in(client, headers):
     assert not cookies(client)
 
 
+@pytest.mark.parametrize("path", ["/page", "/auth", "/auth/logout"])
+def test_a_query_string_that_is_not_utf_8(make, path):
+    client = browser(make(["cookies", "query_string"]))
+    sign_in(client)
+    raw = {"QUERY_STRING": "jwt=\xff&next=\xff"}
+    answer = client.post(path, data=GOOD, headers=OWN, environ_overrides=raw)
+    assert answer.status_code in (200, 303)
+    answer = browser(client.application).post(path, headers=OWN, environ_overrides=raw)
+    assert answer.status_code in (303, 400, 401)
+
+
+@pytest.mark.parametrize("path", ["/own-sign-in", "/own-sign-up"])
+def test_another_site_logs_nobody_in_by_a_view_of_one_s_own(app, client, users, path):
+    @app.post("/own-sign-in")
+    def own_sign_in():
+        app.jwt.authenticate("joe", "pass")
+        return "the password was judged"
+
+    @app.route("/own-sign-up", methods=["GET", "POST"])
+    def own_sign_up():
+        return app.jwt.log_in(users[1])
+
+    answer = client.post(path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "csrf_failed")
+    assert not cookies(client)
+    assert client.post(path, headers=OWN).status_code < 400
+    assert client.get("/own-sign-up", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 303
+
+
 def test_where_headers_carry_tokens_too_a_form_gets_cookies_and_json_gets_tokens(make):
     client = browser(make(["headers", "cookies"]))
     body = client.post("/auth", json=GOOD, headers=PAGE).get_json()
@@ -297,6 +337,44 @@ def test_who_may_post(client, headers, status):
         assert answer.get_json()["code"] == "csrf_failed"
 
 
+def decoding(app):
+    @app.jwt.jwt_decode_handler
+    def decode(token):
+        unchecked = dict.fromkeys(["verify_exp", "verify_iat", "verify_nbf"], False)
+        return pyjwt.decode(token, SECRET, ["HS256"], options=unchecked)
+
+
+def finding(app):
+    @app.jwt.request_handler
+    def find():
+        return _default_request_handler()
+
+
+@pytest.mark.parametrize("set_handler", [decoding, finding], ids=lambda f: f.__name__)
+def test_handlers_of_one_s_own_need_proof_too(make, set_handler):
+    app = make(["cookies", "headers"], JWT_STORAGE_URI=None)
+    set_handler(app)
+    client = browser(app)
+    sign_in(client)
+    value, token = (cookies(client)[name] for name in ("csrf_access_token", "access_token_cookie"))
+    answer = client.post("/page", headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "csrf_failed")
+    assert client.post("/page", headers={"X-CSRF-TOKEN": "wrong"}).status_code == 403
+    assert client.post("/page", headers={"X-CSRF-TOKEN": value}).status_code == 200
+    assert client.post("/page", headers=OWN).status_code == 200
+    assert client.get("/page").status_code == 200
+    answer = client.post("/page", headers={**bearer(token), "Sec-Fetch-Site": "cross-site"})
+    assert answer.status_code == 200, "nobody is made to send a header"
+
+
+def test_no_origin_is_not_that_of_a_host_that_can_not_be_read(client):
+    sign_in(client)
+    host = {"HTTP_HOST": "my_app.example"}
+    for origin in ("null", "", "https://evil.example"):
+        answer = client.post("/page", headers={"Origin": origin}, environ_overrides=host)
+        assert answer.status_code == 403
+
+
 def value_in(page):
     return page.text.split('value="')[1].split('"')[0]
 
@@ -347,6 +425,43 @@ def test_renewal_where_the_access_cookie_is_gone(client):
     sign_in(client)
     client.delete_cookie("access_token_cookie")
     assert client.get("/page").text.startswith("joe")
+
+
+def test_no_cache_keeps_somebody_s_cookies(app, client, clock):
+    @app.get("/cached")
+    @jwt_required(optional=True)
+    def cached():
+        return "page", {"Cache-Control": "public, max-age=600"}
+
+    sign_in(client)
+    assert client.get("/cached").headers["Cache-Control"] == "public, max-age=600"
+    clock.tick(400)
+    answer = client.get("/cached")
+    assert len(answer.headers.getlist("Set-Cookie")) == 4
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    with app.app_context():
+        app.jwt.sessions.revoke_all(1)
+    answer = client.get("/cached")
+    assert len(answer.headers.getlist("Set-Cookie")) == 4, "they are taken away"
+    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+
+
+def test_a_view_s_own_access_cookie_outlasts_the_renewal(app, client, clock):
+    @app.get("/own")
+    @jwt_required()
+    def own():
+        response = app.make_response("own")
+        set_access_cookies(response, create_access_token(current_identity, claims={"own": True}))
+        return response
+
+    sign_in(client)
+    before = cookies(client)
+    clock.tick(400)
+    client.get("/own")
+    after = cookies(client)
+    assert after["refresh_token_cookie"] != before["refresh_token_cookie"]
+    with app.app_context():
+        assert decode_token(after["access_token_cookie"])["own"] is True
 
 
 def test_ten_tabs_rotate_once(app, client, clock):
@@ -603,6 +718,68 @@ def test_what_a_login_opens_where_all_is_guarded(closed):
 def test_the_login_page_is_open_under_its_path_too(make):
     app = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW="/sign-in")
     assert browser(app).get("/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["/sign-in?from=guard", "/shop/sign-in"])
+def test_the_login_page_is_open_under_each_of_its_urls(make, page):
+    client = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW=page).test_client()
+    answer = client.get("/page", headers=PAGE, base_url="https://localhost/shop")
+    assert location(answer).startswith(page)
+    assert (
+        client.get("/sign-in", headers=PAGE, base_url="https://localhost/shop").status_code == 200
+    )
+
+
+def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
+    (tmp_path / "file").write_text("file")
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    plain = Blueprint("plain", __name__, url_prefix="/plain")
+    plain.add_url_rule("/", "static", lambda: "secret")
+    app.register_blueprint(plain)
+    inner = Blueprint("inner", __name__, static_folder=tmp_path, static_url_path="/static")
+    outer = Blueprint("outer", __name__, url_prefix="/outer")
+    outer.register_blueprint(inner, url_prefix="/inner")
+    app.register_blueprint(outer)
+    app.add_url_rule("/dotted", "some.static", lambda: "secret")
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/plain/", "/dotted")] == [401, 401]
+    with client.get("/outer/inner/static/file") as answer:
+        assert answer.text == "file"
+
+
+def test_a_view_that_answers_options_itself_is_guarded(make):
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    app.add_url_rule("/both", "both", lambda: "secret", methods=["GET", "OPTIONS"])
+
+    class Preflight(MethodView):
+        def get(self):
+            return "secret"
+
+        @app.jwt.exempt
+        def options(self):
+            return "", 204
+
+    app.add_url_rule("/preflight", view_func=Preflight.as_view("preflight"))
+    client = app.test_client()
+    assert [client.options(path).status_code for path in ("/both", "/preflight")] == [401, 204]
+
+
+def test_a_subclass_of_an_open_class_is_guarded(make):
+    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+
+    @app.jwt.exempt
+    class Open(MethodView):
+        def get(self):
+            return "open"
+
+    class Closed(Open):
+        def get(self):
+            return "closed"
+
+    app.add_url_rule("/base", view_func=Open.as_view("base"))
+    app.add_url_rule("/sub", view_func=Closed.as_view("sub"))
+    client = app.test_client()
+    assert [client.get(path).status_code for path in ("/base", "/sub")] == [200, 401]
 
 
 @pytest.mark.parametrize("install", FRAMEWORKS, ids=lambda f: f.__name__)

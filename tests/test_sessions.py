@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from datetime import timedelta
+from io import BytesIO
 
 import jwt as pyjwt
 import pytest
@@ -349,6 +351,20 @@ def test_logout_with_a_rubbish_body(shop, body):
     )
     assert response.status_code == 400
     assert get(app, "/protected", token).status_code == 200
+
+
+def test_a_logout_of_unknown_length_is_not_taken_for_another(shop):
+    app = shop()
+    token = login(app)["access_token"]
+    chunked = {**bearer(token), "Transfer-Encoding": "chunked"}
+    answer = app.test_client().post(
+        "/auth/logout",
+        input_stream=BytesIO(b'{"scope": "global"}'),
+        content_type="application/json",
+        headers=chunked,
+    )
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "login_malformed")
+    assert app.test_client().post("/auth/logout", headers=chunked).status_code == 200, "no body"
 
 
 def test_logout_without_a_token(shop):
@@ -708,3 +724,20 @@ def test_rules_follow_the_auth_rule_and_can_be_turned_off(shop):
     assert not any("logout" in rule for rule in rules)
     none = shop(JWT_AUTH_URL_RULE=None)
     assert not any("refresh" in rule.rule for rule in none.url_map.iter_rules())
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "redis://:hunter2@localhost\n",  # as it stands in a file of secrets
+        "redis://:hunter2/x@localhost",
+        "redis+cluster://:hunter2/x@localhost:1",
+        "redis+sentinel://:hunter2:x@localhost",
+        "postgresql://joe:b@hunter2:x@localhost/db",
+        "mysql+hunter2",
+    ],
+)
+def test_a_uri_that_can_not_be_used_keeps_its_password(make_app, uri):
+    with pytest.raises(ConfigError, match="JWT_STORAGE_URI") as caught:
+        make_app(JWT_STORAGE_URI=uri)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import random
+import socket
 import sqlite3
 import threading
 import time
 import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 import redis
 import sqlalchemy as sa
 
 from flask_jwt._revocations import Revocations
+from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import open_store
 from flask_jwt.stores.memory import MemoryStore
 from tests.conftest import Clock, bearer
@@ -347,6 +350,28 @@ def test_an_application_starts_without_its_store(tmp_path):
         assert response.status_code == 503, uri
         stateless = bearer(stateless_token(app))
         assert app.test_client().get("/protected", headers=stateless).status_code == 200
+        close(app)
+
+
+@pytest.mark.parametrize("path", ["", "/main"])
+def test_sentinels_that_hang_are_not_asked_again_and_again(path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.01)
+        port = listener.getsockname()[1]
+        app = new_app(f"redis+sentinel://:secret@127.0.0.1:{port}{path}", JWT_STORE_TIMEOUT=0.1)
+        state = app.extensions["jwt"]
+        for ask in (
+            lambda: state.sessions.store.get("0" * 32),
+            lambda: state.throttle[1]._shared.get("key"),
+        ):
+            with pytest.raises(StoreUnavailable):
+                ask()
+            asked = 0
+            with suppress(TimeoutError):
+                while True:
+                    listener.accept()[0].close()
+                    asked += 1
+            assert 1 <= asked <= 4, "once, and once on a new connection, by each of two layers"
         close(app)
 
 

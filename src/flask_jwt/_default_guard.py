@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import isclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from flask import request
 
@@ -14,6 +16,7 @@ from ._guard import is_guarded, verify_jwt_in_request
 View = TypeVar("View", bound=Callable[..., Any])
 
 _EXEMPT = "_jwt_is_exempt"
+_ANSWERS_OPTIONS = "provide_automatic_options"
 
 
 def exempt(view: View) -> View:
@@ -25,18 +28,33 @@ def exempt(view: View) -> View:
 def guard_by_default() -> None:
     """Before each request: verify it, unless its view is exempt or guards itself.
 
-    What isn't there (404, 405) is told to everybody, and ``OPTIONS`` answers everybody.
+    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``; a
+    view that answers ``OPTIONS`` itself might do what it does for ``GET``.
     """
-    if request.endpoint is None or request.method == "OPTIONS":
+    if request.endpoint is None:
+        return
+    if request.method == "OPTIONS" and getattr(request.url_rule, _ANSWERS_OPTIONS, False):
         return
     state = app_state()
     view = state.app.view_functions.get(request.endpoint)
     places = [view, *_class_places(view)]
-    if any(getattr(place, _EXEMPT, False) or is_guarded(place) for place in places):
+    if any(_is_exempt(place) or is_guarded(place) for place in places):
         return
-    if request.endpoint.rpartition(".")[2] == "static" or _is_login_page(state):
+    if _is_static(state, request.endpoint) or _is_login_page(state):
         return
     verify_jwt_in_request()
+
+
+def _is_exempt(place: Any) -> bool:
+    # A class that inherits from an open one has not been called open itself.
+    return bool(vars(place).get(_EXEMPT) if isclass(place) else getattr(place, _EXEMPT, False))
+
+
+def _is_static(state: AppState, endpoint: str) -> bool:
+    """Whether it is Flask's own view of static files, and not one that is called ``static``."""
+    owner, _, name = endpoint.rpartition(".")
+    place = state.app.blueprints.get(owner) if owner else state.app
+    return name == "static" and place is not None and place.has_static_folder
 
 
 def _class_places(view: Any) -> list[Any]:
@@ -51,4 +69,7 @@ def _class_places(view: Any) -> list[Any]:
 
 def _is_login_page(state: AppState) -> bool:
     page = state.settings.login_view
-    return page is not None and page in (request.endpoint, request.path)
+    if page is None or not page.startswith("/"):
+        return page == request.endpoint
+    path = urlsplit(page).path
+    return path in (request.path, request.root_path + request.path)

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
-from flask import Flask, Response
+from flask import Flask, Response, has_request_context
 
 from ._app_state import AppState
 from ._binding import bind_sessions
@@ -30,7 +30,7 @@ from ._login import (
     authenticate,
     log_in,
     prepare_limits,
-    refuse_foreign_form,
+    refuse_forged_login,
 )
 from ._responses import _default_jwt_error_handler, answering, handle_jwt_error
 from ._sessions import SessionManager
@@ -147,11 +147,12 @@ class JWT:
 
         :raises CredentialsInvalid: if there is none, with a :class:`JWTError`'s ready answer
         :raises LoginLimited: (429) if too many logins have failed to try one more
-        :raises CsrfFailed: if a form of another site's page asks, and tokens go into cookies
+        :raises CsrfFailed: (403) if another site sent the form, and its answer would be cookies
         """
         state = app_state()
         with answering(state):
-            refuse_foreign_form(state.settings)
+            if has_request_context():
+                refuse_forged_login(state.settings)
             return authenticate(state, username, password)
 
     def log_in(self, identity: Any, *, label: str | None = None) -> Response:
@@ -160,11 +161,11 @@ class JWT:
 
         :param label: the device's name
         :raises StoreUnavailable: if the session can't be kept
-        :raises CsrfFailed: if a form of another site's page asks, and tokens go into cookies
+        :raises CsrfFailed: as :meth:`authenticate` does
         """
         state = app_state()
         with answering(state):
-            refuse_foreign_form(state.settings)
+            refuse_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies)
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Request
 
+from . import _csrf as csrf
 from ._context import app_state, current_request
 from ._encoding import parse_json
 from ._settings import Settings
 from .errors import (
     AuthorizationInvalid,
     ConfigError,
+    CsrfFailed,
     QueryMalformed,
     SchemeUnsupported,
     TokenMissing,
@@ -66,7 +68,10 @@ def _in_cookies(request: Request, settings: Settings, refresh: bool) -> str | No
 
 def _in_query_string(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
     name, prefix = settings.query_string_name, settings.query_string_prefix
-    value = request.args.get(name)
+    try:
+        value = request.args.get(name)
+    except UnicodeDecodeError:  # Werkzeug's, for a query string that isn't UTF-8
+        value = None
     if not value:
         raise TokenMissing(f"Missing '{name}' query paramater", location="query_string")
     if not value.startswith(prefix):
@@ -118,11 +123,26 @@ def token_in(location: str, request: Request, settings: Settings, *, refresh: bo
 
 
 def _default_request_handler() -> Any:
-    """The current request's token, or None without one, from the first location that has one."""
-    settings = app_state().settings
-    for location in settings.locations:
+    """The current request's token, or None without one, from the first location that has one.
+
+    :raises CsrfFailed: if there is only a cookie, without proof that a page of ours sent it
+    """
+    state, request = app_state(), current_request()
+    failure: CsrfFailed | None = None
+    for location in state.settings.locations:
         try:
-            return token_in(location, current_request(), settings, refresh=False)
+            token = token_in(location, request, state.settings, refresh=False)
+            if location == "cookies":
+                # Here, because it is handlers of the application's own that verify this token.
+                proof = csrf.submitted(request, state.settings, refresh=False)
+                if proof is not None:
+                    csrf.check(proof, token, state.codec().read(token)[1])
         except TokenMissing:
             continue
+        except CsrfFailed as error:
+            failure = error
+        else:
+            return token
+    if failure is not None:
+        raise failure
     return None

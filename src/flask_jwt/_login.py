@@ -19,7 +19,7 @@ from ._sessions import shown
 from ._settings import Settings
 from ._throttle import LoginThrottle, is_private, limits_are_installed
 from ._tokens import Token, as_token
-from .errors import CredentialsInvalid, CsrfFailed, LoginLimited
+from .errors import CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
 
 logger = logging.getLogger("flask_jwt")
 
@@ -43,11 +43,10 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
         raise
-    except HTTPException:  # the handler refuses in words of its own
-        signals.authentication_failed.send(state.app, **facts)
-        raise
-    except BaseException:
-        if throttle and attempt:
+    except BaseException as error:
+        if _is_refusal(error):
+            signals.authentication_failed.send(state.app, **facts)
+        elif throttle and attempt:
             throttle.forgive(attempt)
         raise
     if not identity:
@@ -57,6 +56,17 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         throttle.succeed(attempt)
     signals.authenticated.send(state.app, **facts)
     return identity
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether the handler refuses in words of its own, rather than can't tell: a 503 of its own is
+    no wrong password."""
+    if isinstance(error, JWTError):
+        return error.status_code < 500
+    if not isinstance(error, HTTPException):
+        return False
+    status = error.response.status_code if error.response is not None else error.code
+    return (status or 500) < 500
 
 
 def log_in(
@@ -95,15 +105,16 @@ def asks_for_cookies(settings: Settings) -> bool:
     return "cookies" in locations and not ("headers" in locations and request.is_json)
 
 
-def refuse_foreign_form(settings: Settings) -> None:
-    """Let no other site's page log its visitor in, as somebody of its choice.
+def refuse_forged_login(settings: Settings) -> None:
+    """Refuse a form that another site has a browser send, for it to be logged in as somebody else.
 
-    A form needs no leave of ours to be sent from elsewhere; JSON does (CORS).
+    JSON can't be sent from elsewhere without leave of ours (CORS), and a GET that logs in, such as
+    an identity provider's redirect, comes from elsewhere.
 
-    :raises CsrfFailed: if the current request is such a form
+    :raises CsrfFailed: if so
     """
-    is_ours = not has_request_context() or request.is_json or not is_foreign(request)
-    if not is_ours and settings.csrf_protect and asks_for_cookies(settings):
+    is_form = request.method not in ("GET", "HEAD", "OPTIONS") and not request.is_json
+    if settings.csrf_protect and is_form and asks_for_cookies(settings) and is_foreign(request):
         raise CsrfFailed("Another site sent this login; send it from a page of this one")
 
 
@@ -113,15 +124,8 @@ def prepare_limits(state: AppState) -> None:
     :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is set and can't be used
     """
     settings = state.settings
-    if settings.login_limits is None or settings.auth_url_rule is None:
-        return
-    if limits_are_installed() or "JWT_LOGIN_LIMITS" in settings.given:
+    if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.given:
         _throttle(state)
-    else:
-        state.warn_once(
-            "Logins are not limited, so passwords can be guessed at leisure: pip install "
-            "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
-        )
 
 
 def _throttle(state: AppState) -> LoginThrottle | None:
@@ -131,6 +135,10 @@ def _throttle(state: AppState) -> LoginThrottle | None:
     known = state.throttle
     if known is None or known[0] != settings.login_limits:
         if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
+            state.warn_once(
+                "Logins are not limited, so passwords can be guessed at leisure: pip install "
+                "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
+            )
             return None
         throttle = LoginThrottle(
             settings.login_limits,
@@ -147,12 +155,13 @@ def _client_address(state: AppState) -> str | None:
         return None
     address = request.remote_addr
     # Behind a proxy that nobody has told Flask of, all users would share its address.
-    is_near = address is not None and is_private(address)
+    is_near = not address or is_private(address)
     is_told = "werkzeug.proxy_fix.orig" in request.environ
     if is_near and not is_told and "X-Forwarded-For" in request.headers:
         sentence = (
-            f"Logins come from the proxy {address}, so its users share one limit of failed logins: "
-            "app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
+            f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
+            "limit of failed logins: app.wsgi_app = "
+            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
         )
         if state.is_news(sentence):
             logger.warning("%s", sentence)

@@ -239,7 +239,13 @@ def _path(value: Any) -> str | None:
     raise ValueError("write the path of a key file, which `flask jwt keys generate` makes")
 
 
-SECRETS = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "JWT_SECRET_KEY", "JWT_PRIVATE_KEY"}
+SECRETS = {
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "JWT_SECRET_KEY",
+    "JWT_PRIVATE_KEY",
+    "JWT_STORAGE_URI",  # it mostly has a password in it
+}
 """Options whose values no message may show."""
 
 #: Configuration of Flask-JWT 0.3.2, with its defaults.

@@ -45,7 +45,10 @@ def is_local(target: Any) -> bool:
 
 def asked_target() -> str | None:
     """The ``next`` of the current request's URL or form, if it is local."""
-    target = request.values.get("next")
+    try:
+        target = request.values.get("next")
+    except UnicodeDecodeError:  # Werkzeug's, for a query string that isn't UTF-8
+        return None
     return target if is_local(target) else None
 
 

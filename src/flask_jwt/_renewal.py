@@ -7,7 +7,7 @@ from flask import Request, Response, after_this_request
 from . import _csrf as csrf
 from ._app_state import AppState
 from ._context import remember_issued, sessions_of
-from ._cookies import set_cookies, unset_jwt_cookies
+from ._cookies import set_access_cookies, set_refresh_cookies, unset_jwt_cookies
 from ._pages import as_own
 from ._sessions import Tokens
 
@@ -38,14 +38,17 @@ def renewed(state: AppState, request: Request) -> Tokens:
     tokens = sessions_of(state).refresh(token)
     request.environ[_RENEWED] = tokens
     remember_issued(tokens)
-    name = state.settings.refresh_cookie_name
+    settings = state.settings
 
     @after_this_request
     def bring(response: Response) -> Response:
         # The view may have logged in or out meanwhile: what it says is newer.
-        if not any(line.startswith(f"{name}=") for line in response.headers.getlist("Set-Cookie")):
-            set_cookies(response, tokens.access_token, tokens.refresh_token)
-        return as_own(response)
+        said = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
+        if settings.refresh_cookie_name not in said:
+            if settings.access_cookie_name not in said:
+                set_access_cookies(response, tokens.access_token)
+            set_refresh_cookies(response, tokens.refresh_token)
+        return _uncached(response)
 
     return tokens
 
@@ -56,4 +59,10 @@ def forget_cookies() -> None:
     @after_this_request
     def take(response: Response) -> Response:
         unset_jwt_cookies(response)
-        return as_own(response)
+        return _uncached(response)
+
+
+def _uncached(response: Response) -> Response:
+    # The view may have let caches keep its page; it doesn't know of these cookies.
+    response.headers["Cache-Control"] = "no-store"
+    return as_own(response)

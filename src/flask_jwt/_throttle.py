@@ -18,9 +18,13 @@ from typing import Any, NamedTuple
 
 from ._availability import WatchedStore
 from .errors import ConfigError, LoginLimited, StoreUnavailable
+from .stores import DEFAULT_SERVICE, REDIS_SCHEMES
 
 STRIKES_KEPT = 86400
 """Seconds for which it counts how often somebody was made to wait."""
+
+_MOST_OF_A_NAME = 1024
+"""Characters of a user name that are looked at; nobody's is longer."""
 
 _MISSING = "pip install 'Flask-JWT-Too[limits]'"
 
@@ -75,8 +79,16 @@ class _Counters:
             from limits.storage import storage_from_string
 
             wait = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
-            self._storage = storage_from_string(self._uri, **wait)
+            self._storage = storage_from_string(self._uri, **wait, **self._sentinel_options(wait))
         return self._storage
+
+    def _sentinel_options(self, wait: dict[str, float]) -> dict[str, Any]:
+        """What the session store does, too: see there."""
+        if not self._uri.startswith("redis+sentinel:"):
+            return {}
+        sentinels = {**wait, "retry": None, "username": None, "password": None}
+        more = {"retry": None, "use_replicas": False, "sentinel_kwargs": sentinels}
+        return {**more, "service_name": DEFAULT_SERVICE}
 
 
 class LoginThrottle:
@@ -114,7 +126,7 @@ class LoginThrottle:
         self._memory: Any = MemoryStorage()
         self._lock = Lock()
         self._shared: Any = None
-        if storage_uri is not None and "redis" in storage_uri.partition(":")[0]:
+        if storage_uri is not None and storage_uri.partition(":")[0] in REDIS_SCHEMES:
             counters: Any = _Counters(storage_uri, timeout)
             self._shared = WatchedStore(
                 counters,
@@ -197,9 +209,11 @@ class LoginThrottle:
 
 
 def _folded(account: str) -> str:
-    # Databases find "Joe", "joe " and full-width letters for "joe": a spelling more is not an
-    # account more.
-    return unicodedata.normalize("NFKC", account).casefold().strip()
+    # Databases find "Joe", "joe ", "jo\u00e9" and full-width letters for "joe", and some don't see
+    # invisible characters: a spelling more is not an account more.
+    # The time that Unicode's normalization takes grows with the square of the length.
+    letters = unicodedata.normalize("NFKD", account[:_MOST_OF_A_NAME]).casefold()
+    return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Cf")).strip()
 
 
 def is_private(address: str) -> bool:
@@ -212,8 +226,13 @@ def is_private(address: str) -> bool:
 
 def _place(address: str | None) -> str:
     """*address*; of IPv6 the /64, which is what one customer has to choose from."""
+    bare = address or ""
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:  # some proxies forward a port, which each connection has anew
+        bare = bare.partition(":")[0]
     try:
-        found = ipaddress.ip_address((address or "").partition("%")[0])
+        found = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return address or "nowhere"
     if isinstance(found, ipaddress.IPv4Address):

@@ -21,7 +21,7 @@ from ._default_guard import exempt
 from ._encoding import parse_json
 from ._guard import verify_jwt_in_request
 from ._keyring import PUBLISHED_FOR
-from ._login import answer, asks_for_cookies, authenticate, log_in, refuse_foreign_form
+from ._login import answer, asks_for_cookies, authenticate, log_in, refuse_forged_login
 from ._pages import as_own, asked_target, login_page, to_page, wants_page
 from ._renewal import has_refresh_cookie, renewed
 from ._responses import answering
@@ -54,7 +54,7 @@ def _default_auth_request_handler() -> Any:
     settings = state.settings
     body = _body(settings)
     in_cookies = asks_for_cookies(settings)
-    refuse_foreign_form(settings)
+    refuse_forged_login(settings)
     identity = authenticate(state, body.get(settings.username_key), body.get(settings.password_key))
     label = body.get("label")
     label = label if isinstance(label, str) else None
@@ -78,6 +78,12 @@ def _body(settings: Settings) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise LoginMalformed("The body must be a JSON object")
     return body
+
+
+def _optional_body(settings: Settings) -> Mapping[str, Any]:
+    # A body of unknown length is refused rather than taken for none: it may say "global".
+    is_chunked = request.mimetype != "" and "Transfer-Encoding" in request.headers
+    return _body(settings) if request.content_length or is_chunked else {}
 
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -123,7 +129,7 @@ def refresh_view() -> Response:
 def _refresh_token(state: AppState) -> str | None:
     """The one in the body or the header; None where there is only the cookie."""
     # A body that names the token wins: clients put the access token into each request's header.
-    body = _body(state.settings) if request.content_length else {}
+    body = _optional_body(state.settings)
     token = body.get("refresh_token")
     settings = state.settings
     is_chosen = token is not None or settings.header_name in request.headers
@@ -144,7 +150,7 @@ def logout_view() -> Response:
     state = app_state()
     settings = state.settings
     with answering(state):
-        scope = _body(settings).get("scope", "local") if request.content_length else "local"
+        scope = _optional_body(settings).get("scope", "local")
         if scope not in ("local", "others", "global"):
             raise LoginMalformed('scope is "local", "others" or "global"')
         sessions = sessions_of(state)

@@ -15,6 +15,11 @@ from ..errors import ConfigError
 
 __all__ = ["Session", "SessionStore", "open_store"]
 
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel")
+
+DEFAULT_SERVICE = "mymaster"
+"""The service that Redis Sentinels are asked for, where the URI names none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -114,7 +119,7 @@ def open_store(uri: str, timeout: float) -> SessionStore:
         from .memory import MemoryStore
 
         return MemoryStore()
-    if scheme in ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel"):
+    if scheme in REDIS_SCHEMES:
         from .redis import RedisStore
 
         return RedisStore(uri, timeout)
@@ -126,6 +131,15 @@ def open_store(uri: str, timeout: float) -> SessionStore:
         f"JWT_STORAGE_URI begins with {scheme!r}, which is no store. Write memory://, "
         "sqlite:///path, postgresql+psycopg://…, mysql+…://…, redis://…, redis+cluster://… or "
         "redis+sentinel://…"
+    )
+
+
+def bad_uri() -> ConfigError:
+    """The error for a URI that can't be taken apart: the parsers' own would quote passwords."""
+    return ConfigError(
+        "JWT_STORAGE_URI can't be used: write it like scheme://user:password@host:port/name, with "
+        "a port of digits (redis+cluster and redis+sentinel need one for each host), and in the "
+        "password %2F for /, %40 for @, %23 for #"
     )
 
 

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..errors import ConfigError, StoreUnavailable
-from . import Session, missing_driver
+from ..errors import StoreUnavailable
+from . import DEFAULT_SERVICE, Session, bad_uri, missing_driver
 
 try:
     from redis import Redis
@@ -73,8 +73,8 @@ class RedisStore:
     def __init__(self, uri: str, timeout: float) -> None:
         try:
             self.client: Any = _connect(uri, timeout)
-        except ValueError as error:
-            raise ConfigError(f"JWT_STORAGE_URI can't be used: {error}") from None
+        except ValueError:
+            raise bad_uri() from None
 
     def setup(self) -> None:
         """See whether it answers."""
@@ -198,8 +198,10 @@ def _connect(uri: str, timeout: float) -> Any:
         options["password"] = unquote(parts.password)
     if parts.scheme == "redis+cluster":
         return _LazyCluster([ClusterNode(*host) for host in hosts], options)
-    service = parts.path.strip("/") or "mymaster"
-    sentinel = Sentinel(hosts, socket_timeout=timeout)
+    service = parts.path.strip("/") or DEFAULT_SERVICE
+    # Each retry of ours asks all the sentinels, so they aren't asked again and again themselves.
+    wait = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+    sentinel = Sentinel(hosts, sentinel_kwargs={**wait, "retry": Retry(NoBackoff(), 0)})
     return sentinel.master_for(service, **options)
 
 
@@ -220,7 +222,7 @@ class _LazyCluster:
 def _host(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"write host:port, not {text!r}")
+        raise ValueError
     return host.strip("[]"), int(port)
 
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
-from . import Session, missing_driver
+from . import Session, bad_uri, missing_driver
 from ._deadline import Deadline
 
 try:
@@ -114,8 +114,10 @@ class SqlStore:
             if url.drivername == "postgresql":
                 url = url.set(drivername="postgresql+psycopg")
             self.engine = _make_engine(url, timeout)
-        except (exc.ArgumentError, exc.NoSuchModuleError) as error:
+        except exc.NoSuchModuleError as error:
             raise ConfigError(f"JWT_STORAGE_URI can't be used: {error}") from None
+        except (exc.ArgumentError, ValueError):
+            raise bad_uri() from None
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"JWT_STORAGE_URI needs the driver {error.name}: pip install {error.name}"
