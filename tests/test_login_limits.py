@@ -211,6 +211,21 @@ def test_a_handler_that_crashes_does_not_count(clock, trouble, status):
     assert statuses(app, 11) == [401] * 10 + [429]
 
 
+def test_memory_has_a_bound(clock, monkeypatch):
+    monkeypatch.setattr("flask_jwt._throttle._MOST_COUNTERS", 100)
+    app = build(clock)
+    statuses(app, 11, username="ann", address="192.0.2.1")
+    for number in range(200):
+        attempt(app, f"user{number}", address=f"198.51.100.{number}")
+    counters = app.extensions["jwt"].throttle[1]._memory._counts
+    assert len(counters) <= 100
+    assert statuses(app, 11) == [401] * 10 + [429], "it goes on to count"
+    clock.tick(3 * 86400)
+    for number in range(200):
+        attempt(app, f"user{number}", address=f"198.51.100.{number}")
+    assert len(app.extensions["jwt"].throttle[1]._memory._counts) <= 100
+
+
 def test_many_at_once_do_not_slip_through(clock):
     inside = []
 

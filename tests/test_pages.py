@@ -590,6 +590,23 @@ def test_refresh_with_the_cookie(client):
     assert cookies(client)["refresh_token_cookie"] != before["refresh_token_cookie"]
 
 
+def test_refresh_with_the_cookie_beside_another_scheme_s_header(make):
+    client = browser(make(["headers", "cookies"]))
+    sign_in(client)
+    answer = client.post(
+        "/auth/refresh", headers={**OWN, "Authorization": "Basic am9lOnBhc3M=", "Accept": "*/*"}
+    )
+    assert answer.status_code == 204
+
+
+def test_claims_that_are_refused_end_no_session(app, client):
+    app.jwt.token_verification_loader(lambda header, claims: False)
+    sign_in(client)
+    assert location(client.get("/page")) == "/sign-in?next=%2Fpage"
+    assert client.get("/home").status_code == 303
+    assert len(cookies(client)) == 4
+
+
 def test_logout_of_a_page(client):
     sign_in(client)
     answer = client.post("/auth/logout", headers=OWN)
@@ -747,7 +764,7 @@ def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
         assert answer.text == "file"
 
 
-def test_a_view_that_answers_options_itself_is_guarded(make):
+def test_a_view_that_takes_options_itself_is_not_run_for_it(make):
     app = make(JWT_REQUIRED_BY_DEFAULT=True)
     app.add_url_rule("/both", "both", lambda: "secret", methods=["GET", "OPTIONS"])
 
@@ -760,8 +777,21 @@ def test_a_view_that_answers_options_itself_is_guarded(make):
             return "", 204
 
     app.add_url_rule("/preflight", view_func=Preflight.as_view("preflight"))
+
+    def decorated():  # as Flask-CORS's cross_origin() leaves it
+        return "of the decorator" if request.method == "OPTIONS" else "secret"
+
+    decorated.required_methods = {"OPTIONS"}
+    decorated.provide_automatic_options = False
+    app.add_url_rule("/decorated", "decorated", decorated)
     client = app.test_client()
-    assert [client.options(path).status_code for path in ("/both", "/preflight")] == [401, 204]
+    answer = client.options("/both")
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert {"GET", "OPTIONS"} <= set(answer.headers["Allow"].split(", "))
+    assert client.options("/preflight").status_code == 204
+    assert client.options("/decorated").text == "of the decorator"
+    for path in ("/both", "/preflight", "/decorated"):
+        assert client.get(path).status_code == 401
 
 
 def test_a_subclass_of_an_open_class_is_guarded(make):

@@ -25,24 +25,32 @@ def exempt(view: View) -> View:
     return view
 
 
-def guard_by_default() -> None:
+def guard_by_default() -> Any:
     """Before each request: verify it, unless its view is exempt or guards itself.
 
-    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``; a
-    view that answers ``OPTIONS`` itself might do what it does for ``GET``.
+    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``.
     """
     if request.endpoint is None:
-        return
-    if request.method == "OPTIONS" and getattr(request.url_rule, _ANSWERS_OPTIONS, False):
-        return
+        return None
     state = app_state()
     view = state.app.view_functions.get(request.endpoint)
     places = [view, *_class_places(view)]
     if any(_is_exempt(place) or is_guarded(place) for place in places):
-        return
+        return None
     if _is_static(state, request.endpoint) or _is_login_page(state):
-        return
-    verify_jwt_in_request()
+        return None
+    if request.method == "OPTIONS":
+        return _options_answer(state, view)
+    return verify_jwt_in_request()
+
+
+def _options_answer(state: AppState, view: Any) -> Any:
+    """Flask's, in place of a view that takes ``OPTIONS`` itself: it might do what it does for
+    ``GET``. A decorator that answers for the view, as Flask-CORS's does, says so on it."""
+    is_flask_s = getattr(request.url_rule, _ANSWERS_OPTIONS, False)
+    if is_flask_s or getattr(view, _ANSWERS_OPTIONS, None) is False:
+        return None
+    return state.app.make_default_options_response()
 
 
 def _is_exempt(place: Any) -> bool:

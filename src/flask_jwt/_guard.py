@@ -175,6 +175,8 @@ def _admit(ask: _Ask, is_usual: bool) -> None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
         is_over = current.location == "cookies" and isinstance(error, (TokenInvalid, UserGone))
         current.forget()
+        if isinstance(error, ClaimsRefused):
+            is_over = False  # it was the application's check of this request; the session lives
         if is_over and state.sessions is not None and not ask.refresh:
             forget_cookies()
             if ask.optional:

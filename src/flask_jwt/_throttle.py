@@ -1,4 +1,4 @@
-"""How often a login may fail: the counters are those of the ``limits`` library.
+"""How often a login may fail. The notation, and the counters in Redis, are the library ``limits``'.
 
 Failures are counted for each account at an address, and for each address the accounts that fail
 there: an attack on one account then locks nobody else out who shares its address.
@@ -25,6 +25,9 @@ STRIKES_KEPT = 86400
 
 _MOST_OF_A_NAME = 1024
 """Characters of a user name that are looked at; nobody's is longer."""
+
+_MOST_COUNTERS = 50_000
+"""That a process keeps in memory; then those go that were not used for longest."""
 
 _MISSING = "pip install 'Flask-JWT-Too[limits]'"
 
@@ -91,6 +94,41 @@ class _Counters:
         return {**more, "service_name": DEFAULT_SERVICE}
 
 
+class _Memory:
+    """Counters in this process. The library's own would lose counts that threads make at once, look
+    through all of them again and again, and have no bound: an attacker decides how many there are.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._counts: dict[str, tuple[int, float]] = {}
+        """Each with the moment at which it is over; those changed last are last."""
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        with self._lock:
+            now = self._clock()
+            count, until = self._counts.pop(key, (0, 0.0))
+            if until <= now:
+                count, until = 0, now + expiry
+            if len(self._counts) >= _MOST_COUNTERS:
+                self._make_room(now)
+            self._counts[key] = count + amount, until
+            return count + amount
+
+    def get(self, key: str) -> int:
+        count, until = self._counts.get(key, (0, 0.0))
+        return count if until > self._clock() else 0
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._counts.pop(key, None)
+
+    def _make_room(self, now: float) -> None:
+        kept = [(key, entry) for key, entry in self._counts.items() if entry[1] > now]
+        self._counts = dict(kept[-3 * _MOST_COUNTERS // 4 :])
+
+
 class LoginThrottle:
     """Makes those wait who fail too often, longer each time.
 
@@ -111,7 +149,6 @@ class LoginThrottle:
     ) -> None:
         try:
             from limits import parse_many
-            from limits.storage import MemoryStorage
         except ModuleNotFoundError:
             raise ConfigError(f"JWT_LOGIN_LIMITS needs limits: {_MISSING}") from None
         try:
@@ -123,8 +160,7 @@ class LoginThrottle:
         self._windows = [_Window(item.amount, item.get_expiry()) for item in parsed]
         self._longest = max(window.seconds for window in self._windows)
         self._clock = clock
-        self._memory: Any = MemoryStorage()
-        self._lock = Lock()
+        self._memory = _Memory(clock)
         self._shared: Any = None
         if storage_uri is not None and storage_uri.partition(":")[0] in REDIS_SCHEMES:
             counters: Any = _Counters(storage_uri, timeout)
@@ -204,8 +240,7 @@ class LoginThrottle:
                 return int(getattr(self._shared, operation)(*args) or 0)
             except StoreUnavailable:
                 pass  # it has been logged; nobody is locked out, and nobody let through uncounted
-        with self._lock:  # the library's own loses counts of a key that is new
-            return int(getattr(self._memory, operation)(*args) or 0)
+        return int(getattr(self._memory, operation)(*args) or 0)
 
 
 def _folded(account: str) -> str:

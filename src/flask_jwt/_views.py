@@ -21,6 +21,7 @@ from ._default_guard import exempt
 from ._encoding import parse_json
 from ._guard import verify_jwt_in_request
 from ._keyring import PUBLISHED_FOR
+from ._locations import token_in_header
 from ._login import answer, asks_for_cookies, authenticate, log_in, refuse_forged_login
 from ._pages import as_own, asked_target, login_page, to_page, wants_page
 from ._renewal import has_refresh_cookie, renewed
@@ -29,6 +30,7 @@ from ._settings import Settings
 from ._tokens import Token, as_token
 from .errors import (
     LoginMalformed,
+    SchemeUnsupported,
     SessionUnknown,
     TokenMalformed,
     TokenMissing,
@@ -132,8 +134,8 @@ def _refresh_token(state: AppState) -> str | None:
     body = _optional_body(state.settings)
     token = body.get("refresh_token")
     settings = state.settings
-    is_chosen = token is not None or settings.header_name in request.headers
-    if not is_chosen and "cookies" in settings.locations and has_refresh_cookie(state, request):
+    may_be_cookie = token is None and "cookies" in settings.locations
+    if may_be_cookie and not _header_has_token(settings) and has_refresh_cookie(state, request):
         return None
     if token is None:
         token = state.call("request_callback")
@@ -142,6 +144,16 @@ def _refresh_token(state: AppState) -> str | None:
     if not isinstance(token, str) or not token:
         raise TokenMalformed("A refresh token is a text")
     return token
+
+
+def _header_has_token(settings: Settings) -> bool:
+    try:
+        return (
+            token_in_header(request.headers.get(settings.header_name), settings.prefixes)
+            is not None
+        )
+    except SchemeUnsupported:  # of the proxy, or of another guard
+        return False
 
 
 @exempt
