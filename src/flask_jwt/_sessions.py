@@ -81,6 +81,7 @@ class Application(NamedTuple):
 _SID = re.compile(r"[0-9a-f]{32}")
 
 _PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
+_KINDS = (str, int, str, dict, int, int)
 
 REFRESH_CLAIMS = frozenset({*_PRESENTED, "iat"})
 """What each refresh token has."""
@@ -98,9 +99,7 @@ class _Presented(NamedTuple):
 
     def is_ours(self) -> bool:
         """Whether every claim is of the kind we issue."""
-        kinds = (str, int, str, dict, int, int)
-        are_right = all(type(value) is kind for value, kind in zip(self, kinds, strict=True))
-        return are_right and _SID.fullmatch(self.sid) is not None
+        return tuple(map(type, self)) == _KINDS and _SID.fullmatch(self.sid) is not None
 
     def session(self, generation: int, rotated_at: float) -> Session:
         """The session at *generation*, as far as the token tells it."""
