@@ -160,7 +160,7 @@ class RedisStore:
         return sentences
 
     def _run(self, script: str, sid: str, *arguments: Any) -> Any:
-        """Run *script* on a session's key. Its text is sent only where Redis doesn't know it yet."""
+        """Run *script* on a session's key; its text is sent where Redis doesn't know it yet."""
         try:
             return self.client.evalsha(_digest(script), 1, _key(sid), *arguments)
         except NoScriptError:

@@ -59,7 +59,7 @@ _ROTATE = (
     sa.update(sessions_table)
     .where(_row.sid == sa.bindparam("sid_"), _row.generation == sa.bindparam("present"), _is_active)
     .values(
-        generation=_row.generation + 1,
+        generation=_row.generation + sa.literal_column("1"),
         rotated_at=_now,
         idle_expires_at=sa.bindparam("idle", type_=sa.Double),
     )
@@ -117,6 +117,7 @@ class SqlStore:
             ) from None
         # Other drivers keep such a limit themselves.
         self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
+        self._rotation = _DriverStatement(_ROTATE, self.engine.dialect)
         self._is_ready = False
         self._lock = Lock()
         _renew_after_fork(self.engine)
@@ -151,7 +152,7 @@ class SqlStore:
     ) -> bool:
         """Move an active session from *generation* to the next, in one UPDATE."""
         values = {"sid_": sid, "present": generation, "now": now, "idle": idle_expires_at}
-        return self._execute(_ROTATE, values) == 1
+        return self._run(lambda connection: self._rotation.row_count(connection, values)) == 1
 
     def revoke(self, sid: str, now: float) -> bool:
         """End a session for good."""
@@ -182,23 +183,23 @@ class SqlStore:
         return []
 
     def _execute(self, statement: Any, values: dict[str, Any]) -> int:
-        return self._run(statement, values, _row_count)
+        return self._run(lambda connection: int(connection.execute(statement, values).rowcount))
 
     def _rows(self, statement: Any, values: dict[str, Any]) -> list[Any]:
-        return self._run(statement, values, _all_rows)
+        return self._run(lambda connection: list(connection.execute(statement, values).all()))
 
-    def _run(self, statement: Any, values: dict[str, Any], take: Callable[[Any], T]) -> T:
+    def _run(self, action: Callable[[sa.Connection], T]) -> T:
         if not self._is_ready:
             self.setup()
         operation = None
         try:
             with self.engine.connect() as connection:
                 if self._deadline is None:
-                    return take(connection.execute(statement, values))
+                    return action(connection)
                 raw: Any = connection.connection.dbapi_connection
                 operation = self._deadline.begin(raw.fileno())
                 try:
-                    return take(connection.execute(statement, values))
+                    return action(connection)
                 finally:
                     self._deadline.end(operation)
         except (exc.DataError, exc.IntegrityError):
@@ -207,6 +208,53 @@ class SqlStore:
             raise _unavailable(
                 error, was_too_slow=operation is not None and operation.is_over
             ) from error
+
+
+class _DriverStatement:
+    """A change that SQLAlchemy writes and the driver executes.
+
+    SQLAlchemy's own execution takes longer than the driver's, so it would be much of a refresh.
+    What it does about a driver's errors is done here too.
+
+    :param statement: all its parameters are bound by name
+    """
+
+    def __init__(self, statement: sa.Update, dialect: sa.Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self._text: str = compiled.string
+        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
+
+    def row_count(self, connection: sa.Connection, values: dict[str, Any]) -> int:
+        """Execute it; how many rows it changed.
+
+        :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy does
+        """
+        pool = connection.engine.pool
+        parameters = values if self._order is None else [values[name] for name in self._order]
+        proxied: Any = connection.connection
+        cursor = proxied.cursor()
+        try:
+            cursor.execute(self._text, parameters)
+            count: int = cursor.rowcount
+            cursor.close()
+        except connection.dialect.loaded_dbapi.Error as error:
+            is_lost = connection.dialect.is_disconnect(error, proxied, cursor)
+            if is_lost:
+                connection.invalidate(error)
+                if connection.engine.pool is pool:
+                    connection.engine.dispose()  # those that wait in the pool are as old
+            raise exc.DBAPIError.instance(
+                self._text,
+                None,
+                error,
+                connection.dialect.loaded_dbapi.Error,
+                connection_invalidated=is_lost,
+                dialect=connection.dialect,
+            ) from error
+        except BaseException:
+            connection.invalidate()  # the server may be at it still
+            raise
+        return count
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
@@ -260,11 +308,3 @@ _ERRORS = (exc.SQLAlchemyError, sqlite3.Error)
 def _unavailable(error: Exception, *, was_too_slow: bool = False) -> StoreUnavailable:
     is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
     return StoreUnavailable.because(error, lost_connection=is_lost and not was_too_slow)
-
-
-def _row_count(result: sa.CursorResult[Any]) -> int:
-    return int(result.rowcount)
-
-
-def _all_rows(result: sa.CursorResult[Any]) -> list[Any]:
-    return list(result.all())
