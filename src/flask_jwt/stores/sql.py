@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -117,6 +116,11 @@ class SqlStore:
             ) from None
         # Other drivers keep such a limit themselves.
         self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
+        driver: Any = self.engine.dialect.loaded_dbapi
+        self._errors = (exc.SQLAlchemyError, driver.Error)
+        self._mistakes = (
+            exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
+        )  # fmt: skip
         self._rotation = _DriverStatement(_ROTATE, self.engine.dialect)
         self._is_ready = False
         self._lock = Lock()
@@ -134,7 +138,7 @@ class SqlStore:
                     # Another process may have made it between our look and our CREATE.
                     if not sa.inspect(self.engine).has_table(sessions_table.name):
                         raise
-            except _ERRORS as error:
+            except self._errors as error:
                 raise _unavailable(error) from error
             self._is_ready = True
 
@@ -202,9 +206,9 @@ class SqlStore:
                     return action(connection)
                 finally:
                     self._deadline.end(operation)
-        except (exc.DataError, exc.IntegrityError):
+        except self._mistakes:
             raise  # the server answered; what it was asked is at fault
-        except _ERRORS as error:
+        except self._errors as error:
             raise _unavailable(
                 error, was_too_slow=operation is not None and operation.is_over
             ) from error
@@ -214,22 +218,18 @@ class _DriverStatement:
     """A change that SQLAlchemy writes and the driver executes.
 
     SQLAlchemy's own execution takes longer than the driver's, so it would be much of a refresh.
-    What it does about a driver's errors is done here too.
 
     :param statement: all its parameters are bound by name
     """
 
     def __init__(self, statement: sa.Update, dialect: sa.Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
+        self._statement = statement
         self._text: str = compiled.string
         self._order: list[str] | None = compiled.positiontup if compiled.positional else None
 
     def row_count(self, connection: sa.Connection, values: dict[str, Any]) -> int:
-        """Execute it; how many rows it changed.
-
-        :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy does
-        """
-        pool = connection.engine.pool
+        """Execute it; how many rows it changed."""
         parameters = values if self._order is None else [values[name] for name in self._order]
         proxied: Any = connection.connection
         cursor = proxied.cursor()
@@ -238,19 +238,10 @@ class _DriverStatement:
             count: int = cursor.rowcount
             cursor.close()
         except connection.dialect.loaded_dbapi.Error as error:
-            is_lost = connection.dialect.is_disconnect(error, proxied, cursor)
-            if is_lost:
-                connection.invalidate(error)
-                if connection.engine.pool is pool:
-                    connection.engine.dispose()  # those that wait in the pool are as old
-            raise exc.DBAPIError.instance(
-                self._text,
-                None,
-                error,
-                connection.dialect.loaded_dbapi.Error,
-                connection_invalidated=is_lost,
-                dialect=connection.dialect,
-            ) from error
+            if not connection.dialect.is_disconnect(error, proxied, cursor):
+                raise
+            # SQLAlchemy finds it lost too, and renews it and those that wait in the pool.
+            count = connection.execute(self._statement, values).rowcount
         except BaseException:
             connection.invalidate()  # the server may be at it still
             raise
@@ -300,9 +291,6 @@ def _renew_after_fork(engine: sa.Engine) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=renew)
-
-
-_ERRORS = (exc.SQLAlchemyError, sqlite3.Error)
 
 
 def _unavailable(error: Exception, *, was_too_slow: bool = False) -> StoreUnavailable:
