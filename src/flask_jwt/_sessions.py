@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._claims import TIME_CLAIMS, identity_of, subject_of
@@ -29,8 +28,7 @@ PRUNE_BATCH = 500
 """Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
+class SessionPolicy(NamedTuple):
     """How long sessions live, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
