@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import threading
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from flask_jwt.stores import Session, open_store
 
@@ -161,6 +163,40 @@ def test_pruning_in_batches(store_uri, store):
     assert forgotten[2] == 0
     assert [store.get(s.sid) for s in ended] == [None] * 3
     assert store.get(active.sid) == active
+
+
+class EndingCursor(sqlite3.Cursor):
+    """Its worker is told to end while it waits for an UPDATE."""
+
+    def execute(self, statement, *parameters):
+        if statement.startswith("UPDATE"):
+            raise SystemExit
+        return super().execute(statement, *parameters)
+
+
+class EndingConnection(sqlite3.Connection):
+    def cursor(self, *_):
+        return super().cursor(EndingCursor)
+
+
+def test_a_connection_whose_rotation_was_broken_off_is_not_used_again(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/sessions.db", timeout=5)
+    made = []
+
+    def connect(dialect, record, arguments, options):
+        made.append(sqlite3.connect(*arguments, **options, factory=EndingConnection))
+        return made[-1]
+
+    sa.event.listen(store.engine, "do_connect", connect)
+    store.create(session := new())
+    (used,) = made
+    with pytest.raises(SystemExit):
+        store.rotate(session.sid, 0, now=1500.0, idle_expires_at=None)
+    assert store.get(session.sid) == session
+    assert made[1:], "a new one was made"
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        used.cursor()
+    store.engine.dispose()
 
 
 def test_setup_may_be_repeated_and_raced(store_uri):

@@ -105,6 +105,7 @@ class AppState:
         self.check_session: Callable[[Any, float], None] | None = None
         self.prefixes: tuple[str, ...] = ()
         self.identity_claim: str | None = None
+        self.required_claims: frozenset[str] = frozenset()
         self.header: str | None = None
         """The WSGI name of the header with the token, where that is the only location."""
 
@@ -260,6 +261,7 @@ class AppState:
         self._keys, self._codecs = keys, {}
         self.prefixes = settings.prefixes
         self.identity_claim = settings.identity_claim
+        self.required_claims = settings.required_claims
         self.header = None
         if settings.locations == ("headers",):
             self.header = "HTTP_" + settings.header_name.upper().replace("-", "_")

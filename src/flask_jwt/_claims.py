@@ -142,6 +142,8 @@ def identity_of(identity: Any) -> Any:
         found = identity.get("id")
     else:
         found = identity
+    if type(found) in (str, int):
+        return found
     if isinstance(found, UUID):
         found = str(found)
     try:
@@ -162,4 +164,6 @@ def identity_of(identity: Any) -> Any:
 
 def subject_of(user_id: Any) -> str:
     """*user_id* as the text of a ``sub`` claim (RFC 7519 section 4.1.2)."""
-    return user_id if isinstance(user_id, str) else json.dumps(user_id, separators=(",", ":"))
+    if isinstance(user_id, str):
+        return user_id
+    return str(user_id) if type(user_id) is int else json.dumps(user_id, separators=(",", ":"))

@@ -114,4 +114,5 @@ def check_depth(value: Any, depth: int = MAX_DEPTH) -> None:
         if depth == 0:
             raise ValueError("nested too deeply")
         for item in value.values() if isinstance(value, dict) else value:
-            check_depth(item, depth - 1)
+            if isinstance(item, (dict, list)):
+                check_depth(item, depth - 1)

@@ -14,6 +14,7 @@ from ._app_state import AppState
 from ._claims import RESERVED_CLAIMS, subject_of
 from ._context import app_state
 from ._options import seconds_of
+from ._settings import Settings
 from ._tokens import Token
 from .errors import ConfigError
 from .stores import Session
@@ -113,7 +114,7 @@ def _issued_claims(
         fresh = _is_login(now)
     if fresh is not None:
         claims["fresh"] = now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh
-    claims.update(_who(state, user_id))
+    claims.update(_who(state, settings, user_id))
     claims["iat"] = int(now)
     if settings.encode_nbf:
         claims["nbf"] = int(now + settings.not_before)
@@ -134,8 +135,7 @@ def _issued_claims(
     return claims
 
 
-def _who(state: AppState, user_id: Any) -> dict[str, Any]:
-    settings = state.settings
+def _who(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
@@ -209,8 +209,9 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
     """
     state = app_state()
     payload = state.call("jwt_payload_callback", identity)
-    missing = state.settings.required_claims.difference(payload)
+    headers = state.call("jwt_headers_callback", identity)
+    codec = state.signing_codec(identity)
+    missing = state.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
-    headers = state.call("jwt_headers_callback", identity)
-    return state.signing_codec(identity).issue(_with_login(payload), headers, now=state.clock())
+    return codec.issue(_with_login(payload), headers, now=state.clock())

@@ -6,7 +6,6 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ._claims import TIME_CLAIMS, identity_of, subject_of
@@ -29,8 +28,7 @@ PRUNE_BATCH = 500
 """Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
+class SessionPolicy(NamedTuple):
     """How long sessions live, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
@@ -81,6 +79,7 @@ class Application(NamedTuple):
 _SID = re.compile(r"[0-9a-f]{32}")
 
 _PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
+_KINDS = (str, int, str, dict, int, int)
 
 REFRESH_CLAIMS = frozenset({*_PRESENTED, "iat"})
 """What each refresh token has."""
@@ -98,9 +97,7 @@ class _Presented(NamedTuple):
 
     def is_ours(self) -> bool:
         """Whether every claim is of the kind we issue."""
-        kinds = (str, int, str, dict, int, int)
-        are_right = all(type(value) is kind for value, kind in zip(self, kinds, strict=True))
-        return are_right and _SID.fullmatch(self.sid) is not None
+        return tuple(map(type, self)) == _KINDS and _SID.fullmatch(self.sid) is not None
 
     def session(self, generation: int, rotated_at: float) -> Session:
         """The session at *generation*, as far as the token tells it."""

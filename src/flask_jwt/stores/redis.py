@@ -6,9 +6,11 @@ A revocation that was acknowledged survives a restart of Redis only with ``appen
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +22,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import RedisClusterException, RedisError
+    from redis.exceptions import NoScriptError, RedisClusterException, RedisError
     from redis.retry import Retry
     from redis.sentinel import Sentinel
 except ModuleNotFoundError:
@@ -88,7 +90,7 @@ class RedisStore:
             if value is not None:
                 fields += (name, _text(value))
         with _reporting():
-            self.client.eval(_CREATE, 1, _key(session.sid), int(session.expires_at) + 1, *fields)
+            self._run(_CREATE, session.sid, int(session.expires_at) + 1, *fields)
             self.client.zadd(_subject(session.subject), {session.sid: session.expires_at})
 
     def get(self, sid: str) -> Session | None:
@@ -102,13 +104,12 @@ class RedisStore:
         """Move an active session from *generation* to the next, in one script."""
         idle = "" if idle_expires_at is None else repr(idle_expires_at)
         with _reporting():
-            moved = self.client.eval(_ROTATE, 1, _key(sid), str(generation), repr(now), idle)
-        return bool(moved)
+            return bool(self._run(_ROTATE, sid, str(generation), repr(now), idle))
 
     def revoke(self, sid: str, now: float) -> bool:
         """End a session for good."""
         with _reporting():
-            is_first = bool(self.client.eval(_REVOKE, 1, _key(sid), repr(now)))
+            is_first = bool(self._run(_REVOKE, sid, repr(now)))
             # Again for one already revoked: the last attempt may have stopped between the two.
             self.client.zadd(_FEED, {sid: now}, nx=True)
             self.client.zremrangebyscore(_FEED, "-inf", now - _FEED_KEPT)
@@ -170,6 +171,13 @@ class RedisStore:
             )
         return sentences
 
+    def _run(self, script: str, sid: str, *arguments: Any) -> Any:
+        """Run *script* on a session's key; its text is sent where Redis doesn't know it yet."""
+        try:
+            return self.client.evalsha(_digest(script), 1, _key(sid), *arguments)
+        except NoScriptError:
+            return self.client.eval(script, 1, _key(sid), *arguments)
+
     def _read(self, sids: list[str]) -> list[dict[str, str]]:
         if not sids:
             return []
@@ -224,6 +232,12 @@ def _host(text: str) -> tuple[str, int]:
     if not host or not port.isdigit():
         raise ValueError
     return host.strip("[]"), int(port)
+
+
+@cache
+def _digest(script: str) -> str:
+    """The name by which Redis knows *script*."""
+    return hashlib.sha1(script.encode("ascii"), usedforsecurity=False).hexdigest()
 
 
 def _key(sid: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -59,7 +58,7 @@ _ROTATE = (
     sa.update(sessions_table)
     .where(_row.sid == sa.bindparam("sid_"), _row.generation == sa.bindparam("present"), _is_active)
     .values(
-        generation=_row.generation + 1,
+        generation=_row.generation + sa.literal_column("1"),
         rotated_at=_now,
         idle_expires_at=sa.bindparam("idle", type_=sa.Double),
     )
@@ -124,6 +123,12 @@ class SqlStore:
             ) from None
         # Other drivers keep such a limit themselves.
         self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
+        driver: Any = self.engine.dialect.loaded_dbapi
+        self._errors = (exc.SQLAlchemyError, driver.Error)
+        self._mistakes = (
+            exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
+        )  # fmt: skip
+        self._rotation = _DriverStatement(_ROTATE, self.engine.dialect)
         self._is_ready = False
         self._lock = Lock()
         _renew_after_fork(self.engine)
@@ -140,7 +145,7 @@ class SqlStore:
                     # Another process may have made it between our look and our CREATE.
                     if not sa.inspect(self.engine).has_table(sessions_table.name):
                         raise
-            except _ERRORS as error:
+            except self._errors as error:
                 raise _unavailable(error) from error
             self._is_ready = True
 
@@ -158,7 +163,7 @@ class SqlStore:
     ) -> bool:
         """Move an active session from *generation* to the next, in one UPDATE."""
         values = {"sid_": sid, "present": generation, "now": now, "idle": idle_expires_at}
-        return self._execute(_ROTATE, values) == 1
+        return self._run(lambda connection: self._rotation.row_count(connection, values)) == 1
 
     def revoke(self, sid: str, now: float) -> bool:
         """End a session for good."""
@@ -193,31 +198,65 @@ class SqlStore:
         return []
 
     def _execute(self, statement: Any, values: dict[str, Any]) -> int:
-        return self._run(statement, values, _row_count)
+        return self._run(lambda connection: int(connection.execute(statement, values).rowcount))
 
     def _rows(self, statement: Any, values: dict[str, Any]) -> list[Any]:
-        return self._run(statement, values, _all_rows)
+        return self._run(lambda connection: list(connection.execute(statement, values).all()))
 
-    def _run(self, statement: Any, values: dict[str, Any], take: Callable[[Any], T]) -> T:
+    def _run(self, action: Callable[[sa.Connection], T]) -> T:
         if not self._is_ready:
             self.setup()
         operation = None
         try:
             with self.engine.connect() as connection:
                 if self._deadline is None:
-                    return take(connection.execute(statement, values))
+                    return action(connection)
                 raw: Any = connection.connection.dbapi_connection
                 operation = self._deadline.begin(raw.fileno())
                 try:
-                    return take(connection.execute(statement, values))
+                    return action(connection)
                 finally:
                     self._deadline.end(operation)
-        except (exc.DataError, exc.IntegrityError):
+        except self._mistakes:
             raise  # the server answered; what it was asked is at fault
-        except _ERRORS as error:
+        except self._errors as error:
             raise _unavailable(
                 error, was_too_slow=operation is not None and operation.is_over
             ) from error
+
+
+class _DriverStatement:
+    """A change that SQLAlchemy writes and the driver executes.
+
+    SQLAlchemy's own execution takes longer than the driver's, so it would be much of a refresh.
+
+    :param statement: all its parameters are bound by name
+    """
+
+    def __init__(self, statement: sa.Update, dialect: sa.Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        self._statement = statement
+        self._text: str = compiled.string
+        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
+
+    def row_count(self, connection: sa.Connection, values: dict[str, Any]) -> int:
+        """Execute it; how many rows it changed."""
+        parameters = values if self._order is None else [values[name] for name in self._order]
+        proxied: Any = connection.connection
+        cursor = proxied.cursor()
+        try:
+            cursor.execute(self._text, parameters)
+            count: int = cursor.rowcount
+            cursor.close()
+        except connection.dialect.loaded_dbapi.Error as error:
+            if not connection.dialect.is_disconnect(error, proxied, cursor):
+                raise
+            # SQLAlchemy finds it lost too, and renews it and those that wait in the pool.
+            count = connection.execute(self._statement, values).rowcount
+        except BaseException:
+            connection.invalidate()  # the server may be at it still
+            raise
+        return count
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
@@ -265,17 +304,6 @@ def _renew_after_fork(engine: sa.Engine) -> None:
         os.register_at_fork(after_in_child=renew)
 
 
-_ERRORS = (exc.SQLAlchemyError, sqlite3.Error)
-
-
 def _unavailable(error: Exception, *, was_too_slow: bool = False) -> StoreUnavailable:
     is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
     return StoreUnavailable.because(error, lost_connection=is_lost and not was_too_slow)
-
-
-def _row_count(result: sa.CursorResult[Any]) -> int:
-    return int(result.rowcount)
-
-
-def _all_rows(result: sa.CursorResult[Any]) -> list[Any]:
-    return list(result.all())
