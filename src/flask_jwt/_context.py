@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import current_app, request
+from flask import request
 from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
@@ -51,7 +51,7 @@ def app_state() -> AppState:
     :raises ConfigError: if ``init_app`` was not called for it
     """
     try:
-        return cast(AppState, current_context().app.extensions["jwt"])
+        return cast(AppState, current_context().app.extensions["jwt"].state)
     except KeyError:
         raise ConfigError(
             "This application has no JWT. Write jwt = JWT(app, authenticate, identity), or in an "
@@ -161,5 +161,5 @@ def _current_identity() -> Any:
 current_identity: Any = LocalProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token."""
 
-_jwt: Any = LocalProxy(lambda: current_app.extensions["jwt"])
+_jwt: Any = LocalProxy(lambda: current_context().app.extensions["jwt"])
 """The current application's handlers, as code for Flask-JWT reads them."""
