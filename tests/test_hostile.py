@@ -230,6 +230,19 @@ def test_segments_that_are_not_canonical_base64url(hostile_app, position, change
     assert_refused(hostile_app, f"JWT {spliced(position, change)}")
 
 
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("character", "?+/=~.\0\x7f")
+def test_a_character_that_base64url_lacks_in_what_was_signed(hostile_app, position, character):
+    """Four of them too: a decoder that skips them would still see whole groups."""
+    assert answer(hostile_app, f"JWT {good()}").status_code == 200  # its header is known from now
+    for count in (1, 4):
+        segments = good().split(".")[:2]
+        segments[position] = segments[position][:8] + character * count + segments[position][8:]
+        message = ".".join(segments)
+        token = f"{message}.{b64(KEY.sign(message.encode()))}"
+        assert_refused(hostile_app, f"JWT {token}")
+
+
 def test_stray_bits_of_the_last_character(hostile_app):
     """43 characters hold 258 bits, two more than the signature: only one spelling is right."""
     token = good()

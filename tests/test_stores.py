@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import sys
 import threading
 from dataclasses import replace
 
@@ -200,6 +201,20 @@ def test_a_connection_whose_rotation_was_broken_off_is_not_used_again(tmp_path):
 
 
 def test_setup_may_be_repeated_and_raced(store_uri):
+    race_to_set_up(store_uri)
+
+
+def test_workers_may_make_a_sqlite_file_together(tmp_path):
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for number in range(100):
+            race_to_set_up(f"sqlite:///{tmp_path}/{number}.db")
+    finally:
+        sys.setswitchinterval(switching)
+
+
+def race_to_set_up(store_uri):
     stores = [open_store(store_uri, timeout=5) for _ in range(8)]
     failures = []
 

@@ -66,12 +66,28 @@ class _Config:
         )
 
 
-class AppState:
-    """What one application's ``app.extensions["jwt"]`` holds.
+class Registered:
+    """What ``app.extensions["jwt"]`` holds: the state, and through it the attributes of the
+    :class:`JWT`, because code for Flask-JWT reads handlers there.
 
-    Handlers are looked up on the :class:`JWT` at each use, so they may be set after ``init_app``;
-    attributes not found here are that object's, because code for Flask-JWT reads handlers from
-    ``app.extensions["jwt"]``.
+    Not the state itself: a class with ``__getattr__`` is slower to read all attributes from, and
+    the guard reads many.
+    """
+
+    def __init__(self, state: AppState) -> None:
+        self.state = state
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        holder = self.state if hasattr(self.state, name) else self.state.handlers
+        return getattr(holder, name)
+
+
+class AppState:
+    """What one application's tokens depend on.
+
+    Handlers are looked up on the :class:`JWT` at each use, so they may be set after ``init_app``.
     """
 
     def __init__(self, app: Flask, handlers: JWT, clock: Callable[[], float]) -> None:
@@ -108,11 +124,6 @@ class AppState:
         self.required_claims: frozenset[str] = frozenset()
         self.header: str | None = None
         """The WSGI name of the header with the token, where that is the only location."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.handlers, name)
 
     @property
     def settings(self) -> Settings:

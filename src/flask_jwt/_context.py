@@ -8,7 +8,7 @@ from flask import request
 from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
-from ._app_state import AppState
+from ._app_state import AppState, Registered
 from ._options import OPTIONS
 from ._sessions import SessionManager, Tokens
 from ._settings import checked
@@ -55,7 +55,7 @@ def app_state() -> AppState:
     :raises ConfigError: if ``init_app`` was not called for it
     """
     try:
-        return cast(AppState, current_context().app.extensions["jwt"])
+        return cast(AppState, current_context().app.extensions["jwt"].state)
     except KeyError:
         raise ConfigError(
             "This application has no JWT. You must initialize one: jwt = JWT(app, authenticate, "
@@ -177,5 +177,5 @@ def in_templates() -> dict[str, Any]:
 current_identity: Any = LocalProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token."""
 
-_jwt: Any = LocalProxy(app_state)
+_jwt: Any = LocalProxy(lambda: Registered(app_state()))
 """The current application's handlers, as code for Flask-JWT reads them."""

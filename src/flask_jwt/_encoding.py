@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from binascii import a2b_base64, b2a_base64
+from binascii import Error, a2b_base64, b2a_base64
 from typing import Any
 
 MAX_DEPTH = 64
@@ -19,7 +19,10 @@ _SHALLOW = 2 * MAX_DEPTH  # characters: no text this short is nested deeper
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _PADDING = (b"", b"=", b"==", b"")
 _TO_URL = bytes.maketrans(b"+/", b"-_")
-_FROM_URL = bytes.maketrans(b"-_", b"+/")
+#: What isn't base64url becomes what isn't base64 either.
+_FROM_URL = bytes(byte if byte in ALPHABET else ord("!") for byte in range(256)).translate(
+    bytes.maketrans(b"-_", b"+/")
+)
 #: What the last character may be where that many are missing to a group of four: its bits beyond
 #: the last byte are zero.
 _LAST = {1: ALPHABET[::4], 2: ALPHABET[::16], 3: b""}
@@ -41,17 +44,16 @@ def b64decode(segment: bytes) -> bytes:
     :raises ValueError: for anything :func:`b64encode` would not have written: padding, white
         space, another alphabet, bits set beyond the last byte
     """
-    if segment.translate(None, ALPHABET):
-        raise ValueError("not base64url")
-    return b64decode_known(segment)
-
-
-def b64decode_known(segment: bytes) -> bytes:
-    """:func:`b64decode` for a *segment* known to hold characters of :data:`ALPHABET` only."""
     missing = -len(segment) % 4
     if missing and segment[-1] not in _LAST[missing]:
         raise ValueError("not canonical base64url")
-    return a2b_base64(segment.translate(_FROM_URL) + _PADDING[missing])
+    try:
+        data = a2b_base64(segment.translate(_FROM_URL) + _PADDING[missing])
+    except Error:
+        raise ValueError("not base64url") from None
+    if len(data) != len(segment) * 3 // 4:  # it skips characters that it doesn't know
+        raise ValueError("not base64url")
+    return data
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, has_request_context
 
-from ._app_state import AppState
+from ._app_state import AppState, Registered
 from ._binding import bind_sessions
 from ._claims import identity_of
 from ._context import app_state, in_templates, sessions_of
@@ -121,7 +121,7 @@ class JWT:
             state.codec()  # a key that can't be used is found now, not at a request
         else:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
-        app.extensions["jwt"] = state
+        app.extensions["jwt"] = Registered(state)
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
         app.jinja_env.globals.setdefault("jwt_csrf_field", jwt_csrf_field)
         app.context_processor(in_templates)
@@ -273,11 +273,6 @@ class JWT:
         """Set ``(header, payload)`` -> whether this good token is good enough; asked each time."""
         self.verification_callback = callback
         return callback
-
-    @property
-    def has_checks(self) -> bool:
-        """Whether the application has checks of its own for good tokens."""
-        return self.blocklist_callback is not None or self.verification_callback is not None
 
 
 def _add_rules(state: AppState) -> None:

@@ -160,7 +160,8 @@ def _jwt_required(realm: str | None = None) -> None:
 
 def _admit(ask: _Ask, is_usual: bool) -> None:
     context = current_context()
-    state = context.app.extensions.get("jwt") or app_state()
+    registered = context.app.extensions.get("jwt")
+    state = app_state() if registered is None else registered.state
     request = current_request()
     current = context.g._flask_jwt = RequestState(request)
     if request.method in state.spelling.exempt_methods:
@@ -201,7 +202,7 @@ def _verify(state: AppState, current: RequestState, ask: _Ask, is_usual: bool) -
                 check_session(verified.sid, verified.issued_at)
     if ask.fresh is not False:
         _check_fresh(state, claims, ask.fresh)
-    if handlers.has_checks:
+    if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, ask)
     identify = handlers.identity_callback
     if identify is None:
@@ -231,7 +232,7 @@ def _verified(state: AppState, current: RequestState, ask: _Ask, is_usual: bool)
     token = token_in_header(header, state.prefixes)
     if token is None:
         raise TokenMissing
-    return codec.verify(token, now, remember_as=header)
+    return codec.verify(token, now, header)
 
 
 def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToken:

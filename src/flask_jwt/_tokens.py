@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from ._claims import ClaimsPolicy
-from ._encoding import ALPHABET, b64decode, b64decode_known, b64encode, check_depth, parse_json
+from ._encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from ._key_sets import KeySet
 from ._keys import Key
 from .errors import AlgorithmRefused, SignatureInvalid, TokenInvalid, TokenMalformed
@@ -50,13 +50,13 @@ class VerifiedToken:
         header: dict[str, Any],
         valid_from: float,
         valid_until: float,
-        *,
         is_shared: bool,
     ) -> None:
         self._claims = claims
         self._header = header
-        is_flat = is_shared and _SCALARS.issuperset(map(type, claims.values()))
-        self._copies: Callable[[Any], Any] = dict if is_flat else _copy if is_shared else _same
+        self._copies: Callable[[Any], Any] | None = None
+        if is_shared:
+            self._copies = dict if _SCALARS.issuperset(map(type, claims.values())) else _copy
         self.sid = claims.get("sid")
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
@@ -68,18 +68,13 @@ class VerifiedToken:
     @property
     def claims(self) -> dict[str, Any]:
         """The claims, the caller's to change."""
-        claims: dict[str, Any] = self._copies(self._claims)
-        return claims
+        return self._claims if self._copies is None else self._copies(self._claims)
 
     @property
     def header(self) -> dict[str, Any]:
         """A copy of the JOSE header."""
         header = self._header
         return dict(header if _SCALARS.issuperset(map(type, header.values())) else _copy(header))
-
-
-def _same(value: Any) -> Any:
-    return value
 
 
 def _copy(value: Any) -> Any:
@@ -165,7 +160,7 @@ class TokenCodec:
         seen = self._cache.get(text)
         return seen if seen is not None and seen.valid_from <= now < seen.valid_until else None
 
-    def verify(self, token: str, now: float, *, remember_as: str | None = None) -> VerifiedToken:
+    def verify(self, token: str, now: float, remember_as: str | None = None) -> VerifiedToken:
         """The token's claims and header, if it is good at *now* (seconds since the epoch).
 
         :param remember_as: what a request shows when it carries this token, such as its whole
@@ -189,7 +184,7 @@ class TokenCodec:
         if key.verify_until is not None:
             valid_until = min(valid_until, key.verify_until)
         is_shared = self._cache_size > 0
-        verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared=is_shared)
+        verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared)
         if is_shared:
             self._remember(remember_as or token, verified)
         return verified
@@ -201,6 +196,8 @@ class TokenCodec:
         """
         message, header_segment, payload_segment, signature_segment = self._split(token)
         known = self._headers.get(header_segment)
+        if known is None:
+            _check_characters(message, signature_segment)
         header, keys = known or self._read_header(header_segment)
         for key in keys:
             if key.verify_until is not None and now >= key.verify_until:
@@ -208,9 +205,10 @@ class TokenCodec:
             if key.verify(message, signature_segment):
                 break
         else:
+            _check_characters(message, signature_segment)
             raise SignatureInvalid
         try:
-            payload = b64decode_known(payload_segment)
+            payload = b64decode(payload_segment)
         except ValueError as error:
             raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
         if known is None and len(self._headers) < _KNOWN_HEADERS:
@@ -222,7 +220,8 @@ class TokenCodec:
 
         :raises TokenMalformed: if it is no compact JWS of JSON objects
         """
-        _, header_segment, payload_segment, _ = self._split(token)
+        message, header_segment, payload_segment, signature_segment = self._split(token)
+        _check_characters(message, signature_segment)
         try:
             parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
         except ValueError as error:
@@ -243,10 +242,6 @@ class TokenCodec:
         header, dot, payload = message.partition(b".")
         if not dot or b"." in payload:
             raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
-        if data.translate(None, _TOKEN_CHARACTERS):
-            if message.translate(None, _TOKEN_CHARACTERS):
-                raise TokenMalformed("Token contains characters that no token has")
-            raise SignatureInvalid
         return message, header, payload, signature
 
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
@@ -279,6 +274,13 @@ class TokenCodec:
             if len(self._cache) >= self._cache_size and text not in self._cache:
                 del self._cache[next(iter(self._cache))]
             self._cache[text] = verified
+
+
+def _check_characters(message: bytes, signature: bytes) -> None:
+    if message.translate(None, _TOKEN_CHARACTERS):
+        raise TokenMalformed("Token contains characters that no token has")
+    if signature.translate(None, ALPHABET):
+        raise SignatureInvalid
 
 
 def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:

@@ -309,7 +309,7 @@ _REASONS = ("code", "error", "description", "msg", "message")
 
 def _state_of(app: Flask) -> AppState:
     if "jwt" in app.extensions:
-        return cast(AppState, app.extensions["jwt"])
+        return cast(AppState, app.extensions["jwt"].state)
     with app.app_context():
         return app_state()  # it says what is missing
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -280,13 +282,22 @@ def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
     # One statement is one transaction: autocommit spares the round trips of BEGIN and COMMIT.
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **arguments)
     if backend == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda made, _: _prepare_sqlite(made, timeout))
     return engine
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(connection: Any, timeout: float) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            # Where workers make the file together SQLite doesn't wait for the lock as it does else.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
     # With NORMAL a power failure could undo a logout that was acknowledged.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
