@@ -45,6 +45,7 @@ def _logins() -> Pair:
     """The same through the login endpoint, with users in a dict."""
     app = Flask("measured")
     app.secret_key = "a-secret-of-32-bytes-for-testing"
+    app.config["JWT_LOGIN_LIMITS"] = "1000000/minute"  # failures are counted, and none is too many
     users = {"joe": hash_password("correct horse")}
     JWT(app, lambda name, password: check_password(users.get(name), password).is_correct or None)
     client = app.test_client()
