@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 from flask import Flask
 from flask.globals import app_ctx
 
-from flask_jwt import JWT, current_identity, jwt_required
+from flask_jwt import JWT, current_identity, jwt_required, signals
 from flask_jwt.testing import Clock
 
 pytest_plugins = ["tests.servers"]
@@ -95,3 +97,21 @@ def token_of(client):
 
 def bearer(token):
     return {"Authorization": f"Bearer {token}"}
+
+
+@contextmanager
+def heard(app, *names):
+    """The signals of these names that *app* sends within this context, each with its facts."""
+    events = []
+
+    def hear(name):
+        def receiver(sender, **facts):
+            assert sender is app
+            events.append((name, facts))
+
+        getattr(signals, name).connect(receiver, app)
+        return receiver
+
+    receivers = [hear(name) for name in names]
+    yield events
+    assert receivers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from flask import Flask, abort
@@ -13,8 +12,8 @@ from werkzeug import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_jwt import JWT, ConfigError, JWTError, signals
-from tests.conftest import SECRET, Clock, User
+from flask_jwt import JWT, ConfigError, JWTError
+from tests.conftest import SECRET, Clock, User, heard
 
 USERS = {name: User(number, name) for number, name in enumerate(["joe", "ann", "bob"], 1)}
 
@@ -371,23 +370,6 @@ def test_a_redis_that_is_down_opens_nothing_and_locks_nobody_out(caplog):
 
 
 # Signals
-
-
-@contextmanager
-def heard(app, *names):
-    events = []
-
-    def hear(name):
-        def receiver(sender, **facts):
-            assert sender is app
-            events.append((name, facts))
-
-        getattr(signals, name).connect(receiver, app)
-        return receiver
-
-    receivers = [hear(name) for name in names]
-    yield events
-    assert receivers
 
 
 def test_signals_of_logins(app):

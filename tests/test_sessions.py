@@ -13,10 +13,10 @@ import pytest
 from flask import Flask
 
 import flask_jwt
-from flask_jwt import JWT, ConfigError, current_identity, jwt_required, signals
+from flask_jwt import JWT, ConfigError, current_identity, jwt_required
 from flask_jwt._cli import jwt_cli
 from flask_jwt.errors import RefreshReused, TokenRevoked
-from tests.conftest import SECRET, User, bearer
+from tests.conftest import SECRET, User, bearer, heard
 
 
 @pytest.fixture
@@ -603,27 +603,14 @@ def test_what_no_longer_matters_is_forgotten(shop, passed, clock):
 
 def test_signals_tell_what_happened_without_tokens(shop, clock):
     app = shop()
-    heard = []
-
-    def hear(name):
-        def receiver(sender, **facts):
-            assert sender is app
-            heard.append((name, facts))
-
-        getattr(signals, name).connect(receiver, app)
-        return receiver
-
-    of_sessions = [name for name in signals.__all__ if "session" in name or "refresh" in name]
-    receivers = [hear(name) for name in of_sessions]
-    first = login(app)
-    refresh(app, first["refresh_token"])
-    clock.tick(31)
-    refresh(app, first["refresh_token"])
-    assert receivers
-    assert [name for name, _ in heard] == [
-        "session_started", "session_refreshed", "session_revoked", "refresh_token_reused",
-    ]  # fmt: skip
-    assert first["refresh_token"].rpartition(".")[2] not in repr(heard)
+    names = ("session_started", "session_refreshed", "session_revoked", "refresh_token_reused")
+    with heard(app, *names) as events:
+        first = login(app)
+        refresh(app, first["refresh_token"])
+        clock.tick(31)
+        refresh(app, first["refresh_token"])
+    assert [name for name, _ in events] == list(names)
+    assert first["refresh_token"].rpartition(".")[2] not in repr(events)
 
 
 def test_sessions_from_python(shop, users):
