@@ -648,6 +648,13 @@ def test_logout_of_a_script(client):
     assert not cookies(client)
 
 
+def test_logout_of_a_client_without_cookies_is_json_whatever_it_accepts(make):
+    client = browser(make(["headers"]))
+    tokens = client.post("/auth", json=GOOD).get_json()
+    answer = client.post("/auth/logout", headers=bearer(tokens["access_token"]))
+    assert answer.get_json() == {"revoked": 1}
+
+
 def test_a_forged_logout_is_refused(client):
     sign_in(client)
     assert client.post("/auth/logout", headers={"Sec-Fetch-Site": "same-site"}).status_code == 403

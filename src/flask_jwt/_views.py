@@ -147,11 +147,9 @@ def _refresh_token(state: AppState) -> str | None:
 
 
 def _header_has_token(settings: Settings) -> bool:
+    header = request.headers.get(settings.header_name)
     try:
-        return (
-            token_in_header(request.headers.get(settings.header_name), settings.prefixes)
-            is not None
-        )
+        return token_in_header(header, settings.prefixes) is not None
     except SchemeUnsupported:  # of the proxy, or of another guard
         return False
 
@@ -172,11 +170,12 @@ def logout_view() -> Response:
         else:
             keep = session.sid if scope == "others" else None
             ended = sessions.revoke_all(session.subject, keep=keep)
+        has_pages, is_out = "cookies" in settings.locations, scope != "others"
         response: Any = jsonify(revoked=ended)
-        if wants_page():
-            page = login_page(state) if settings.login_view and scope != "others" else None
+        if has_pages and wants_page():
+            page = login_page(state) if settings.login_view and is_out else None
             response = to_page(asked_target() or page)
-        if "cookies" in settings.locations and scope != "others":
+        if has_pages and is_out:
             unset_jwt_cookies(response)
     return as_own(response)
 
