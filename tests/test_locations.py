@@ -172,6 +172,7 @@ def test_no_token_anywhere_says_what_is_missing_where(make):
     status, body = answer(app.test_client().get("/any"))
     assert status == 401
     assert 'Missing cookie "access_token_cookie"' in body["description"]
+    assert 'Missing header "Authorization"' in body["description"]
     assert "Missing 'jwt' query" in body["description"]
     assert answer(app.test_client().get("/optional")) == (200, {"id": None, "where": None})
 

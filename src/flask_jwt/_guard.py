@@ -268,12 +268,19 @@ def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToke
         raise failure
     if len(absences) == 1:
         raise absences[0]
-    raise _absent_everywhere(absences)
+    raise _absent_everywhere(absences, settings.header_name)
 
 
-def _absent_everywhere(absences: Sequence[AuthError]) -> TokenMissing:
-    reasons = "; ".join(str(error.description) for error in absences)
+def _absent_everywhere(absences: Sequence[AuthError], header: str) -> TokenMissing:
+    reasons = "; ".join(
+        f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
+        for error in absences
+    )
     return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
+
+
+def _is_missing_header(error: AuthError) -> bool:
+    return isinstance(error, TokenMissing) and error.location == "headers"
 
 
 def _judged_with_proof(
