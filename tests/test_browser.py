@@ -498,7 +498,9 @@ def test_pages_are_good_to_look_at(shown):
 
 def test_pages_are_accessible(shown):
     """As far as axe can tell: labels, landmarks, contrast ..."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install -r requirements-dev.txt"
+    )
     _, page = shown
     for scheme in "light", "dark":
         page.emulate_media(color_scheme=scheme)

@@ -118,7 +118,7 @@ class RedisStore:
     def rename(self, sid: str, label: str | None) -> bool:
         """Give a session another label."""
         with _reporting():
-            return bool(self.client.eval(_RENAME, 1, _key(sid), label or ""))
+            return bool(self._run(_RENAME, sid, label or ""))
 
     def list_active(self, subject: str, now: float) -> list[Session]:
         """The subject's active sessions, oldest first."""
