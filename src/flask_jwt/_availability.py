@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+from ._clock import Clock
 from .errors import StoreUnavailable
 from .stores import SessionStore
 
@@ -22,7 +22,6 @@ class WatchedStore:
     An operation whose connection turned out to be lost is tried once more on a new one: every
     operation may be repeated, a rotation because of the grace.
 
-    :param monotonic: seconds that only grow
     :param name: what the log calls it
     :param meanwhile: what the log says of the time in which it does not answer
     """
@@ -30,7 +29,7 @@ class WatchedStore:
     def __init__(
         self,
         store: SessionStore,
-        monotonic: Callable[[], float],
+        clock: Clock,
         *,
         name: str = "session store",
         meanwhile: str = "",
@@ -38,7 +37,7 @@ class WatchedStore:
         self.store = store
         self._name = name
         self._meanwhile = meanwhile
-        self._monotonic = monotonic
+        self._clock = clock
         self._failed_at: float | None = None
         self._is_known = False
         self._lock = Lock()
@@ -72,12 +71,12 @@ class WatchedStore:
     def _has_just_failed(self) -> bool:
         # It is in the future where a test has put the clock back since.
         failed_at = self._failed_at
-        return failed_at is not None and 0 <= self._monotonic() - failed_at < FAIL_FAST_FOR
+        return failed_at is not None and 0 <= self._clock.monotonic() - failed_at < FAIL_FAST_FOR
 
     def _fail(self, error: StoreUnavailable) -> None:
         with self._lock:
             is_news = self._failed_at is None
-            self._failed_at = self._monotonic()
+            self._failed_at = self._clock.monotonic()
         if is_news:
             cause = error.__cause__
             reason = str(cause).partition("\n")[0] if cause else error.description

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
-from . import signals
 from ._app_state import AppState
 from ._availability import WatchedStore
+from ._claims import claimed_identity
 from ._issue import issuing
-from ._sessions import Application, SessionManager, SessionPolicy
+from ._sessions import SessionHost, SessionManager, SessionPolicy
+from ._settings import Settings
 from ._tokens import Token, as_token
 from .stores import Session, SessionStore, open_store
 
@@ -26,50 +26,54 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
             return
         store = open_store(settings.storage_uri, settings.store_timeout)
 
+    watched: Any = WatchedStore(store, state.clock)
+    state.sessions = SessionManager(watched, _host(state))
+    state.config.follow(lambda settings: _watch_revocations(state, settings))
+
+
+def _host(state: AppState) -> SessionHost:
     def policy() -> SessionPolicy:
-        now = state.settings
+        settings = state.settings
         return SessionPolicy(
-            lifetime=min(now.refresh_lifetime, LONGEST_SESSION),
-            idle=now.session_idle,
-            grace=now.refresh_grace,
-            maximum=now.max_sessions,
-            access_lifetime=now.access_lifetime,
+            lifetime=min(settings.refresh_lifetime, LONGEST_SESSION),
+            idle=settings.session_idle,
+            grace=settings.refresh_grace,
+            maximum=settings.max_sessions,
+            access_lifetime=settings.access_lifetime,
         )
 
-    def payload(identity: Any) -> Mapping[str, Any]:
-        claims: Mapping[str, Any] = state.call("jwt_payload_callback", identity)
+    def payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
+        with issuing(auth_time):
+            claims: Mapping[str, Any] = state.call(state.handlers.jwt_payload_callback, identity)
         return claims
 
-    def access_token(identity: Any, session: Session) -> Token:
-        with issuing(session.created_at, session):
-            return as_token(state.call("jwt_encode_callback", identity))
+    def access_token(identity: Any, session: Session, claims: Mapping[str, Any] | None) -> Token:
+        with issuing(session.created_at, session, claims):
+            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
     def user(claims: Mapping[str, Any]) -> Any:
-        claimed = state.claimed_identity(claims)
-        if state.handlers.identity_callback is None:
+        claimed = claimed_identity(claims, state.settings.identity_claim)
+        identify = state.handlers.identity_callback
+        if identify is None:
             return claimed
-        found = state.call("identity_callback", claims)
-        return claimed if found is not None and not state.handlers.issues_for_users else found
+        found = state.call(identify, {**state.spelling.absent_claims, **claims})
+        return claimed if found is not None and not state.issues_for_users() else found
 
-    def notify(name: str, **facts: Any) -> None:
-        getattr(signals, name).send(state.app, **facts)
-
-    application = Application(
+    return SessionHost(
         policy=policy,
-        codec=state.refresh_codec,
+        codec=state.codecs.refresh,
         payload=payload,
         access_token=access_token,
         user=user,
-        notify=notify,
-        clock=partial(_now, state),
+        sender=state.app,
+        clock=state.clock,
     )
-    watched: Any = WatchedStore(store, partial(_monotonic, state))
-    state.sessions = SessionManager(watched, application)
 
 
-def _now(state: AppState) -> float:
-    return state.clock()  # the one of this moment: a test may have stopped it
-
-
-def _monotonic(state: AppState) -> float:
-    return state.monotonic()
+def _watch_revocations(state: AppState, settings: Settings) -> None:
+    """Follow the options that say how late a revocation may be noticed."""
+    sessions = state.sessions
+    if sessions is None:
+        return
+    state.check_session = None if settings.revocation_check is None else sessions.check_access
+    sessions.watch(settings.revocation_check, settings.access_lifetime)

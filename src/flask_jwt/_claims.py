@@ -162,6 +162,18 @@ def identity_of(identity: Any) -> Any:
     return found
 
 
+def claimed_identity(claims: Any, claim: str | None) -> Any:
+    """Return the identity in *claims*: the claim of that name; None: ``identity``, else ``sub``.
+
+    :param claims: what a decode handler returned; None where that is no dict
+    """
+    if type(claims) is not dict:
+        return None
+    if claim is not None:
+        return claims.get(claim)
+    return claims["identity"] if "identity" in claims else claims.get("sub")
+
+
 def subject_of(user_id: Any) -> str:
     """*user_id* as the text of a ``sub`` claim (RFC 7519 section 4.1.2)."""
     if isinstance(user_id, str):

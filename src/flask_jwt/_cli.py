@@ -103,7 +103,7 @@ def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
 @tells_errors
 def list_keys(as_json: bool) -> None:
     """Show the keys of the key file and what each does now."""
-    _show(read_key_file(_key_file()), app_state().clock(), as_json)
+    _show(read_key_file(_key_file()), app_state().clock.now(), as_json)
 
 
 @keys_cli.command("rotate")
@@ -129,7 +129,7 @@ def rotate_keys(
     """
     path = _key_file()
     keys = read_key_file(path)
-    now = app_state().clock()
+    now = app_state().clock.now()
     new = Key.generate(algorithm or keys.active(now).algorithm)
     lifetime = _longest_lifetime(app_state()) if keep_for is None else keep_for
     delay = 0 if at_once else PUBLISHED_FOR
@@ -152,7 +152,7 @@ def _longest_lifetime(state: AppState) -> float:
 def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
     """Remove the keys that are gone, and each KID named: its tokens are refused at once."""
     path = _key_file()
-    now = app_state().clock()
+    now = app_state().clock.now()
     keys = prune(read_key_file(path), kids, now=now)
     write_key_file(path, keys)
     _show(keys, now, as_json)
@@ -169,8 +169,8 @@ def inspect(token: str, as_json: bool) -> None:
     status is 1 for a token refused.
     """
     state = app_state()
-    codec = state.codec()
-    now = state.clock()
+    codec = state.codecs.access()
+    now = state.clock.now()
     text = sys.stdin.read().strip() if token == "-" else token  # noqa: S105  not a password
     header: dict[str, Any] = {}
     claims: dict[str, Any] = {}

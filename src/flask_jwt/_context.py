@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from flask import request
+from flask import Flask, request
 from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
-from ._app_state import AppState, Registered
+from ._app_state import STATE_KEY, AppState
+from ._claims import claimed_identity
 from ._options import OPTIONS
 from ._sessions import SessionManager, Tokens
 from ._settings import checked
@@ -49,13 +50,13 @@ class RequestState:
         self.location = self.session = None
 
 
-def app_state() -> AppState:
-    """The current application's state.
+def app_state(app: Flask | None = None) -> AppState:
+    """Return the state of *app*, by default of the current application.
 
     :raises ConfigError: if ``init_app`` was not called for it
     """
     try:
-        return cast(AppState, current_context().app.extensions["jwt"].state)
+        return cast(AppState, (app or current_context().app).extensions[STATE_KEY])
     except KeyError:
         raise ConfigError(
             "This application has no JWT. You must initialize one: jwt = JWT(app, authenticate, "
@@ -117,14 +118,15 @@ def _verified_state(function: str) -> RequestState:
     return state
 
 
-def get_jwt() -> Any:
+def get_jwt() -> dict[str, Any]:
     """The claims of the current request's token; empty where an optional one is absent.
 
     The dict is this request's own: changing it changes nothing for others.
 
     :raises RuntimeError: if the request was not verified
     """
-    return _verified_state("get_jwt").claims
+    claims: dict[str, Any] = _verified_state("get_jwt").claims
+    return claims
 
 
 def get_jwt_header() -> dict[str, Any]:
@@ -144,7 +146,8 @@ def get_jwt_identity() -> Any:
 
     :raises RuntimeError: if the request was not verified
     """
-    return app_state().claimed_identity(_verified_state("get_jwt_identity").claims)
+    claims = _verified_state("get_jwt_identity").claims
+    return claimed_identity(claims, app_state().config.latest.identity_claim)
 
 
 def get_jwt_request_location() -> str | None:
@@ -177,5 +180,5 @@ def in_templates() -> dict[str, Any]:
 current_identity: Any = LocalProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token."""
 
-_jwt: Any = LocalProxy(lambda: Registered(app_state()))
-"""The current application's handlers, as code for Flask-JWT reads them."""
+_jwt: Any = LocalProxy(lambda: current_context().app.extensions["jwt"])
+"""The current application's :class:`JWT`, as code for Flask-JWT reads it."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Request, Response, after_this_request, request
 from markupsafe import Markup
 
 from ._app_state import AppState
-from ._context import app_state, request_state
-from ._csrf import check, csrf_value
+from ._context import app_state, remember_issued, request_state, sessions_of
+from ._csrf import check, csrf_value, submitted
+from ._pages import as_own
 from ._responses import answering
+from ._sessions import Tokens
 from .errors import ConfigError, TokenMalformed
 
 
@@ -65,7 +67,7 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is none
     """
-    return csrf_value(encoded_token, app_state().codec().read(encoded_token)[1])
+    return csrf_value(encoded_token, app_state().codecs.access().read(encoded_token)[1])
 
 
 def check_csrf_token(encoded_token: str, value: str) -> None:
@@ -75,7 +77,7 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     """
     state = app_state()
     with answering(state):
-        check(value, encoded_token, state.codec().read(encoded_token)[1])
+        check(value, encoded_token, state.codecs.access().read(encoded_token)[1])
 
 
 def jwt_csrf_token() -> str:
@@ -84,7 +86,7 @@ def jwt_csrf_token() -> str:
     token = request.cookies.get(state.settings.access_cookie_name, "")
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
-        return csrf_value(token, claims or state.codec().read(token)[1])
+        return csrf_value(token, claims or state.codecs.access().read(token)[1])
     except TokenMalformed:
         return ""
 
@@ -112,7 +114,7 @@ def _set(
     state = app_state()
     settings = state.settings
     if not settings.cookie_secure and not (state.app.debug or state.app.testing):
-        state.warn_once(
+        state.notices.warn(
             "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, for anyone "
             "on the way to take. Set JWT_COOKIE_SECURE = True in production."
         )
@@ -163,3 +165,62 @@ def _cookies(
     if settings.csrf_protect and settings.csrf_in_cookies:
         cookies.append((option("csrf_cookie_name"), option("csrf_cookie_path"), proof, False))
     return cookies
+
+
+# New tokens for a browser whose access token has expired, while its session has not.
+
+_RENEWED = "flask_jwt.renewed"
+
+
+def has_refresh_cookie(state: AppState, request: Request) -> bool:
+    """Whether there is something to try."""
+    is_there = bool(request.cookies.get(state.settings.refresh_cookie_name))
+    return is_there and state.sessions is not None
+
+
+def renewed(state: AppState, request: Request) -> Tokens:
+    """Exchange the refresh cookie; the answer to this request will bring the new cookies.
+
+    Pages that are loaded at the same moment get the same tokens, within the grace.
+
+    :raises JWTError: as :meth:`SessionManager.refresh` does, or without proof against CSRF
+    """
+    if (known := request.environ.get(_RENEWED)) is not None:
+        done: Tokens = known
+        return done  # a guard within a guard
+    token = request.cookies.get(state.settings.refresh_cookie_name, "")
+    proof = submitted(request, state.settings, refresh=True)
+    if proof is not None:
+        claims = state.codecs.refresh().verify(token, state.clock.now()).claims
+        check(proof, token, claims)
+    tokens = sessions_of(state).refresh(token)
+    request.environ[_RENEWED] = tokens
+    remember_issued(tokens)
+    settings = state.settings
+
+    @after_this_request
+    def bring(response: Response) -> Response:
+        # The view may have logged in or out meanwhile: what it says is newer.
+        said = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
+        if settings.refresh_cookie_name not in said:
+            if settings.access_cookie_name not in said:
+                set_access_cookies(response, tokens.access_token)
+            set_refresh_cookies(response, tokens.refresh_token)
+        return _uncached(response)
+
+    return tokens
+
+
+def forget_cookies() -> None:
+    """Let the answer to this request take the cookies away: they are good for nothing."""
+
+    @after_this_request
+    def take(response: Response) -> Response:
+        unset_jwt_cookies(response)
+        return _uncached(response)
+
+
+def _uncached(response: Response) -> Response:
+    # The view may have let caches keep its page; it doesn't know of these cookies.
+    response.headers["Cache-Control"] = "no-store"
+    return as_own(response)

@@ -7,24 +7,23 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Flask, Response, has_request_context
 
-from ._app_state import AppState, Registered
+from ._app_state import STATE_KEY, AppState
 from ._binding import bind_sessions
-from ._claims import identity_of
+from ._clock import Clock
 from ._context import app_state, in_templates, sessions_of
 from ._cookies import jwt_csrf_field
-from ._default_guard import exempt, guard_by_default
-from ._guard import _default_jwt_decode_handler
+from ._guard import _default_jwt_decode_handler, exempt, guard_by_default
+from ._handlers import Handler, Handlers
 from ._issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
     _default_jwt_payload_handler,
 )
 from ._keyring import NO_KEY
-from ._locations import _default_request_handler
 from ._login import (
     asks_for_cookies,
     authenticate,
@@ -32,6 +31,7 @@ from ._login import (
     prepare_limits,
     refuse_forged_login,
 )
+from ._request_token import _default_request_handler
 from ._responses import _default_jwt_error_handler, answering, handle_jwt_error
 from ._sessions import SessionManager
 from ._settings import Spelling, unknown_keys
@@ -48,10 +48,8 @@ from ._views import (
 from .errors import ConfigError, JWTError
 from .stores import SessionStore
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
 
-
-class JWT:
+class JWT(Handlers):
     """Token authentication for a Flask application.
 
     ``JWT(app, authenticate, identity)`` registers ``POST /auth``, which takes a JSON object with
@@ -84,23 +82,17 @@ class JWT:
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.authentication_callback: Callable[..., Any] | None = authentication_handler
-        self.identity_callback: Callable[..., Any] | None = identity_handler
-        self.auth_response_callback: Callable[..., Any] = _default_auth_response_handler
-        self.auth_request_callback: Callable[..., Any] = _default_auth_request_handler
-        self.jwt_encode_callback: Callable[..., Any] = _default_jwt_encode_handler
-        self.jwt_decode_callback: Callable[..., Any] = _default_jwt_decode_handler
-        self.jwt_headers_callback: Callable[..., Any] = _default_jwt_headers_handler
-        self.jwt_payload_callback: Callable[..., Any] = _default_jwt_payload_handler
-        self.jwt_error_callback: Callable[..., Any] = _default_jwt_error_handler
-        self.request_callback: Callable[..., Any] = _default_request_handler
-        self.user_identity_callback: Callable[..., Any] = identity_of
-        self.additional_claims_callback: Callable[..., Any] | None = None
-        self.additional_headers_callback: Callable[..., Any] | None = None
-        self.encode_key_callback: Callable[..., Any] | None = None
-        self.decode_key_callback: Callable[..., Any] | None = None
-        self.blocklist_callback: Callable[..., Any] | None = None
-        self.verification_callback: Callable[..., Any] | None = None
+        super().__init__()
+        self.authentication_callback = authentication_handler
+        self.identity_callback = identity_handler
+        self.auth_response_callback = _default_auth_response_handler
+        self.auth_request_callback = _default_auth_request_handler
+        self.jwt_encode_callback = _default_jwt_encode_handler
+        self.jwt_decode_callback = _default_jwt_decode_handler
+        self.jwt_headers_callback = _default_jwt_headers_handler
+        self.jwt_payload_callback = _default_jwt_payload_handler
+        self.jwt_error_callback = _default_jwt_error_handler
+        self.request_callback = _default_request_handler
         self._store = store
         self._clock = clock
         if app is not None:
@@ -111,17 +103,26 @@ class JWT:
 
         :raises ConfigError: if the configuration can't be used, or *app* has a JWT already
         """
-        if "jwt" in app.extensions:
+        if STATE_KEY in app.extensions:
             raise ConfigError("This application has a JWT already; call init_app once for each.")
-        state = AppState(app, self, self._clock)
+        state = AppState(
+            app,
+            self,
+            Clock(self._clock),
+            self.spelling,
+            named=self.named,
+            issues_for_users=lambda: self.issues_for_users,
+        )
         _warn_of_mistakes(app)
         prepare_limits(state)
         bind_sessions(state, self._store)
         if state.settings.has_key:
-            state.codec()  # a key that can't be used is found now, not at a request
+            state.codecs.access()  # a key that can't be used is found now, not at a request
         else:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
-        app.extensions["jwt"] = Registered(state)
+        app.extensions[STATE_KEY] = state
+        # Programs read handlers here, set them through it, and put their own object here.
+        app.extensions["jwt"] = self
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
         app.jinja_env.globals.setdefault("jwt_csrf_field", jwt_csrf_field)
         app.context_processor(in_templates)
@@ -136,6 +137,18 @@ class JWT:
         :raises ConfigError: if it has no store to keep them in
         """
         return sessions_of(app_state())
+
+    def close(self, app: Flask | None = None) -> None:
+        """Close the connections to the session store, for example at the end of a test.
+
+        The store connects again if it is used again. Without a store this does nothing.
+
+        :param app: the application; default: the current one
+        :raises ConfigError: if it has no JWT
+        """
+        state = app_state(app)
+        if state.sessions is not None:
+            state.sessions.close()
 
     def named(self, error: JWTError) -> JWTError:
         """*error* as this front door calls it; a subclass that is another one has its own names."""
@@ -176,103 +189,6 @@ class JWT:
         consequence. A guard that the view has of its own goes on to guard it.
         """
         return exempt(view)
-
-    def authentication_handler(self, callback: Handler) -> Handler:
-        """Set ``(username, password)`` -> the user, or something false to refuse the login."""
-        self.authentication_callback = callback
-        return callback
-
-    def identity_handler(self, callback: Handler) -> Handler:
-        """Set ``(payload)`` -> the user of a good token, or None if there is none any more."""
-        self.identity_callback = callback
-        return callback
-
-    def jwt_error_handler(self, callback: Handler) -> Handler:
-        """Set ``(error)`` -> the response to a :class:`JWTError`."""
-        self.jwt_error_callback = callback
-        return callback
-
-    def auth_response_handler(self, callback: Handler) -> Handler:
-        """Set ``(access_token, identity)`` -> the response to a good login."""
-        self.auth_response_callback = callback
-        return callback
-
-    def auth_request_handler(self, callback: Handler) -> Handler:
-        """Set ``()`` -> the response of the login endpoint, replacing all it does.
-
-        Deprecated, as it was in Flask-JWT: set ``JWT_AUTH_URL_RULE = None`` and register a view.
-        """
-        warnings.warn(
-            "auth_request_handler is deprecated: set JWT_AUTH_URL_RULE = None and register a view "
-            "of your own that calls create_access_token().",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        self.auth_request_callback = callback
-        return callback
-
-    def request_handler(self, callback: Handler) -> Handler:
-        """Set ``()`` -> the current request's token, or None."""
-        self.request_callback = callback
-        return callback
-
-    def jwt_encode_handler(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> a signed token."""
-        self.jwt_encode_callback = callback
-        return callback
-
-    def jwt_decode_handler(self, callback: Handler) -> Handler:
-        """Set ``(token)`` -> its payload; it verifies, raising ``jwt.InvalidTokenError``."""
-        self.jwt_decode_callback = callback
-        return callback
-
-    def jwt_payload_handler(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> the claims of its token, issued exactly as returned."""
-        self.jwt_payload_callback = callback
-        return callback
-
-    def jwt_headers_handler(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> extra header parameters of its token, or None."""
-        self.jwt_headers_callback = callback
-        return callback
-
-    def user_identity_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> what a token says of it: anything that JSON can hold."""
-        self.user_identity_callback = callback
-        return callback
-
-    def additional_claims_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> a dict of more claims for its tokens."""
-        self.additional_claims_callback = callback
-        return callback
-
-    def additional_headers_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> a dict of more header parameters for its tokens."""
-        self.additional_headers_callback = callback
-        return callback
-
-    def encode_key_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> the key that signs its tokens: a secret or PEM text."""
-        self.encode_key_callback = callback
-        return callback
-
-    def decode_key_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> the key that has to have signed this token.
-
-        Both are *not verified* when it is called: choose a key by them, and trust nothing else.
-        """
-        self.decode_key_callback = callback
-        return callback
-
-    def token_in_blocklist_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> whether this good token was revoked; asked each time."""
-        self.blocklist_callback = callback
-        return callback
-
-    def token_verification_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> whether this good token is good enough; asked each time."""
-        self.verification_callback = callback
-        return callback
 
 
 def _add_rules(state: AppState) -> None:

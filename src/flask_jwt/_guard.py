@@ -8,17 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 import jwt
+from flask import request
 
-from . import _csrf as csrf
-from ._app_state import AppState
+from ._app_state import STATE_KEY, AppState
+from ._claims import claimed_identity
 from ._context import RequestState, app_state, current_context, current_request
-from ._locations import _default_request_handler, token_in, token_in_header
-from ._renewal import forget_cookies, has_refresh_cookie, renewed
+from ._cookies import forget_cookies
+from ._request_token import GuardOptions, codec_for, token_text, verify_token
 from ._responses import answering, refused
-from ._tokens import VerifiedToken
 from .errors import (
     AuthError,
     ClaimsRefused,
@@ -36,29 +37,6 @@ from .errors import (
 _NUMBERS = (int, float)
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class _Ask(NamedTuple):
-    """What a guard asks of a request."""
-
-    realm: str | None = None
-    optional: bool = False
-    fresh: bool | timedelta = False
-    refresh: bool = False
-    locations: Sequence[str] | None = None
-    verify_type: bool = True
-    skip_revocation_check: bool = False
-
-    @property
-    def type(self) -> str | None:
-        if not self.verify_type:
-            return None
-        return "refresh" if self.refresh else "access"
-
-    @property
-    def is_usual(self) -> bool:
-        """Whether it asks for an access token in the configured locations."""
-        return self.verify_type and not self.refresh and not self.locations
 
 
 def jwt_required(
@@ -87,10 +65,10 @@ def jwt_required(
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
-    ask = _Ask(
+    options = GuardOptions(
         realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
     )
-    return guarded_by(partial(_admit, ask, ask.is_usual))
+    return guarded_by(partial(verify_request, options, options.is_default))
 
 
 def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
@@ -143,10 +121,10 @@ def verify_jwt_in_request(
 
     :raises JWTError: the refusal; left alone, it becomes the answer
     """
-    ask = _Ask(
+    options = GuardOptions(
         realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
     )
-    _admit(ask, ask.is_usual)
+    verify_request(options, options.is_default)
 
 
 def _listed(locations: str | Sequence[str] | None) -> Sequence[str] | None:
@@ -158,19 +136,22 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def _admit(ask: _Ask, is_usual: bool) -> None:
+def verify_request(options: GuardOptions, is_default: bool) -> None:
+    """Verify the current request as *options* say, and remember its token and its user.
+
+    :raises JWTError: with the application's response ready
+    """
     context = current_context()
-    registered = context.app.extensions.get("jwt")
-    state = app_state() if registered is None else registered.state
+    state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
     current = context.g._flask_jwt = RequestState(request)
     if request.method in state.spelling.exempt_methods:
         return
     try:
-        _verify(state, current, ask, is_usual)
+        _verify(state, current, options, is_default)
     except (TokenMissing, SchemeUnsupported) as error:
-        if not ask.optional:
-            raise refused(state, error, ask.realm) from None
+        if not options.optional:
+            raise refused(state, error, options.realm) from None
     except JWTError as error:
         if isinstance(error, AuthError) and current.verified is not None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
@@ -178,141 +159,51 @@ def _admit(ask: _Ask, is_usual: bool) -> None:
         current.forget()
         if isinstance(error, ClaimsRefused):
             is_over = False  # it was the application's check of this request; the session lives
-        if is_over and state.sessions is not None and not ask.refresh:
+        if is_over and state.sessions is not None and not options.refresh:
             forget_cookies()
-            if ask.optional:
+            if options.optional:
                 return
-        raise refused(state, error, ask.realm) from error.__cause__
+        raise refused(state, error, options.realm) from error.__cause__
 
 
-def _verify(state: AppState, current: RequestState, ask: _Ask, is_usual: bool) -> None:
+def _verify(
+    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+) -> None:
     handlers = state.handlers
-    if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not ask.refresh:
-        token = state.call("request_callback")
+    if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
+        token = state.call(handlers.request_callback)
         if token is None:
             raise TokenMissing
         claims = current.claims = _decode_with_handler(state, token)
     else:
-        verified = _verified(state, current, ask, is_usual)
+        verified = verify_token(state, current, options, is_default)
         current.verified = verified
         claims = current.claims = verified.claims
-        if verified.sid is not None and not ask.skip_revocation_check and not ask.refresh:
+        if verified.sid is not None and not options.skip_revocation_check and not options.refresh:
             check_session = state.check_session
             if check_session is not None:
                 check_session(verified.sid, verified.issued_at)
-    if ask.fresh is not False:
-        _check_fresh(state, claims, ask.fresh)
+    if options.fresh is not False:
+        _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
-        _check_with_handlers(state, current, ask)
+        _check_with_handlers(state, current, options)
     identify = handlers.identity_callback
     if identify is None:
-        identity = state.claimed_identity(claims)
+        identity = claimed_identity(claims, state.config.latest.identity_claim)
     else:
-        identity = state.call("identity_callback", _identified(current))
+        identity = state.call(identify, _identified(current))
     if identity is None:
         raise UserGone
     current.identity = identity
 
 
-def _verified(state: AppState, current: RequestState, ask: _Ask, is_usual: bool) -> VerifiedToken:
-    """The token that the request carries, if it is good."""
-    handlers = state.handlers
-    codec, now = state.codec(), state.clock()
-    if handlers.request_callback is not _default_request_handler:
-        token = _as_text(state.call("request_callback"))
-        if token is None:
-            raise TokenMissing
-        return _judged(state, current, ask, token)
-    if not is_usual or state.header is None or handlers.decode_key_callback is not None:
-        return _searched(state, current, ask)
-    current.location = "headers"
-    header = current.request.environ.get(state.header)
-    if (seen := codec.recall(header, now)) is not None:
-        return seen
-    token = token_in_header(header, state.prefixes)
-    if token is None:
-        raise TokenMissing
-    return codec.verify(token, now, header)
-
-
-def _searched(state: AppState, current: RequestState, ask: _Ask) -> VerifiedToken:
-    """The first good token, in the order of the locations.
-
-    A bad one ends the search, but not in a cookie: the browser sends it unasked, and it must not
-    stand in the way of a token that a client has chosen to send.
-    """
-    settings = state.settings
-    locations = ask.locations or settings.locations
-    absences: list[AuthError] = []
-    failure: JWTError | None = None
-    for location in locations:
-        try:
-            token = token_in(location, current.request, settings, refresh=ask.refresh)
-            current.location = location
-            if location != "cookies":
-                return _judged(state, current, ask, token)
-            return _judged_with_proof(state, current, ask, token)
-        except (TokenMissing, SchemeUnsupported) as error:
-            absences.append(error)
-        except JWTError as error:
-            if location != "cookies":
-                raise
-            failure = failure or error
-    current.location = None if failure is None else "cookies"
-    is_over = failure is None or isinstance(failure, TokenInvalid)
-    may_renew = "cookies" in locations and ask.type == "access"
-    if is_over and may_renew and has_refresh_cookie(state, current.request):
-        current.location = "cookies"
-        return state.codec().verify(renewed(state, current.request).access_token, state.clock())
-    if failure is not None:
-        raise failure
-    if len(absences) == 1:
-        raise absences[0]
-    raise _absent_everywhere(absences, settings.header_name)
-
-
-def _absent_everywhere(absences: Sequence[AuthError], header: str) -> TokenMissing:
-    reasons = "; ".join(
-        f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
-        for error in absences
-    )
-    return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
-
-
-def _is_missing_header(error: AuthError) -> bool:
-    return isinstance(error, TokenMissing) and error.location == "headers"
-
-
-def _judged_with_proof(
-    state: AppState, current: RequestState, ask: _Ask, token: str
-) -> VerifiedToken:
-    proof = csrf.submitted(current.request, state.settings, refresh=ask.refresh)
-    verified = _judged(state, current, ask, token)
-    if proof is not None:
-        csrf.check(proof, token, verified.claims)
-    return verified
-
-
-def _judged(state: AppState, current: RequestState, ask: _Ask, token: str) -> VerifiedToken:
-    codec, now = state.codec_for(token, ask.type), state.clock()
-    if not ask.refresh:
-        return codec.recall(token, now) or codec.verify(token, now)
-    # Only a session's refresh token has a sid; which session's, its own strict check finds out.
-    if state.sessions is None or "sid" not in codec.read(token)[1]:
-        return codec.verify(token, now)
-    current.session = state.sessions.verify(token)
-    return state.refresh_codec().verify(token, now)
-
-
-def _check_with_handlers(state: AppState, current: RequestState, ask: _Ask) -> None:
-    handlers = state.handlers
-    facts = {} if current.verified is None else current.verified.header, current.claims
-    is_listed = handlers.blocklist_callback is not None and not ask.skip_revocation_check
-    if is_listed and state.call("blocklist_callback", *facts):
+def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
+    header = {} if current.verified is None else current.verified.header
+    is_listed = None if options.skip_revocation_check else state.handlers.blocklist_callback
+    if is_listed is not None and state.call(is_listed, header, current.claims):
         raise TokenRevoked
-    if handlers.verification_callback is None:
-        return
-    if not state.call("verification_callback", *facts):
+    is_valid = state.handlers.verification_callback
+    if is_valid is not None and not state.call(is_valid, header, current.claims):
         raise ClaimsRefused
 
 
@@ -329,18 +220,19 @@ def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
     if mark is True and type(given) not in _NUMBERS:
         given = facts.get("iat")
     if window is None:
-        until_then = type(mark) in _NUMBERS and mark >= state.clock()
+        until_then = type(mark) in _NUMBERS and mark >= state.clock.now()
         at_login = type(given) in _NUMBERS and facts.get("iat", math.inf) <= given
         if mark is True or until_then or at_login:
             return
-    elif type(given) in _NUMBERS and state.clock() - given <= window:
+    elif type(given) in _NUMBERS and state.clock.now() - given <= window:
         return
     raise ReauthenticationRequired(None if window is None else int(window))
 
 
 def _decode_with_handler(state: AppState, token: Any) -> Any:
+    state.settings  # noqa: B018  nothing else on this way looks whether options have changed
     try:
-        claims = state.call("jwt_decode_callback", token)
+        claims = state.call(state.handlers.jwt_decode_callback, token)
     except JWTError:
         raise
     except jwt.InvalidTokenError as error:
@@ -348,14 +240,6 @@ def _decode_with_handler(state: AppState, token: Any) -> Any:
     if isinstance(claims, Mapping) and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")
     return claims
-
-
-def _as_text(token: Any) -> str | None:
-    if token is None or isinstance(token, str):
-        return token
-    if isinstance(token, bytes):
-        return token.decode("latin-1")
-    raise TypeError(f"A token is a text, not {type(token).__name__}")
 
 
 def decode_token(
@@ -376,13 +260,13 @@ def decode_token(
     """
     state = app_state()
     with answering(state):
-        text = _as_text(token)
+        text = token_text(token)
         if text is None:
             raise TokenMissing
         wanted = ("refresh" if refresh else "access") if verify_type else None
         try:
-            codec = state.codec_for(text, wanted)
-            return codec.verify(text, state.clock()).claims
+            codec = codec_for(state, text, wanted)
+            return codec.verify(text, state.clock.now()).claims
         except TokenExpired as error:
             if not allow_expired:
                 raise
@@ -392,3 +276,73 @@ def decode_token(
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
     """The claims of an access token."""
     return decode_token(token)
+
+
+# Deny by default: JWT_REQUIRED_BY_DEFAULT guards each view that says nothing else.
+
+_EXEMPT = "_jwt_is_exempt"
+_ANSWERS_OPTIONS = "provide_automatic_options"
+
+
+def exempt(view: View) -> View:
+    """Mark *view* as open to everybody."""
+    setattr(view, _EXEMPT, True)
+    return view
+
+
+def guard_by_default() -> Any:
+    """Before each request: verify it, unless its view is exempt or guards itself.
+
+    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``.
+    """
+    if request.endpoint is None:
+        return None
+    state = app_state()
+    view = state.app.view_functions.get(request.endpoint)
+    places = [view, *_class_places(view)]
+    if any(_is_exempt(place) or is_guarded(place) for place in places):
+        return None
+    if _is_static(state, request.endpoint) or _is_login_page(state):
+        return None
+    if request.method == "OPTIONS":
+        return _options_answer(state, view)
+    return verify_jwt_in_request()
+
+
+def _options_answer(state: AppState, view: Any) -> Any:
+    """Flask's, in place of a view that takes ``OPTIONS`` itself: it might do what it does for
+    ``GET``. A decorator that answers for the view, as Flask-CORS's does, says so on it."""
+    is_flask_s = getattr(request.url_rule, _ANSWERS_OPTIONS, False)
+    if is_flask_s or getattr(view, _ANSWERS_OPTIONS, None) is False:
+        return None
+    return state.app.make_default_options_response()
+
+
+def _is_exempt(place: Any) -> bool:
+    # A class that inherits from an open one has not been called open itself.
+    return bool(vars(place).get(_EXEMPT) if isclass(place) else getattr(place, _EXEMPT, False))
+
+
+def _is_static(state: AppState, endpoint: str) -> bool:
+    """Whether it is Flask's own view of static files, and not one that is called ``static``."""
+    owner, _, name = endpoint.rpartition(".")
+    place = state.app.blueprints.get(owner) if owner else state.app
+    return name == "static" and place is not None and place.has_static_folder
+
+
+def _class_places(view: Any) -> list[Any]:
+    """The class of a class-based view, and its method for this request."""
+    owner = getattr(view, "view_class", None)
+    if owner is None:
+        return []
+    method = request.method.lower()
+    handler = getattr(owner, method, None)
+    return [owner, getattr(owner, "get", None) if handler is None and method == "head" else handler]
+
+
+def _is_login_page(state: AppState) -> bool:
+    page = state.settings.login_view
+    if page is None or not page.startswith("/"):
+        return page == request.endpoint
+    path = urlsplit(page).path
+    return path in (request.path, request.root_path + request.path)

@@ -15,7 +15,7 @@ from ._claims import RESERVED_CLAIMS, subject_of
 from ._context import app_state
 from ._options import seconds_of
 from ._settings import Settings
-from ._tokens import Token
+from ._tokens import Token, TokenCodec
 from .errors import ConfigError
 from .stores import Session
 
@@ -75,21 +75,31 @@ def _create(
 ) -> str:
     state = app_state()
     payload.update(_additional_claims(state, identity, claims, overwrite))
-    header = {**_additional(state, "additional_headers_callback", identity), **(headers or {})}
-    return state.signing_codec(identity).issue(payload, header, now=state.clock())
+    header = {**_additional_headers(state, identity), **(headers or {})}
+    return signing_codec(state, identity).issue(payload, header, now=state.clock.now())
 
 
-def _additional(state: AppState, loader: str, identity: Any) -> Mapping[str, Any]:
-    if getattr(state.handlers, loader) is None:
-        return {}
-    found: Mapping[str, Any] = state.call(loader, identity)
-    return found
+def signing_codec(state: AppState, identity: Any) -> TokenCodec:
+    """Return the codec that issues tokens for *identity*: with the key of the encode key loader, if
+    there is one."""
+    load = state.handlers.encode_key_callback
+    if load is None:
+        return state.codecs.access()
+    return state.codecs.with_key(state.call(load, identity))
+
+
+def _additional_headers(state: AppState, identity: Any) -> Mapping[str, Any]:
+    load = state.handlers.additional_headers_callback
+    headers: Mapping[str, Any] = {} if load is None else state.call(load, identity)
+    return headers
 
 
 def _additional_claims(
     state: AppState, identity: Any, claims: Mapping[str, Any] | None, overwrite: bool
 ) -> dict[str, Any]:
-    more = {**_additional(state, "additional_claims_callback", identity), **(claims or {})}
+    load = state.handlers.additional_claims_callback
+    loaded: Mapping[str, Any] = {} if load is None else state.call(load, identity)
+    more = {**loaded, **(claims or {})}
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
@@ -107,8 +117,8 @@ def _issued_claims(
 ) -> dict[str, Any]:
     state = app_state()
     settings = state.settings
-    now = state.clock()
-    user_id = state.call("user_identity_callback", identity)
+    now = state.clock.now()
+    user_id = state.call(state.handlers.user_identity_callback, identity)
     claims: dict[str, Any] = {}
     if "fresh" in state.spelling.more_claims and fresh is None:
         fresh = _is_login(now)
@@ -139,7 +149,7 @@ def _who(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
-        state.warn_once(
+        state.notices.warn(
             f"This identity is of type {type(user_id).__name__}, so its token will be refused: a "
             "sub is a text (RFC 7519 section 4.1.2). Write create_access_token(str(…)), or set "
             "JWT_VERIFY_SUB = False, with which it comes back as it was."
@@ -150,6 +160,8 @@ def _who(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
 class _Login(NamedTuple):
     auth_time: int
     session: Session | None
+    payload: Mapping[str, Any] | None
+    """What the payload handler returned for this login already."""
 
 
 _login: ContextVar[_Login | None] = ContextVar("flask_jwt_login", default=None)
@@ -161,12 +173,17 @@ def _is_login(now: float) -> bool:
 
 
 @contextmanager
-def issuing(auth_time: float, session: Session | None = None) -> Iterator[None]:
+def issuing(
+    auth_time: float,
+    session: Session | None = None,
+    payload: Mapping[str, Any] | None = None,
+) -> Iterator[None]:
     """Within this context the encode handler's tokens belong to a login.
 
     :param auth_time: when the password was given, seconds since the epoch
+    :param payload: what the payload handler has returned for it; None: the handler is called
     """
-    reset = _login.set(_Login(int(auth_time), session))
+    reset = _login.set(_Login(int(auth_time), session, payload))
     try:
         yield
     finally:
@@ -198,7 +215,7 @@ def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
 
 def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:
     """The extra header parameters of the ``additional_headers_loader``, if there is one."""
-    return dict(_additional(app_state(), "additional_headers_callback", identity)) or None
+    return dict(_additional_headers(app_state(), identity)) or None
 
 
 def _default_jwt_encode_handler(identity: Any) -> Token:
@@ -208,10 +225,13 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
         is issued that would be refused
     """
     state = app_state()
-    payload = state.call("jwt_payload_callback", identity)
-    headers = state.call("jwt_headers_callback", identity)
-    codec = state.signing_codec(identity)
-    missing = state.required_claims.difference(payload)
+    login = _login.get()
+    payload = None if login is None else login.payload
+    if payload is None:
+        payload = state.call(state.handlers.jwt_payload_callback, identity)
+    headers = state.call(state.handlers.jwt_headers_callback, identity)
+    codec = signing_codec(state, identity)
+    missing = state.settings.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
-    return codec.issue(_with_login(payload), headers, now=state.clock())
+    return codec.issue(_with_login(payload), headers, now=state.clock.now())

@@ -6,9 +6,10 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
+from ._clock import Clock
 from ._encoding import parse_json
 from ._key_sets import KeySet
 from ._keys import ALGORITHMS, InvalidKey, Key
@@ -144,13 +145,13 @@ class KeyFile:
     """A JWKS file with private keys, mode 0600, read again when it changes.
 
     :param path: of the file
-    :param monotonic: seconds that only grow; the file is looked at once a second at most
+    :param clock: the file is checked once a second at most
     """
 
-    def __init__(self, path: str, monotonic: Callable[[], float]) -> None:
+    def __init__(self, path: str, clock: Clock) -> None:
         self.path = path
-        self._monotonic = monotonic
-        self._looked_at = monotonic()
+        self._clock = clock
+        self._checked_at = clock.monotonic()
         self._stamp = self._stat()
         self.keys = read_key_file(path)
 
@@ -159,10 +160,10 @@ class KeyFile:
 
         A file that can't be read, or not be used, leaves the keys as they were and is logged.
         """
-        now = self._monotonic()
-        if now - self._looked_at < 1:
+        now = self._clock.monotonic()
+        if 0 <= now - self._checked_at < 1:  # below 0: a test has replaced the clock
             return False
-        self._looked_at = now
+        self._checked_at = now
         try:
             stamp = self._stat()
             if stamp == self._stamp:

@@ -19,7 +19,7 @@ from ._sessions import shown
 from ._settings import Settings
 from ._throttle import LoginThrottle, is_private, limits_are_installed
 from ._tokens import Token, as_token
-from .errors import CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
+from .errors import ConfigError, CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
 
 logger = logging.getLogger("flask_jwt")
 
@@ -38,7 +38,7 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
     attempt = None
     try:
         attempt = throttle and throttle.begin(username, ip)
-        identity = state.call("authentication_callback", username, password)
+        identity = _ask_handler(state, username, password)
     except LoginLimited as error:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
@@ -58,6 +58,13 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
     return identity
 
 
+def _ask_handler(state: AppState, username: str, password: str) -> Any:
+    handler = state.handlers.authentication_callback
+    if handler is None:
+        raise ConfigError("No authentication_handler is set")
+    return state.call(handler, username, password)
+
+
 def _is_refusal(error: BaseException) -> bool:
     """Whether the handler refuses in words of its own, rather than can't tell: a 503 of its own is
     no wrong password."""
@@ -74,8 +81,8 @@ def log_in(
 ) -> Response:
     """The answer to a login of *identity*, with its tokens."""
     if state.sessions is None:
-        with issuing(state.clock()):
-            access_token = as_token(state.call("jwt_encode_callback", identity))
+        with issuing(state.clock.now()):
+            access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
         remember_issued(None, in_cookies=in_cookies)
     else:
         tokens = state.sessions.start(
@@ -91,7 +98,8 @@ def log_in(
 
 def answer(state: AppState, access_token: Token, identity: Any) -> Response:
     """What the response handler makes of tokens just issued, and their cookies."""
-    response = state.app.make_response(state.call("auth_response_callback", access_token, identity))
+    respond = state.handlers.auth_response_callback
+    response = state.app.make_response(state.call(respond, access_token, identity))
     if issued_in_cookies():
         tokens = issued_tokens()
         set_cookies(response, access_token, tokens and tokens.refresh_token)
@@ -132,10 +140,10 @@ def _throttle(state: AppState) -> LoginThrottle | None:
     settings = state.settings
     if settings.login_limits is None:
         return None
-    known = state.throttle
+    known = state.limits
     if known is None or known[0] != settings.login_limits:
         if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
-            state.warn_once(
+            state.notices.warn(
                 "Logins are not limited, so passwords can be guessed at leisure: pip install "
                 "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
             )
@@ -144,9 +152,9 @@ def _throttle(state: AppState) -> LoginThrottle | None:
             settings.login_limits,
             settings.storage_uri,
             settings.store_timeout,
-            lambda: state.clock(),  # noqa: PLW0108  tests put another clock there
+            state.clock,
         )
-        known = state.throttle = settings.login_limits, throttle
+        known = state.limits = settings.login_limits, throttle
     return known[1]
 
 
@@ -163,7 +171,7 @@ def _client_address(state: AppState) -> str | None:
             "limit of failed logins: app.wsgi_app = "
             "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
         )
-        if state.is_news(sentence):
+        if state.notices.first_time(sentence):
             logger.warning("%s", sentence)
     return address
 

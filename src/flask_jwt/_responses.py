@@ -25,7 +25,7 @@ def refused(state: AppState, error: JWTError, realm: str | None = None) -> JWTEr
     the application's."""
     if error.renderer is not None:
         return error
-    named: JWTError = state.handlers.named(error)
+    named: JWTError = state.named(error)
     named.realm = realm
     named.renderer = partial(_render, state)
     return named
@@ -63,7 +63,7 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 def _render(state: AppState, error: JWTError) -> Response:
     if (page := to_login(state, error)) is not None:
         return page
-    response = state.app.make_response(state.call("jwt_error_callback", error))
+    response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
@@ -74,7 +74,7 @@ def _render_where_raised(error: JWTError) -> BaseResponse:
         state = app_state()
     except RuntimeError:  # no application, or one without a JWT
         return json_response(error)
-    return _render(state, state.handlers.named(error))
+    return _render(state, state.named(error))
 
 
 # REST extensions take the answer from the error itself: they pass Flask's error handlers by.

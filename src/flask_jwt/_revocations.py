@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from threading import Lock
 
+from ._clock import Clock
 from .errors import StoreUnavailable, TokenRevoked
 from .stores import SessionStore
 
@@ -25,7 +25,6 @@ class Revocations:
     :param lifetime: seconds that an access token may live, leeway included
     :param staleness: seconds; the store is asked in the background of a request from half of it
         on, and before an answer when it has passed
-    :param monotonic: seconds that only grow
     """
 
     def __init__(
@@ -34,14 +33,12 @@ class Revocations:
         *,
         lifetime: float,
         staleness: float,
-        clock: Callable[[], float],
-        monotonic: Callable[[], float],
+        clock: Clock,
     ) -> None:
         self._store = store
         self.lifetime = lifetime
-        self._staleness = staleness
+        self.staleness = staleness
         self._clock = clock
-        self._monotonic = monotonic
         self._width = max(1.0, lifetime / _BUCKETS)
         self._buckets: dict[int, set[int]] = {}
         self._synced_at = float("-inf")
@@ -55,9 +52,9 @@ class Revocations:
         :raises TokenRevoked: if *sid* is one
         :raises StoreUnavailable: if the store could not be asked for longer than the staleness
         """
-        age = self._monotonic() - self._synced_at
-        if age * 2 >= self._staleness:
-            self._sync(is_due=age >= self._staleness)
+        age = self._clock.monotonic() - self._synced_at
+        if not 0 <= age * 2 < self.staleness:
+            self._sync(is_due=not 0 <= age < self.staleness)
         number = int(sid, 16)
         for revoked in self._buckets.values():
             if number in revoked:
@@ -82,11 +79,13 @@ class Revocations:
         if not self._lock.acquire(blocking=is_due):
             return
         try:
-            now = self._monotonic()
-            is_due = now - self._synced_at >= self._staleness
-            if (now - self._synced_at) * 2 < self._staleness:
+            now = self._clock.monotonic()
+            # A negative age: a test has replaced the clock. What is known is of no known age then.
+            age = now - self._synced_at
+            is_due = not 0 <= age < self.staleness
+            if 0 <= age * 2 < self.staleness:
                 return  # another thread has just done it
-            if now - self._tried_at < min(_RETRY_AFTER, self._staleness / 4):
+            if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
                 if is_due:
                     raise StoreUnavailable
                 return
@@ -102,10 +101,12 @@ class Revocations:
             self._lock.release()
 
     def _learn(self) -> None:
-        now = self._clock()
+        now = self._clock.now()
         oldest = now - self.lifetime
-        # Writers' clocks and commits differ, so the last stretch is read twice.
-        since = oldest if self._known_until is None else self._known_until - self._overlap
+        # Writers' clocks and commits differ, so the last stretch is read twice; all of it is read
+        # where the clock has gone back, since it may have jumped over revocations before.
+        known_until = self._known_until
+        since = oldest if known_until is None or now < known_until else known_until - self._overlap
         for sid, moment in self._store.revoked_since(max(since, oldest)):
             self._insert(sid, moment)
         self._known_until = now
@@ -115,4 +116,4 @@ class Revocations:
 
     @property
     def _overlap(self) -> float:
-        return max(60.0, self._staleness)
+        return max(60.0, self.staleness)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from . import signals
 from ._claims import TIME_CLAIMS, identity_of, subject_of
+from ._clock import Clock
 from ._revocations import Revocations
 from ._tokens import TokenCodec
 from .errors import (
@@ -58,22 +61,21 @@ class Tokens(NamedTuple):
         return f"<Tokens of session {self.session.sid}>"
 
 
-class Application(NamedTuple):
-    """What sessions need of the application they are part of."""
+class SessionHost(NamedTuple):
+    """What sessions need of the application that they belong to."""
 
     policy: Callable[[], SessionPolicy]
     codec: Callable[[], TokenCodec]
     """Issues and verifies refresh tokens."""
-    payload: Callable[[Any], Mapping[str, Any]]
-    """The claims of an access token for a user."""
-    access_token: Callable[[Any, Session], str]
-    """An access token for a user, in a session."""
+    payload: Callable[[Any, float], Mapping[str, Any]]
+    """Returns the claims of an access token for a user who logged in at a time."""
+    access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
+    """Returns an access token for a user, in a session, with claims; None: with new ones."""
     user: Callable[[Mapping[str, Any]], Any]
     """The user of a payload, or None if there is none any more."""
-    notify: Callable[..., None]
-    """Told of events, by name, with facts that are never tokens."""
-    clock: Callable[[], float]
-    """Seconds since the epoch."""
+    sender: Any
+    """The sender of signals."""
+    clock: Clock
 
 
 _SID = re.compile(r"[0-9a-f]{32}")
@@ -116,16 +118,30 @@ class SessionManager:
     """The sessions of one application.
 
     :param store: where they are kept
-    :param application: what they are part of
+    :param host: the application that they belong to
 
     :attr:`revocations` is what the guard knows of revoked sessions, and is told at once of those
     revoked here; None where the guard asks the store itself, or nobody.
     """
 
-    def __init__(self, store: SessionStore, application: Application) -> None:
+    def __init__(self, store: SessionStore, host: SessionHost) -> None:
         self.store = store
-        self._app = application
+        self._host = host
         self.revocations: Revocations | None = None
+
+    def watch(self, staleness: float | None, lifetime: float) -> None:
+        """Follow the store's revocations, for :meth:`check_access`.
+
+        :param staleness: seconds; 0 or None: nothing is kept here, and the store is asked each time
+        :param lifetime: seconds that an access token may live, leeway included
+        """
+        known = self.revocations
+        if not staleness or not math.isfinite(lifetime):
+            self.revocations = None
+        elif known is None or (known.lifetime, known.staleness) != (lifetime, staleness):
+            self.revocations = Revocations(
+                self.store, lifetime=lifetime, staleness=staleness, clock=self._host.clock
+            )
 
     def start(
         self,
@@ -141,11 +157,11 @@ class SessionManager:
         :param label: the device's name, for its user to recognize
         :raises StoreUnavailable: if it can't be kept
         """
-        policy = self._app.policy()
-        moment = self._app.clock()
+        policy = self._host.policy()
+        moment = self._host.clock.now()
         # Whole seconds, so that the claims of its tokens say exactly what its row says.
         now = float(int(moment))
-        payload = self._app.payload(identity)
+        payload = self._host.payload(identity, now)
         kept = {name: payload[name] for name in payload if name not in _FLEETING}
         session = Session(
             sid=secrets.token_hex(16),
@@ -163,8 +179,8 @@ class SessionManager:
         self.store.create(session)
         if policy.maximum is not None:
             self._end_oldest(session, policy.maximum, moment)
-        self._app.notify("session_started", session=session)
-        return self._tokens(identity, session, kept)
+        signals.session_started.send(self._host.sender, session=session)
+        return self._tokens(identity, session, kept, payload)
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
@@ -178,18 +194,18 @@ class SessionManager:
         :raises UserGone: if there is no such user any more; the session ends
         :raises StoreUnavailable: if the store can't be asked; nothing has changed for the caller
         """
-        now = self._app.clock()
+        now = self._host.clock.now()
         presented = self._read(token, now)
-        identity = self._app.user(presented.payload)
+        identity = self._host.user(presented.payload)
         if identity is None:
             self.revoke(presented.sid)
             raise UserGone
-        policy = self._app.policy()
+        policy = self._host.policy()
         idle = None if policy.idle is None else now + policy.idle
         generation = presented.generation
         if self.store.rotate(presented.sid, generation, now=now, idle_expires_at=idle):
             session = presented.session(generation + 1, now)
-            self._app.notify("session_refreshed", session=session)
+            signals.session_refreshed.send(self._host.sender, session=session)
         else:
             session = self._converge(presented, policy.grace, now)
         return self._tokens(identity, session, presented.payload)
@@ -202,12 +218,12 @@ class SessionManager:
         """
         if not _SID.fullmatch(sid):
             return False
-        now = self._app.clock()
+        now = self._host.clock.now()
         is_first = self.store.revoke(sid, now)
         if self.revocations is not None:
             self.revocations.add(sid, now)
         if is_first:
-            self._app.notify("session_revoked", sid=sid)
+            signals.session_revoked.send(self._host.sender, sid=sid)
         return is_first
 
     def revoke_all(self, subject: Any, keep: str | None = None) -> int:
@@ -232,7 +248,7 @@ class SessionManager:
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
-        return self.store.list_active(subject_of(identity_of(subject)), self._app.clock())
+        return self.store.list_active(subject_of(identity_of(subject)), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
         """A session, over though it may be; None if it is unknown.
@@ -243,7 +259,7 @@ class SessionManager:
 
     def count(self) -> dict[str, int]:
         """How many sessions are active, revoked and expired."""
-        return self.store.count(self._app.clock())
+        return self.store.count(self._host.clock.now())
 
     def prune(self, *, on_batch: Callable[[int], None] | None = None) -> int:
         """Forget the sessions that ended longer ago than any token of theirs can be shown.
@@ -251,7 +267,7 @@ class SessionManager:
         :param on_batch: called with the number forgotten after each short transaction
         :returns: how many were forgotten
         """
-        before = self._app.clock() - max(KEPT_AFTER_END, self._app.policy().access_lifetime)
+        before = self._host.clock.now() - max(KEPT_AFTER_END, self._host.policy().access_lifetime)
         total = 0
         while forgotten := self.store.prune(before, PRUNE_BATCH):
             total += forgotten
@@ -267,7 +283,7 @@ class SessionManager:
         :raises TokenRevoked: if the session is over, or the token was rotated longer ago
         :raises TokenInvalid: or the subclass that says what else is wrong
         """
-        now = self._app.clock()
+        now = self._host.clock.now()
         presented = self._read(token, now)
         current = self.store.get(presented.sid)
         if current is None or not current.is_active(now):
@@ -275,7 +291,7 @@ class SessionManager:
         age = now - current.rotated_at if current.generation != presented.generation else 0
         if (
             current.generation - presented.generation not in (0, 1)
-            or age > self._app.policy().grace
+            or age > self._host.policy().grace
         ):
             raise TokenRevoked
         return current
@@ -292,15 +308,15 @@ class SessionManager:
         if not isinstance(sid, str) or not _SID.fullmatch(sid):
             raise ClaimInvalid("The token's sid is none of ours")
         recent = self.revocations
-        if recent is not None and self._app.clock() - issued_at <= recent.lifetime:
+        if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
             recent.check(sid)
             return
         session = self.store.get(sid)
-        if session is None or not session.is_active(self._app.clock()):
+        if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
     def _read(self, token: str, now: float) -> _Presented:
-        claims = self._app.codec().verify(token, now).claims
+        claims = self._host.codec().verify(token, now).claims
         presented = _Presented(*(claims[name] for name in _PRESENTED))
         if not presented.is_ours():
             raise ClaimInvalid("The refresh token is none of ours")
@@ -321,10 +337,18 @@ class SessionManager:
         if ahead < 0:
             raise TokenRevoked  # the store has forgotten: it was restored from an older state
         self.revoke(presented.sid)
-        self._app.notify("refresh_token_reused", session=current, generation=presented.generation)
+        signals.refresh_token_reused.send(
+            self._host.sender, session=current, generation=presented.generation
+        )
         raise RefreshReused
 
-    def _tokens(self, identity: Any, session: Session, payload: Mapping[str, Any]) -> Tokens:
+    def _tokens(
+        self,
+        identity: Any,
+        session: Session,
+        payload: Mapping[str, Any],
+        access_claims: Mapping[str, Any] | None = None,
+    ) -> Tokens:
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -336,8 +360,8 @@ class SessionManager:
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
         }
-        refresh_token = self._app.codec().issue(claims, now=self._app.clock())
-        access_token = self._app.access_token(identity, session)
+        refresh_token = self._host.codec().issue(claims, now=self._host.clock.now())
+        access_token = self._host.access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
     def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
@@ -346,7 +370,8 @@ class SessionManager:
             self.revoke(session.sid)
 
 
-_FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type")
+_FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
+"""Claims of one access token, which are not kept with its session."""
 
 
 def _subject(payload: Mapping[str, Any], identity: Any) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
-import time
 import unicodedata
-from collections.abc import Callable
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any, NamedTuple
 
 from ._availability import WatchedStore
+from ._clock import Clock
 from .errors import ConfigError, LoginLimited, StoreUnavailable
 from .stores import DEFAULT_SERVICE, REDIS_SCHEMES
 
@@ -99,7 +98,7 @@ class _Memory:
     through all of them again and again, and have no bound: an attacker decides how many there are.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._counts: dict[str, tuple[int, float]] = {}
@@ -107,7 +106,7 @@ class _Memory:
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         with self._lock:
-            now = self._clock()
+            now = self._clock.now()
             count, until = self._counts.pop(key, (0, 0.0))
             if until <= now:
                 count, until = 0, now + expiry
@@ -118,7 +117,7 @@ class _Memory:
 
     def get(self, key: str) -> int:
         count, until = self._counts.get(key, (0, 0.0))
-        return count if until > self._clock() else 0
+        return count if until > self._clock.now() else 0
 
     def clear(self, key: str) -> None:
         with self._lock:
@@ -140,13 +139,11 @@ class LoginThrottle:
     :param storage_uri: a Redis to count in; anything else counts in this process's memory, and so
         does a Redis for as long as it doesn't answer
     :param timeout: seconds to wait for it
-    :param clock: seconds since the epoch
+    :param clock: the application's
     :raises ConfigError: if *limits* can't be read, or the library is missing
     """
 
-    def __init__(
-        self, limits: str, storage_uri: str | None, timeout: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, limits: str, storage_uri: str | None, timeout: float, clock: Clock) -> None:
         try:
             from limits import parse_many
         except ModuleNotFoundError:
@@ -166,7 +163,7 @@ class LoginThrottle:
             counters: Any = _Counters(storage_uri, timeout)
             self._shared = WatchedStore(
                 counters,
-                time.monotonic,
+                clock,
                 name="Redis of the login limits",
                 meanwhile=" (each process counts failed logins in its memory meanwhile)",
             )
@@ -217,22 +214,23 @@ class LoginThrottle:
             strikes = self._ask("incr", self._strikes(who), STRIKES_KEPT)
             wait = min(wait * 2 ** min(strikes - 1, 32), self._longest)
             self._ask("clear", f"{who}/until")
-            until = math.ceil(self._clock() + wait)
+            until = math.ceil(self._clock.now() + wait)
             self._ask("incr", f"{who}/until", math.ceil(wait) + 1, until)
         raise LoginLimited(math.ceil(wait))
 
     def _check_wait(self, who: str) -> None:
-        remaining = self._ask("get", f"{who}/until") - self._clock()
-        if remaining > 0:
+        remaining = self._ask("get", f"{who}/until") - self._clock.now()
+        # Nobody waits for longer than the longest window: a longer wait was set by another clock.
+        if 0 < remaining <= self._longest + 1:
             raise LoginLimited(min(math.ceil(remaining), self._longest))
 
     def _keys(self, who: str) -> dict[_Window, str]:
         """The counter of each window that is open now."""
-        now = self._clock()
+        now = self._clock.now()
         return {w: f"{who}/{w.seconds}/{int(now // w.seconds)}" for w in self._windows}
 
     def _strikes(self, who: str) -> str:
-        return f"{who}/strikes/{int(self._clock() // STRIKES_KEPT)}"
+        return f"{who}/strikes/{int(self._clock.now() // STRIKES_KEPT)}"
 
     def _ask(self, operation: str, *args: Any) -> int:
         if self._shared is not None:

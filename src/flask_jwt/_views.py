@@ -16,15 +16,13 @@ from ._context import (
     remember_issued,
     sessions_of,
 )
-from ._cookies import unset_jwt_cookies
-from ._default_guard import exempt
+from ._cookies import has_refresh_cookie, renewed, unset_jwt_cookies
 from ._encoding import parse_json
-from ._guard import verify_jwt_in_request
+from ._guard import exempt, verify_jwt_in_request
 from ._keyring import PUBLISHED_FOR
-from ._locations import token_in_header
 from ._login import answer, asks_for_cookies, authenticate, log_in, refuse_forged_login
 from ._pages import as_own, asked_target, login_page, to_page, wants_page
-from ._renewal import has_refresh_cookie, renewed
+from ._request_token import token_in_header
 from ._responses import answering
 from ._settings import Settings
 from ._tokens import Token, as_token
@@ -47,7 +45,7 @@ def auth_view() -> Response:
     """Log in: the view behind ``JWT_AUTH_URL_RULE``."""
     state = app_state()
     with answering(state):
-        return as_own(state.app.make_response(state.call("auth_request_callback")))
+        return as_own(state.app.make_response(state.call(state.handlers.auth_request_callback)))
 
 
 def _default_auth_request_handler() -> Any:
@@ -98,21 +96,22 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
         target = asked_target()
         return to_page(target) if target is not None or wants_page() else ("", 204)
     tokens = issued_tokens()
+    settings = app_state().settings
     if tokens is None:
         return jsonify({"access_token": access_token.decode("utf-8")})
     return jsonify(
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
         expires_in=_expires_in(access_token),
-        token_type="Bearer" if "bearer" in app_state().prefixes else app_state().settings.scheme,
+        token_type="Bearer" if "bearer" in settings.prefixes else settings.scheme,
     )
 
 
 def _expires_in(token: str) -> int:
     state = app_state()
     try:
-        claims = state.codec().read(token)[1]
-        return max(0, int(claims["exp"] - state.clock()))
+        claims = state.codecs.access().read(token)[1]
+        return max(0, int(claims["exp"] - state.clock.now()))
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue what it likes
         return int(state.settings.expiration)
 
@@ -138,7 +137,7 @@ def _refresh_token(state: AppState) -> str | None:
     if may_be_cookie and not _header_has_token(settings) and has_refresh_cookie(state, request):
         return None
     if token is None:
-        token = state.call("request_callback")
+        token = state.call(state.handlers.request_callback)
     if token is None:
         raise TokenMissing("Request does not contain a refresh token")
     if not isinstance(token, str) or not token:
@@ -197,7 +196,7 @@ def sessions_view() -> Response:
                 "expires_at": int(session.ends_at()),
                 "current": session.sid == own.sid,
             }
-            for session in sessions_of(state).store.list_active(own.subject, state.clock())
+            for session in sessions_of(state).store.list_active(own.subject, state.clock.now())
         ]
     return jsonify(sessions=devices)
 
@@ -242,7 +241,7 @@ def _own_session(state: AppState) -> Session:
 def jwks_view() -> Response:
     """The public keys, for others to verify our tokens with (RFC 7517 section 5)."""
     state = app_state()
-    document = state.codec().keys.public_jwks(state.clock()) or {"keys": []}
+    document = state.codecs.access().keys.public_jwks(state.clock.now()) or {"keys": []}
     response = state.app.make_response(jsonify(document))
     response.headers["Cache-Control"] = f"max-age={PUBLISHED_FOR}"
     return response

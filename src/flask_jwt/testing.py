@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask, current_app
 from flask.testing import FlaskClient
@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from ._app_state import AppState
 from ._context import app_state, sessions_of
-from ._issue import issuing
+from ._issue import issuing, signing_codec
 from ._settings import Settings
 from ._tokens import as_token
 from .errors import ConfigError
@@ -56,13 +56,13 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
     """
     state = _state_of(app)
     # Rounded up: keys and sessions made just now must not come from the future.
-    clock = Clock(float(math.ceil(state.clock())) if at is None else at)
-    own = state.clock, state.monotonic
-    state.use_clocks(clock, clock)
+    clock = Clock(float(math.ceil(state.clock.now())) if at is None else at)
+    own = state.clock.now, state.clock.monotonic
+    state.clock.now = state.clock.monotonic = clock
     try:
         yield clock
     finally:
-        state.use_clocks(*own)
+        state.clock.now, state.clock.monotonic = own
 
 
 def jwt_headers(
@@ -251,17 +251,17 @@ _OTHERWISE = "Send what flask_jwt.create_access_token(…) gives where your appl
 
 
 def _token_of_login(state: AppState, identity: Any, fresh: bool = True) -> str:
-    with issuing(state.clock() if fresh else 0):
-        return as_token(state.call("jwt_encode_callback", identity))
+    with issuing(state.clock.now() if fresh else 0):
+        return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
 
 def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str, Any]) -> str:
     """*token*, signed again with *claims* in place of its own."""
     if not claims:
         return token
-    header, payload = state.codec().read(token)
-    codec = state.signing_codec(identity)
-    return codec.issue({**payload, **claims}, header, now=state.clock())
+    header, payload = state.codecs.access().read(token)
+    codec = signing_codec(state, identity)
+    return codec.issue({**payload, **claims}, header, now=state.clock.now())
 
 
 def _environ_key(settings: Settings) -> str:
@@ -308,10 +308,7 @@ _REASONS = ("code", "error", "description", "msg", "message")
 
 
 def _state_of(app: Flask) -> AppState:
-    if "jwt" in app.extensions:
-        return cast(AppState, app.extensions["jwt"].state)
-    with app.app_context():
-        return app_state()  # it says what is missing
+    return app_state(app)
 
 
 def _within(app: Flask | None) -> AbstractContextManager[Any]:
