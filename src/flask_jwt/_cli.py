@@ -171,7 +171,7 @@ def inspect(token: str, as_json: bool) -> None:
     state = app_state()
     codec = state.codecs.access()
     now = state.clock.now()
-    text = sys.stdin.read().strip() if token == "-" else token  # noqa: S105  not a password
+    text = sys.stdin.read().strip() if token == "-" else token
     header: dict[str, Any] = {}
     claims: dict[str, Any] = {}
     try:
