@@ -223,17 +223,16 @@ def test_jwks_rule_can_be_moved_and_turned_off(key_file):
 
 
 @pytest.fixture
-def watched(key_file, monkeypatch):
+def watched(key_file):
     """An application with a key file, and a function that lets a second pass."""
-    import flask_jwt._app_state as context
-
-    passed = Clock(0)
-    monkeypatch.setattr(context.time, "monotonic", passed)
-    clock = Clock()
+    clock, passed = Clock(), Clock(0)
     document = json.loads(key_file.read_text())
     document["keys"][0]["sign_from"] = clock() - 1000
     key_file.write_text(json.dumps(document))
-    return new_app(clock, JWT_KEY_FILE=key_file), clock, lambda: passed.tick(1)
+    app = new_app(clock, JWT_KEY_FILE=key_file)
+    passed.tick(time.monotonic())
+    app.extensions["flask-jwt"].clock.monotonic = passed
+    return app, clock, lambda: passed.tick(1)
 
 
 def states(app):
@@ -446,7 +445,7 @@ def test_many_threads_share_one_small_cache(clock):
     for thread in threads:
         thread.join()
     assert not failures
-    assert len(app.extensions["jwt"].codec()._cache) <= 5
+    assert len(app.extensions["flask-jwt"].codecs.access()._cache) <= 5
 
 
 def test_two_apps_with_two_keys_share_neither_tokens_nor_cache(clock):

@@ -216,13 +216,13 @@ def test_memory_has_a_bound(clock, monkeypatch):
     statuses(app, 11, username="ann", address="192.0.2.1")
     for number in range(200):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
-    counters = app.extensions["jwt"].throttle[1]._memory._counts
+    counters = app.extensions["flask-jwt"].limits[1]._memory._counts
     assert len(counters) <= 100
     assert statuses(app, 11) == [401] * 10 + [429], "it goes on to count"
     clock.tick(3 * 86400)
     for number in range(200):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
-    assert len(app.extensions["jwt"].throttle[1]._memory._counts) <= 100
+    assert len(app.extensions["flask-jwt"].limits[1]._memory._counts) <= 100
 
 
 def test_many_at_once_do_not_slip_through(clock):
@@ -354,7 +354,7 @@ def test_a_redis_that_is_down_opens_nothing_and_locks_nobody_out(caplog):
     server = RedisServer()
     try:
         app = build_shared(Clock(), server.start().url)
-        app.jwt = app.extensions["jwt"].handlers
+        app.jwt = app.extensions["jwt"]
         app.jwt.authentication_handler(lambda username, password: USERS.get(password))
         assert statuses(app, 3) == [401] * 3
         server.kill()

@@ -549,7 +549,7 @@ def test_a_store_that_is_down_takes_no_cookies(make, clock):
     app = make()
     client = browser(app)
     sign_in(client)
-    store = app.extensions["jwt"].sessions.store.store
+    store = app.extensions["flask-jwt"].sessions.store.store
     store.__class__ = Down
     store.is_down = True
     clock.tick(400)

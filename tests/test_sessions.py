@@ -185,7 +185,7 @@ def test_an_older_generation_ends_the_session_within_the_grace_too(shop):
 def test_a_token_from_the_future_of_a_restored_store_asks_for_a_login(shop):
     app = shop()
     first = login(app)["refresh_token"]
-    store = app.extensions["jwt"].sessions.store.store
+    store = app.extensions["flask-jwt"].sessions.store.store
     backup = dict(store._sessions)
     second = refresh(app, first).get_json()["refresh_token"]
     store._sessions.update(backup)
@@ -460,7 +460,7 @@ def test_no_sid_a_client_can_write_takes_the_store_for_down(shop, postgres_url, 
     response = app.test_client().delete(f"/auth/sessions/{sid}", headers=bearer(token))
     assert code(response) == (404, "session_unknown")
     assert get(app, "/auth/sessions", token).status_code == 200
-    app.extensions["jwt"].sessions.store.store.engine.dispose()
+    app.extensions["flask-jwt"].sessions.store.store.engine.dispose()
 
 
 def test_a_token_that_outlives_the_usual_ones_is_looked_up(shop, clock, passed):
@@ -594,7 +594,7 @@ def test_what_no_longer_matters_is_forgotten(shop, passed, clock):
         clock.tick(60)
         passed.tick(60)
     get(app, "/protected", login(app)["access_token"])
-    revocations = app.extensions["jwt"].sessions.revocations
+    revocations = app.extensions["flask-jwt"].sessions.revocations
     assert 5 <= len(revocations) <= 9, "five minutes' worth and a bucket"
 
 

@@ -52,14 +52,14 @@ def app(uri):
 
 
 def close(app):
-    store = app.extensions["jwt"].sessions.store.store
+    store = app.extensions["flask-jwt"].sessions.store.store
     if hasattr(store, "engine"):
         store.engine.dispose()
 
 
 def only_session(app, subject="joe"):
     with app.app_context():
-        return app.extensions["jwt"].sessions.list(subject)[-1]
+        return app.extensions["flask-jwt"].sessions.list(subject)[-1]
 
 
 def check_round(app, answers, sid, generation):
@@ -67,7 +67,7 @@ def check_round(app, answers, sid, generation):
     assert {status for status, _ in answers} == {200}, answers
     (token,) = {token for _, token in answers}
     with app.app_context():
-        assert app.extensions["jwt"].sessions.get(sid).generation == generation
+        assert app.extensions["flask-jwt"].sessions.get(sid).generation == generation
     return token
 
 
@@ -147,7 +147,7 @@ def test_after_the_grace_an_old_token_ends_the_session_for_good(app, uri):
     other = new_app(uri)
     assert refresh(other, new)[1]["code"] == "token_revoked"
     with other.app_context():
-        assert other.extensions["jwt"].sessions.get(sid).revoked_at is not None
+        assert other.extensions["flask-jwt"].sessions.get(sid).revoked_at is not None
     close(other)
 
 
@@ -163,7 +163,7 @@ def test_one_rotation_is_one_statement_on_sqlite(tmp_path):
     app = new_app(f"sqlite:///{tmp_path}/s.db")
     token = log_in(app)["refresh_token"]
     statements = []
-    engine = app.extensions["jwt"].sessions.store.store.engine
+    engine = app.extensions["flask-jwt"].sessions.store.store.engine
     sa.event.listen(engine, "checkout", lambda raw, *_: raw.set_trace_callback(statements.append))
     assert refresh(app, token)[0] == 200
     close(app)
@@ -175,7 +175,7 @@ def test_one_rotation_is_one_statement_on_postgresql(postgres):
     app = new_app(postgres.url)
     token = log_in(app)["refresh_token"]
     log = postgres.folder / "log"
-    with app.extensions["jwt"].sessions.store.store.engine.connect() as connection:
+    with app.extensions["flask-jwt"].sessions.store.store.engine.connect() as connection:
         connection.execute(sa.text("SET log_statement = 'all'"))
     before = log.stat().st_size
     assert refresh(app, token)[0] == 200
@@ -335,7 +335,7 @@ def test_a_restart_is_not_noticed_though_several_connections_were_idle():
     try:
         app = new_app(server.start().url)
         token = log_in(app)["refresh_token"]
-        engine = app.extensions["jwt"].sessions.store.store.engine
+        engine = app.extensions["flask-jwt"].sessions.store.store.engine
         with ExitStack() as stack:
             for _ in range(4):
                 stack.enter_context(engine.connect())
@@ -350,7 +350,7 @@ def test_a_restart_is_not_noticed_though_several_connections_were_idle():
 def test_a_read_only_postgresql(postgres):
     app = new_app(postgres.url)
     token = log_in(app)["refresh_token"]
-    engine = app.extensions["jwt"].sessions.store.store.engine
+    engine = app.extensions["flask-jwt"].sessions.store.store.engine
     with engine.connect() as connection:
         connection.execute(sa.text("ALTER SYSTEM SET default_transaction_read_only = on"))
         connection.execute(sa.text("SELECT pg_reload_conf()"))
@@ -410,10 +410,10 @@ def test_sentinels_that_hang_are_not_asked_again_and_again(path):
         listener.settimeout(0.01)
         port = listener.getsockname()[1]
         app = new_app(f"redis+sentinel://:secret@127.0.0.1:{port}{path}", JWT_STORE_TIMEOUT=0.1)
-        state = app.extensions["jwt"]
+        state = app.extensions["flask-jwt"]
         for ask in (
             lambda: state.sessions.store.get("0" * 32),
-            lambda: state.throttle[1]._shared.get("key"),
+            lambda: state.limits[1]._shared.get("key"),
         ):
             with pytest.raises(StoreUnavailable):
                 ask()

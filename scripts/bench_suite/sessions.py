@@ -107,7 +107,7 @@ def _rate(action: Callable[[], object], seconds: float) -> float:
 def _refreshes(name: str, uri: str, plan: Plan) -> dict[str, float]:
     app = _app(uri)
     with app.app_context():
-        sessions = app.extensions["jwt"].sessions
+        sessions = app.extensions["flask-jwt"].sessions
         tokens = sessions.start({"id": 1})
 
         def refresh() -> None:
@@ -187,7 +187,7 @@ def _rows(uri: str, plan: Plan) -> dict[str, float]:
     app = _app(uri)
     medians = []
     with app.app_context():
-        sessions = app.extensions["jwt"].sessions
+        sessions = app.extensions["flask-jwt"].sessions
         sessions.store.setup()
         for size in (few, many):
             _fill(sessions.store.store.engine, size)
