@@ -36,10 +36,9 @@ from ._issue import (
     create_refresh_token,
 )
 from ._locations import _default_request_handler
-from ._options import CONFIG_DEFAULTS
 from ._passwords import PasswordCheck, check_password, hash_password
 from ._responses import _default_jwt_error_handler
-from ._settings import Spelling
+from ._settings import CONFIG_DEFAULTS, Spelling
 from ._views import _default_auth_request_handler, _default_auth_response_handler
 from .errors import ConfigError, JWTError
 

@@ -18,10 +18,9 @@ from jwt import InvalidTokenError
 from ._claims import ClaimsPolicy
 from ._key_sets import KeySet
 from ._keyring import KeyFile, configured_keys, given_keys
-from ._options import CONFIG_DEFAULTS, GUARD_OPTIONS, OPTIONS
 from ._revocations import Revocations
 from ._sessions import REFRESH_CLAIMS, SessionManager
-from ._settings import Settings, read_settings
+from ._settings import CONFIG_DEFAULTS, GUARD_OPTIONS, OPTIONS, Settings, read_settings
 from ._throttle import LoginThrottle
 from ._tokens import TokenCodec
 from .errors import ConfigError, JWTError, TokenInvalid

@@ -9,9 +9,8 @@ from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
 from ._app_state import AppState, Registered
-from ._options import OPTIONS
 from ._sessions import SessionManager, Tokens
-from ._settings import checked
+from ._settings import OPTIONS, checked
 from ._tokens import VerifiedToken
 from .errors import ConfigError
 from .stores import Session
