@@ -35,11 +35,10 @@ from ._issue import (
     create_access_token,
     create_refresh_token,
 )
-from ._options import CONFIG_DEFAULTS
 from ._passwords import PasswordCheck, check_password, hash_password
 from ._request_token import _default_request_handler
 from ._responses import _default_jwt_error_handler
-from ._settings import Spelling
+from ._settings import CONFIG_DEFAULTS, Spelling
 from ._views import _default_auth_request_handler, _default_auth_response_handler
 from .errors import ConfigError, JWTError
 

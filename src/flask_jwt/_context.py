@@ -10,9 +10,8 @@ from werkzeug.local import LocalProxy
 
 from ._app_state import STATE_KEY, AppState
 from ._claims import claimed_identity
-from ._options import OPTIONS
 from ._sessions import SessionManager, Tokens
-from ._settings import checked
+from ._settings import OPTIONS, checked
 from ._tokens import VerifiedToken
 from .errors import ConfigError
 from .stores import Session

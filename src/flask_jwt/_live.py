@@ -9,8 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from ._notices import Notices
-from ._options import GUARD_OPTIONS, OPTIONS
-from ._settings import Settings, Spelling, read_settings
+from ._settings import GUARD_OPTIONS, OPTIONS, Settings, Spelling, read_settings
 
 logger = logging.getLogger("flask_jwt")
 

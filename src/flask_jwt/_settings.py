@@ -1,18 +1,48 @@
-"""Configuration, read in one pass into one frozen object.
+"""The options, each declared once, and their values: one immutable object.
 
-A value that can't be used is reported together with all the others, in one
-:class:`ConfigError`.
+Invalid values are reported together, in one :class:`ConfigError`.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, NamedTuple, NoReturn
 
 from ._claims import TIME_CLAIMS
-from ._options import OPTIONS, SECRETS, one_or_more
+from ._options import (
+    Option,
+    optional,
+    parse_algorithm,
+    parse_algorithms,
+    parse_any_string,
+    parse_cookie_path,
+    parse_count,
+    parse_duration,
+    parse_flag,
+    parse_header_type,
+    parse_issued_audience,
+    parse_issued_issuer,
+    parse_locations,
+    parse_methods,
+    parse_names,
+    parse_one_or_more,
+    parse_path,
+    parse_pem,
+    parse_positive_duration,
+    parse_revocation_check,
+    parse_same_site,
+    parse_seconds,
+    parse_secret,
+    parse_secrets,
+    parse_string,
+    parse_token_lifetime,
+    parse_url_options,
+    parse_url_rule,
+    parse_word,
+)
 from .errors import ConfigError
 
 
@@ -44,95 +74,148 @@ NATIVE = Spelling()
 _COOKIES = ("access_cookie", "refresh_cookie", "access_csrf_cookie", "refresh_csrf_cookie")
 
 
-@dataclass(frozen=True, slots=True)
 class Settings:
-    """The configuration, checked. Durations are seconds, sizes are bytes."""
+    """The checked configuration. Durations are seconds, sizes are bytes.
 
-    flask_secret: bytes | None
-    flask_fallbacks: tuple[bytes, ...]
-    secret: bytes | None
-    private_key: str | bytes | None
-    public_key: str | bytes | None
-    key_file: str | None
-    algorithm: str
-    leeway: float
-    prefix: str
-    verify_claims: frozenset[str]
-    required_claims: frozenset[str]
-    verify: bool
-    verify_expiration: bool
-    decode_audience: frozenset[str] | None
-    decode_issuer: frozenset[str] | None
-    encode_audience: str | tuple[str, ...] | None
-    encode_issuer: str | None
-    revocation_check: float | None
-    """Seconds for which a revocation may go unnoticed; 0: none; None: it isn't looked for."""
-    cache_size: int
-    max_token_size: int
-    locations: tuple[str, ...]
-    header_name: str
-    header_type: str | None
-    decode_algorithms: tuple[str, ...]
-    decode_leeway: float | None
-    identity_claim: str | None
-    """The claim that holds the identity, and must be there; None: identity, or else sub."""
-    verify_sub: bool
-    cookie_secure: bool
-    cookie_samesite: str | None
-    cookie_domain: str | None
-    session_cookie: bool
-    access_cookie_name: str
-    refresh_cookie_name: str
-    access_cookie_path: str
-    refresh_cookie_path: str
-    csrf_protect: bool
-    csrf_methods: frozenset[str]
-    csrf_in_cookies: bool
-    csrf_check_form: bool
-    access_csrf_cookie_name: str
-    refresh_csrf_cookie_name: str
-    access_csrf_cookie_path: str
-    refresh_csrf_cookie_path: str
-    access_csrf_header_name: str
-    refresh_csrf_header_name: str
-    access_csrf_field_name: str
-    refresh_csrf_field_name: str
-    realm: str
-    auth_url_rule: str | None
-    auth_endpoint: str
-    auth_url_options: dict[str, Any]
-    login_limits: str | None
-    login_view: str | None
-    required_by_default: bool
-    jwks_url_rule: str | None
-    username_key: str
-    password_key: str
-    expiration_delta: float
-    access_expires: float | None
-    not_before: float
-    encode_nbf: bool
-    query_string_name: str
-    query_string_prefix: str
-    json_key: str
-    refresh_json_key: str
-    error_message_key: str
-    storage_uri: str | None
-    store_timeout: float
-    refresh_lifetime: float
-    session_idle: float | None
-    refresh_grace: float
-    max_sessions: int | None
-    refresh_url_rule: str | None
-    logout_url_rule: str | None
-    sessions_url_rule: str | None
+    Each option is declared here, once. The class is not a dataclass because generating one with
+    this many fields takes longer than the rest of the module's import.
+    """
+
+    # Login
+    auth_url_rule = Option("JWT_AUTH_URL_RULE", "/auth", parse_url_rule, at_start=True)
+    auth_endpoint = Option("JWT_AUTH_ENDPOINT", "jwt", parse_string, at_start=True)
+    auth_url_options = Option("JWT_AUTH_URL_OPTIONS", {}, parse_url_options, at_start=True)
+    username_key = Option("JWT_AUTH_USERNAME_KEY", "username", parse_string)
+    password_key = Option("JWT_AUTH_PASSWORD_KEY", "password", parse_string)
+    login_limits = Option("JWT_LOGIN_LIMITS", "10/minute; 100/hour", optional(parse_string))
+    login_view = Option("JWT_LOGIN_VIEW", None, optional(parse_string))
+    required_by_default = Option("JWT_REQUIRED_BY_DEFAULT", False, parse_flag, at_start=True)
+
+    # Issued tokens
+    expiration_delta = Option("JWT_EXPIRATION_DELTA", timedelta(seconds=300), parse_seconds)
+    access_expires = Option("JWT_ACCESS_TOKEN_EXPIRES", None, optional(parse_token_lifetime))
+    refresh_lifetime = Option("JWT_REFRESH_TOKEN_EXPIRES", 30 * 86400, parse_token_lifetime)
+    not_before = Option("JWT_NOT_BEFORE_DELTA", timedelta(seconds=0), parse_seconds)
+    encode_nbf = Option("JWT_ENCODE_NBF", True, parse_flag)
+    encode_audience = Option("JWT_ENCODE_AUDIENCE", None, parse_issued_audience, shapes_codec=True)
+    encode_issuer = Option("JWT_ENCODE_ISSUER", None, parse_issued_issuer, shapes_codec=True)
+
+    # Accepted tokens
+    leeway = Option("JWT_LEEWAY", timedelta(seconds=10), parse_duration, shapes_codec=True)
+    decode_leeway = Option("JWT_DECODE_LEEWAY", None, optional(parse_duration), shapes_codec=True)
+    required_claims = Option(
+        "JWT_REQUIRED_CLAIMS", ["exp", "iat", "nbf"], parse_names, shapes_codec=True
+    )
+    verify_claims = Option(
+        "JWT_VERIFY_CLAIMS", ["signature", "exp", "nbf", "iat"], parse_names, shapes_codec=True
+    )
+    verify_expiration = Option("JWT_VERIFY_EXPIRATION", True, parse_flag, shapes_codec=True)
+    verify = Option("JWT_VERIFY", True, parse_flag)
+    verify_sub = Option("JWT_VERIFY_SUB", False, parse_flag, shapes_codec=True)
+    identity_claim = Option("JWT_IDENTITY_CLAIM", None, optional(parse_string), shapes_codec=True)
+    """The claim that holds the identity, and is required; None: ``identity``, or else ``sub``."""
+    decode_audience = Option(
+        "JWT_DECODE_AUDIENCE", None, optional(parse_one_or_more), shapes_codec=True
+    )
+    decode_issuer = Option(
+        "JWT_DECODE_ISSUER", None, optional(parse_one_or_more), shapes_codec=True
+    )
+    cache_size = Option("JWT_CACHE_SIZE", 10_000, parse_count, shapes_codec=True)
+    max_token_size = Option("JWT_MAX_TOKEN_SIZE", 8192, parse_count, shapes_codec=True)
+
+    # Challenges and errors
+    realm = Option("JWT_DEFAULT_REALM", "Login Required", parse_string)
+    error_message_key = Option("JWT_ERROR_MESSAGE_KEY", "msg", parse_string)
+
+    # Token locations
+    locations = Option("JWT_TOKEN_LOCATION", ("headers",), parse_locations, shapes_codec=True)
+    header_name = Option("JWT_HEADER_NAME", "Authorization", parse_word, shapes_codec=True)
+    header_type = Option("JWT_HEADER_TYPE", None, parse_header_type, shapes_codec=True)
+    prefix = Option("JWT_AUTH_HEADER_PREFIX", "JWT", parse_word, shapes_codec=True)
+    query_string_name = Option("JWT_QUERY_STRING_NAME", "jwt", parse_string)
+    query_string_prefix = Option("JWT_QUERY_STRING_VALUE_PREFIX", "", parse_any_string)
+    json_key = Option("JWT_JSON_KEY", "access_token", parse_string)
+    refresh_json_key = Option("JWT_REFRESH_JSON_KEY", "refresh_token", parse_string)
+
+    # Cookies
+    cookie_secure = Option("JWT_COOKIE_SECURE", True, parse_flag)
+    cookie_samesite = Option("JWT_COOKIE_SAMESITE", "Lax", parse_same_site)
+    cookie_domain = Option("JWT_COOKIE_DOMAIN", None, optional(parse_string))
+    session_cookie = Option("JWT_SESSION_COOKIE", True, parse_flag)
+    access_cookie_name = Option("JWT_ACCESS_COOKIE_NAME", "access_token_cookie", parse_word)
+    refresh_cookie_name = Option("JWT_REFRESH_COOKIE_NAME", "refresh_token_cookie", parse_word)
+    access_cookie_path = Option("JWT_ACCESS_COOKIE_PATH", "/", parse_cookie_path)
+    refresh_cookie_path = Option("JWT_REFRESH_COOKIE_PATH", "/", parse_cookie_path)
+
+    # CSRF protection of cookies
+    csrf_protect = Option("JWT_COOKIE_CSRF_PROTECT", True, parse_flag)
+    csrf_methods = Option("JWT_CSRF_METHODS", ["POST", "PUT", "PATCH", "DELETE"], parse_methods)
+    csrf_in_cookies = Option("JWT_CSRF_IN_COOKIES", True, parse_flag)
+    csrf_check_form = Option("JWT_CSRF_CHECK_FORM", True, parse_flag)
+    access_csrf_cookie_name = Option("JWT_ACCESS_CSRF_COOKIE_NAME", "csrf_access_token", parse_word)
+    refresh_csrf_cookie_name = Option(
+        "JWT_REFRESH_CSRF_COOKIE_NAME", "csrf_refresh_token", parse_word
+    )
+    access_csrf_cookie_path = Option("JWT_ACCESS_CSRF_COOKIE_PATH", "/", parse_cookie_path)
+    refresh_csrf_cookie_path = Option("JWT_REFRESH_CSRF_COOKIE_PATH", "/", parse_cookie_path)
+    access_csrf_header_name = Option("JWT_ACCESS_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_word)
+    refresh_csrf_header_name = Option("JWT_REFRESH_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_word)
+    access_csrf_field_name = Option("JWT_ACCESS_CSRF_FIELD_NAME", "csrf_token", parse_string)
+    refresh_csrf_field_name = Option("JWT_REFRESH_CSRF_FIELD_NAME", "csrf_token", parse_string)
+
+    # Keys
+    flask_secret = Option("SECRET_KEY", None, parse_secret, shapes_codec=True, is_secret=True)
+    flask_fallbacks = Option(
+        "SECRET_KEY_FALLBACKS", None, parse_secrets, shapes_codec=True, is_secret=True
+    )
+    secret = Option("JWT_SECRET_KEY", None, parse_secret, shapes_codec=True, is_secret=True)
+    private_key = Option("JWT_PRIVATE_KEY", None, parse_pem, shapes_codec=True, is_secret=True)
+    public_key = Option("JWT_PUBLIC_KEY", None, parse_pem, shapes_codec=True)
+    key_file = Option("JWT_KEY_FILE", None, parse_path, shapes_codec=True)
+    algorithm = Option("JWT_ALGORITHM", "HS256", parse_algorithm, shapes_codec=True)
+    decode_algorithms = Option("JWT_DECODE_ALGORITHMS", None, parse_algorithms, shapes_codec=True)
+    jwks_url_rule = Option(
+        "JWT_JWKS_URL_RULE", "/.well-known/jwks.json", parse_url_rule, at_start=True
+    )
+
+    # Sessions
+    storage_uri = Option(  # is_secret: most URIs contain a password
+        "JWT_STORAGE_URI", None, optional(parse_string), at_start=True, is_secret=True
+    )
+    store_timeout = Option("JWT_STORE_TIMEOUT", 2, parse_positive_duration, at_start=True)
+    session_idle = Option("JWT_SESSION_IDLE", None, optional(parse_positive_duration))
+    refresh_grace = Option("JWT_REFRESH_GRACE", 30, parse_duration)
+    max_sessions = Option("JWT_MAX_SESSIONS", None, optional(parse_count))
+    revocation_check = Option("JWT_REVOCATION_CHECK", 10, parse_revocation_check, shapes_codec=True)
+    """Seconds for which a revocation may go unnoticed; 0: none; None: not checked."""
+    refresh_url_rule = Option(
+        "JWT_REFRESH_URL_RULE", "{auth}/refresh", parse_url_rule, at_start=True
+    )
+    logout_url_rule = Option("JWT_LOGOUT_URL_RULE", "{auth}/logout", parse_url_rule, at_start=True)
+    sessions_url_rule = Option(
+        "JWT_SESSIONS_URL_RULE", "{auth}/sessions", parse_url_rule, at_start=True
+    )
+
     given: frozenset[str]
-    """Names of the options the developer set, or the spelling; the others hold defaults."""
+    """Keys of the options that the developer or the spelling set; the others have defaults."""
     spelling: Spelling
+
+    def __init__(
+        self, values: Mapping[str, Any], given: frozenset[str], spelling: Spelling
+    ) -> None:
+        # Each value shadows the option of the same name; __setattr__ would raise.
+        vars(self).update(values, given=given, spelling=spelling)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("Settings are read-only; change app.config instead")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("Settings are read-only; change app.config instead")
 
     def __repr__(self) -> str:
         return f"<Settings {self.algorithm}>"
 
-    @property
+    @cached_property
     def prefixes(self) -> tuple[str, ...]:
         """Accepted authorization schemes, lower case; an empty one for a header of the token
         alone."""
@@ -141,6 +224,13 @@ class Settings:
         if "JWT_AUTH_HEADER_PREFIX" in self.given or self.prefix != "JWT":
             return (self.prefix.lower(),)
         return ("jwt", "bearer")
+
+    @cached_property
+    def only_header(self) -> str | None:
+        """The WSGI name of the header with the token, where that is the only location."""
+        if self.locations != ("headers",):
+            return None
+        return "HTTP_" + self.header_name.upper().replace("-", "_")
 
     @property
     def scheme(self) -> str:
@@ -177,7 +267,7 @@ class Settings:
         """Accepted ``aud``: ``JWT_DECODE_AUDIENCE``, else what this application issues."""
         derive = self.spelling.checks_issued_parties
         if derive and self.decode_audience is None and self.encode_audience is not None:
-            return one_or_more(self.encode_audience)
+            return parse_one_or_more(self.encode_audience)
         return self.decode_audience
 
     @property
@@ -249,6 +339,25 @@ class Settings:
         return faults
 
 
+OPTIONS: dict[str, Option[Any]] = {
+    option.key: option for option in vars(Settings).values() if isinstance(option, Option)
+}
+"""All options by key."""
+
+GUARD_OPTIONS = {key: option for key, option in OPTIONS.items() if option.shapes_codec}
+"""Options whose change makes new codecs."""
+
+#: The configuration of Flask-JWT 0.3.2, with its defaults.
+CONFIG_DEFAULTS: dict[str, Any] = {
+    key: OPTIONS[key].default
+    for key in (
+        "JWT_DEFAULT_REALM", "JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_USERNAME_KEY",
+        "JWT_AUTH_PASSWORD_KEY", "JWT_ALGORITHM", "JWT_LEEWAY", "JWT_AUTH_HEADER_PREFIX",
+        "JWT_EXPIRATION_DELTA", "JWT_NOT_BEFORE_DELTA", "JWT_VERIFY_CLAIMS", "JWT_REQUIRED_CLAIMS",
+    )
+}  # fmt: skip
+
+
 def read_settings(
     config: Mapping[str, Any], given: frozenset[str], spelling: Spelling = NATIVE
 ) -> Settings:
@@ -264,22 +373,22 @@ def read_settings(
             values[option.field] = checked(name, config.get(name, option.default))
         except ConfigError as error:
             faults.append(str(error))
-    settings = None if faults else Settings(**values, given=given, spelling=spelling)
-    faults += settings.faults() if settings is not None else ()
-    if settings is None or faults:
+    settings = Settings(values, given, spelling)
+    if faults := faults or settings.faults():
         raise ConfigError("This configuration can't be used:\n  " + "\n  ".join(faults))
     return settings
 
 
 def checked(name: str, value: Any) -> Any:
-    """The *value* of an option, parsed.
+    """Parse the *value* of the option with that key.
 
     :raises ConfigError: saying what to write instead
     """
+    option = OPTIONS[name]
     try:
-        return OPTIONS[name].parse(value)
+        return option.parse(value)
     except (TypeError, ValueError) as error:
-        shown = "its value can't be used" if name in SECRETS else f"{value!r} can't be used"
+        shown = "its value can't be used" if option.is_secret else f"{value!r} can't be used"
         raise ConfigError(f"{name}: {shown}; {error}") from None
 
 
