@@ -189,6 +189,28 @@ class RedisServer(Server):
             return client.ping()
 
 
+class RedisSentinel(RedisServer):
+    """A Sentinel that knows the primary on a port."""
+
+    def __init__(self, primary_port):
+        super().__init__()
+        self.primary_port = primary_port
+
+    @property
+    def url(self):
+        return f"redis+sentinel://127.0.0.1:{self.port}/main"
+
+    def start(self):
+        configuration = self.folder / "sentinel.conf"  # it writes into it
+        configuration.write_text(f"sentinel monitor main 127.0.0.1 {self.primary_port} 1\n")
+        self.run(
+            self.binary, configuration, "--sentinel", "--port", str(self.port),
+            "--bind", "127.0.0.1", "--dir", self.folder,
+        )  # fmt: skip
+        until(self.answers, "Redis Sentinel")
+        return self
+
+
 class RedisClusterServers:
     """Three primaries, with a replica each if asked for."""
 
@@ -269,6 +291,15 @@ def redis_server():
 @pytest.fixture(scope="session")
 def redis_url(redis_server):
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel_url(redis_server):
+    sentinel = RedisSentinel(redis_server.port)
+    try:
+        yield sentinel.start().url
+    finally:
+        sentinel.remove()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ PACKAGE = Path(flask_jwt.__file__).parent
 
 # Each module may import those above it only.
 TEXT = """
-errors _encoding _weak_keys _keys _key_sets _claims _options _settings _keyring _tokens stores _revocations _sessions _availability _throttle _passwords
+errors _encoding _keys _key_sets _claims _options _settings _keyring _tokens stores _revocations _sessions _availability _throttle _passwords
 signals _app_state _context _pages _responses _csrf _locations _cookies _renewal _issue _binding _login _guard _default_guard _views _extension __init__ extended _cli_tables _cli_sessions _cli_passwords _cli testing
 """
 ORDER = TEXT.split()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import sys
 import threading
 from dataclasses import replace
 
+import psutil
 import pytest
-import sqlalchemy as sa
 
+from flask_jwt._availability import WatchedStore
+from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
+from flask_jwt.stores.memory import MemoryStore
+from tests.conftest import Clock
 
-STORES = ["memory", "sqlite", "postgres", "redis", "redis_cluster"]
+STORES = ["memory", "sqlite", "postgres", "redis", "redis_cluster", "redis_sentinel"]
 
 
 @pytest.fixture(params=STORES)
@@ -33,8 +36,7 @@ def uri_of(kind, request, tmp_path):
 def store(store_uri):
     store = open_store(store_uri, timeout=5)
     yield store
-    if hasattr(store, "engine"):
-        store.engine.dispose()
+    store.close()
 
 
 def new(subject=None, **changes):
@@ -166,38 +168,43 @@ def test_pruning_in_batches(store_uri, store):
     assert store.get(active.sid) == active
 
 
-class EndingCursor(sqlite3.Cursor):
-    """Its worker is told to end while it waits for an UPDATE."""
-
-    def execute(self, statement, *parameters):
-        if statement.startswith("UPDATE"):
-            raise SystemExit
-        return super().execute(statement, *parameters)
-
-
-class EndingConnection(sqlite3.Connection):
-    def cursor(self, *_):
-        return super().cursor(EndingCursor)
+def test_a_closed_store_that_is_used_again_opens_connections_again(store_uri, store):
+    """A store may be closed before it is used, and twice."""
+    store.close()
+    session = new()
+    store.create(session)
+    assert store.rotate(session.sid, 0, now=1500.0, idle_expires_at=None)
+    store.close()
+    store.close()
+    assert store.get(session.sid).generation == 1
+    assert store.revoke(session.sid, 1600.0)
 
 
-def test_a_connection_whose_rotation_was_broken_off_is_not_used_again(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path}/sessions.db", timeout=5)
-    made = []
-
-    def connect(dialect, record, arguments, options):
-        made.append(sqlite3.connect(*arguments, **options, factory=EndingConnection))
-        return made[-1]
-
-    sa.event.listen(store.engine, "do_connect", connect)
+def test_a_closed_sqlite_database_in_memory_is_made_again():
+    store = open_store("sqlite://", timeout=5)
     store.create(session := new())
-    (used,) = made
-    with pytest.raises(SystemExit):
-        store.rotate(session.sid, 0, now=1500.0, idle_expires_at=None)
-    assert store.get(session.sid) == session
-    assert made[1:], "a new one was made"
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        used.cursor()
-    store.engine.dispose()
+    store.close()
+    assert store.get(session.sid) is None
+    store.close()
+
+
+def test_close_leaves_no_connection(postgres_url, redis_url, redis_cluster_url, redis_sentinel_url):
+    """The servers of this process's connections: none is left after close()."""
+    for uri in (postgres_url, redis_url, redis_cluster_url, redis_sentinel_url):
+        before = connections()
+        store = open_store(uri, timeout=5)
+        store.create(new())
+        assert connections() > before, uri
+        store.close()
+        assert connections() <= before, uri
+
+
+def connections():
+    return {
+        found.laddr
+        for found in psutil.Process().net_connections("tcp")
+        if found.status == psutil.CONN_ESTABLISHED
+    }
 
 
 def test_setup_may_be_repeated_and_raced(store_uri):
@@ -231,8 +238,7 @@ def race_to_set_up(store_uri):
     for thread in threads:
         thread.join()
     for store in stores:
-        if hasattr(store, "engine"):
-            store.engine.dispose()
+        store.close()
     assert failures == []
 
 
@@ -245,3 +251,24 @@ def test_counting(store):
     after = store.count(1500.0)
     assert after["active"] - before["active"] == 1
     assert after["revoked"] - before["revoked"] == 1
+
+
+def test_a_store_that_is_down_is_closed_all_the_same():
+    """To close is no operation: it is not failed fast, and says nothing about the store."""
+
+    class Down(MemoryStore):
+        closed = 0
+
+        def get(self, sid):
+            raise StoreUnavailable
+
+        def close(self):
+            self.closed += 1
+
+    watched = WatchedStore(down := Down(), Clock())
+    with pytest.raises(StoreUnavailable):
+        watched.get("0" * 32)
+    watched.close()
+    assert down.closed == 1
+    with pytest.raises(StoreUnavailable):
+        watched.count(0)

@@ -144,7 +144,7 @@ def _bare(name: str, uri: str, store: Any, stack: ExitStack) -> Callable[[], Non
         client = stack.enter_context(redis.Redis.from_url(uri, decode_responses=True))
 
         def execute(now: float) -> Any:
-            return client.eval(_ROTATE, 1, _key(session.sid), str(generation), repr(now), "")
+            return client.eval(_ROTATE.script, 1, _key(session.sid), str(generation), repr(now), "")
     elif name == "SQLite":
         import sqlite3
 
@@ -199,7 +199,7 @@ def _rows(uri: str, plan: Plan) -> dict[str, float]:
                     started[place] = sessions.refresh(token).refresh_token
                     times.append(time.perf_counter() - start)
             medians.append(statistics.median(times) * 1000)
-    sessions.store.store.engine.dispose()
+    sessions.close()
     return {"few": medians[0], "many": medians[1], "ratio": medians[1] / medians[0]}
 
 

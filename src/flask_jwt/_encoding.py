@@ -14,7 +14,6 @@ from typing import Any
 
 MAX_DEPTH = 64
 """Objects and arrays may be nested this deep."""
-_SHALLOW = 2 * MAX_DEPTH  # characters: no text this short is nested deeper
 
 ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _PADDING = (b"", b"=", b"==", b"")
@@ -77,10 +76,6 @@ def _no_constant(name: str) -> Any:
 _decoder = json.JSONDecoder(
     object_pairs_hook=_members, parse_float=_finite, parse_constant=_no_constant
 )
-_scan = json.scanner.make_scanner(_decoder)  # type: ignore[attr-defined]
-_scan_quickly = json.scanner.make_scanner(  # type: ignore[attr-defined]
-    json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
-)
 
 
 def parse_json(data: bytes) -> Any:
@@ -91,19 +86,10 @@ def parse_json(data: bytes) -> Any:
     """
     text = data.decode("utf-8")
     try:
-        # The quick scanner keeps the last of repeated members. None was repeated, at any depth, if
-        # the object has one member more than the text has commas: commas stand between members,
-        # and any other comma only makes us look again.
-        value, end = _scan_quickly(text, 0)
-        if type(value) is not dict or len(value) != text.count(",") + 1:
-            value, end = _scan(text, 0)
-        if end != len(text):
-            value = _decoder.decode(text)
-    except StopIteration:
-        value = _decoder.decode(text)  # white space around it, or an error that says where
+        value = _decoder.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if len(text) > _SHALLOW and text.count("{") + text.count("[") > MAX_DEPTH:
+    if text.count("{") + text.count("[") > MAX_DEPTH:
         check_depth(value)
     if "\\" in text and ("\\ud" in text or "\\uD" in text):
         json.dumps(value, ensure_ascii=False).encode("utf-8")

@@ -13,7 +13,6 @@ import jwt.algorithms
 from jwt.exceptions import PyJWTError
 
 from ._encoding import b64decode, b64encode, b64encode_bytes
-from ._weak_keys import examine
 from .errors import ConfigError
 
 
@@ -45,33 +44,10 @@ ALGORITHMS: dict[str, _Family] = {
 #: The members that make a thumbprint, in RFC 7638's order.
 _THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 
+MIN_RSA_BITS = 2048
+
 #: The kinds of error that PyJWT and cryptography raise for key material they can't use.
 _MATERIAL_ERRORS = (PyJWTError, ValueError, TypeError, KeyError, AttributeError)
-
-
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-
-
-class _PreparedHmac:
-    """HMAC (RFC 2104) with the key's two blocks hashed once, not at every token.
-
-    It halves what checking an HS256 signature costs, which is most of a new token's cost.
-    """
-
-    def __init__(self, secret: bytes, digest: str) -> None:
-        block_size = hashlib.new(digest).block_size
-        if len(secret) > block_size:
-            secret = hashlib.new(digest, secret).digest()
-        block = secret.ljust(block_size, b"\0")
-        self._inner = hashlib.new(digest, block.translate(_INNER))
-        self._outer = hashlib.new(digest, block.translate(_OUTER))
-
-    def sign(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
 
 
 class InvalidKey(ConfigError):
@@ -102,7 +78,7 @@ class Key:
     """
 
     __slots__ = (
-        "_engine", "_hmac", "_signing", "_verifying",
+        "_engine", "_mac", "_signing", "_verifying",
         "algorithm", "kid", "named", "sign_from", "verify_until", "weakness",
     )  # fmt: skip
 
@@ -124,7 +100,8 @@ class Key:
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
-        self._hmac = _PreparedHmac(verifying, f"sha{algorithm[2:]}") if self.is_secret else None
+        # Prepared once and copied for each token, which spares hashing the secret every time.
+        self._mac = hmac.new(verifying, digestmod=f"sha{algorithm[2:]}") if self.is_secret else None
         self._signing = signing
         self._verifying = verifying
         self.kid = self._thumbprint() if kid is None else kid
@@ -239,7 +216,7 @@ class Key:
         """
         is_private = hasattr(material, "public_key")
         public = material.public_key() if is_private else material
-        kind, weakness = examine(public)
+        kind, weakness = _examine_public_key(public)
         algorithm = algorithm or _DEFAULT_ALGORITHM.get(kind)
         if algorithm is None:
             raise InvalidKey(f"A {kind} key is not one this package signs with")
@@ -315,8 +292,10 @@ class Key:
 
     def sign(self, message: bytes) -> bytes:
         """The signature of *message*."""
-        if self._hmac is not None:
-            return self._hmac.sign(message)
+        if self._mac is not None:
+            mac = self._mac.copy()
+            mac.update(message)
+            return mac.digest()
         return self._engine.sign(message, self._signing)
 
     def verify(self, message: bytes, segment: bytes) -> bool:
@@ -324,8 +303,8 @@ class Key:
 
         A secret's is compared as text, in constant time: base64url has one spelling for it.
         """
-        if self._hmac is not None:
-            return hmac.compare_digest(b64encode_bytes(self._hmac.sign(message)), segment)
+        if self._mac is not None:
+            return hmac.compare_digest(b64encode_bytes(self.sign(message)), segment)
         try:
             signature = b64decode(segment)
         except ValueError:
@@ -368,3 +347,25 @@ class Key:
 _DEFAULT_ALGORITHM = {
     "RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA",
 }  # fmt: skip
+
+
+def _examine_public_key(public: Any) -> tuple[str, str | None]:
+    """Return the kind of a public key (RSA or its curve), and its weakness if it has one."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    if isinstance(public, rsa.RSAPublicKey):
+        return "RSA", _find_rsa_weakness(public.key_size, public.public_numbers().e)
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        curves = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+        return curves.get(public.curve.name, public.curve.name), None
+    if isinstance(public, ed25519.Ed25519PublicKey):
+        return "Ed25519", None
+    return type(public).__name__, None
+
+
+def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
+    if bits < MIN_RSA_BITS:
+        return f"An RSA key needs {MIN_RSA_BITS} bits, this one has {bits}"
+    if exponent < 3 or exponent % 2 == 0:
+        return f"An RSA key with the public exponent {exponent} protects nothing"
+    return None

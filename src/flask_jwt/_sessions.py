@@ -275,6 +275,10 @@ class SessionManager:
                 on_batch(forgotten)
         return total
 
+    def close(self) -> None:
+        """Close the store's connections. The next use opens new ones."""
+        self.store.close()
+
     def verify(self, token: str) -> Session:
         """The session whose present refresh token this is, or was within the grace.
 

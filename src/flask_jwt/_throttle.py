@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ._availability import WatchedStore
 from ._clock import Clock
 from .errors import ConfigError, LoginLimited, StoreUnavailable
-from .stores import DEFAULT_SERVICE, REDIS_SCHEMES
+from .stores._base import DEFAULT_SERVICE, REDIS_SCHEMES
 
 STRIKES_KEPT = 86400
 """Seconds for which it counts how often somebody was made to wait."""

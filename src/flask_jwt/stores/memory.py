@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from threading import Lock
 
-from . import Session
+from ._base import Session
 
 
 class MemoryStore:
@@ -18,6 +18,9 @@ class MemoryStore:
 
     def setup(self) -> None:
         """Nothing to make."""
+
+    def close(self) -> None:
+        """Do nothing: memory has no connections."""
 
     def create(self, session: Session) -> None:
         """Keep a new session."""

@@ -6,23 +6,21 @@ A revocation that was acknowledged survives a restart of Redis only with ``appen
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import StoreUnavailable
-from . import DEFAULT_SERVICE, Session, bad_uri, missing_driver
+from ._base import DEFAULT_SERVICE, Session, bad_uri, missing_driver
 
 try:
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.cluster import ClusterNode, RedisCluster
     from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+    from redis.exceptions import RedisClusterException, RedisError
     from redis.retry import Retry
     from redis.sentinel import Sentinel
 except ModuleNotFoundError:
@@ -31,12 +29,16 @@ except ModuleNotFoundError:
 _FEED = "jwt:revoked"
 _FEED_KEPT = 90 * 86400
 
-_CREATE = """
+# To register a script is to compute its digest, which needs no server. A call names the client that
+# runs it, and sends the script where its server doesn't know it yet.
+_register = Redis().register_script
+
+_CREATE = _register("""
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return redis.call('EXPIREAT', KEYS[1], ARGV[1])
-"""
+""")
 
-_ROTATE = """
+_ROTATE = _register("""
 local s = redis.call('HMGET', KEYS[1], 'generation', 'revoked_at', 'expires_at', 'idle_expires_at')
 local now = tonumber(ARGV[2])
 if s[1] ~= ARGV[1] or s[2] or tonumber(s[3]) <= now then return 0 end
@@ -45,19 +47,19 @@ redis.call('HSET', KEYS[1], 'generation', s[1] + 1, 'rotated_at', ARGV[2])
 if ARGV[3] == '' then redis.call('HDEL', KEYS[1], 'idle_expires_at')
 else redis.call('HSET', KEYS[1], 'idle_expires_at', ARGV[3]) end
 return 1
-"""
+""")
 
-_REVOKE = """
+_REVOKE = _register("""
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
-"""
+""")
 
-_RENAME = """
+_RENAME = _register("""
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 if ARGV[1] == '' then redis.call('HDEL', KEYS[1], 'label')
 else redis.call('HSET', KEYS[1], 'label', ARGV[1]) end
 return 1
-"""
+""")
 
 _MOMENTS = ("created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at")
 
@@ -74,7 +76,7 @@ class RedisStore:
 
     def __init__(self, uri: str, timeout: float) -> None:
         try:
-            self.client: Any = _connect(uri, timeout)
+            self.client, self._sentinels = _connect(uri, timeout)
         except ValueError:
             raise bad_uri() from None
 
@@ -82,6 +84,12 @@ class RedisStore:
         """See whether it answers."""
         with _reporting():
             self.client.ping()
+
+    def close(self) -> None:
+        """Close the connections; the next operation makes new ones."""
+        self.client.close()
+        for sentinel in self._sentinels:
+            sentinel.close()
 
     def create(self, session: Session) -> None:
         """Keep a new session until it expires."""
@@ -171,12 +179,8 @@ class RedisStore:
             )
         return sentences
 
-    def _run(self, script: str, sid: str, *arguments: Any) -> Any:
-        """Run *script* on a session's key; its text is sent where Redis doesn't know it yet."""
-        try:
-            return self.client.evalsha(_digest(script), 1, _key(sid), *arguments)
-        except NoScriptError:
-            return self.client.eval(script, 1, _key(sid), *arguments)
+    def _run(self, script: Any, sid: str, *arguments: Any) -> Any:
+        return script(keys=[_key(sid)], args=arguments, client=self.client)
 
     def _read(self, sids: list[str]) -> list[dict[str, str]]:
         if not sids:
@@ -187,7 +191,8 @@ class RedisStore:
             return list(pipe.execute())
 
 
-def _connect(uri: str, timeout: float) -> Any:
+def _connect(uri: str, timeout: float) -> tuple[Any, list[Any]]:
+    """Return a client for *uri*, and the clients of the sentinels that it asks, if any."""
     # redis-py retries and backs off by itself for longer than a request may wait.
     options: dict[str, Any] = {
         "decode_responses": True,
@@ -197,7 +202,7 @@ def _connect(uri: str, timeout: float) -> Any:
     }
     parts = urlsplit(uri)
     if parts.scheme not in ("redis+cluster", "redis+sentinel"):
-        return Redis.from_url(uri, **options)
+        return Redis.from_url(uri, **options), []
     place = parts.netloc.rpartition("@")[2]
     hosts = [_host(text) for text in place.split(",")]
     if parts.username:
@@ -205,12 +210,12 @@ def _connect(uri: str, timeout: float) -> Any:
     if parts.password:
         options["password"] = unquote(parts.password)
     if parts.scheme == "redis+cluster":
-        return _LazyCluster([ClusterNode(*host) for host in hosts], options)
+        return _LazyCluster([ClusterNode(*host) for host in hosts], options), []
     service = parts.path.strip("/") or DEFAULT_SERVICE
     # Each retry of ours asks all the sentinels, so they aren't asked again and again themselves.
     wait = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
     sentinel = Sentinel(hosts, sentinel_kwargs={**wait, "retry": Retry(NoBackoff(), 0)})
-    return sentinel.master_for(service, **options)
+    return sentinel.master_for(service, **options), sentinel.sentinels
 
 
 class _LazyCluster:
@@ -226,18 +231,18 @@ class _LazyCluster:
             self._client = RedisCluster(startup_nodes=self._nodes, **self._options)
         return getattr(self._client, name)
 
+    def close(self) -> None:
+        """Close the cluster's connections, if there are any; the next use connects again."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
 
 def _host(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError
     return host.strip("[]"), int(port)
-
-
-@cache
-def _digest(script: str) -> str:
-    """The name by which Redis knows *script*."""
-    return hashlib.sha1(script.encode("ascii"), usedforsecurity=False).hexdigest()
 
 
 def _key(sid: str) -> str:

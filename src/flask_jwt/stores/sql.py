@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
-from . import Session, bad_uri, missing_driver
+from ._base import Session, bad_uri, missing_driver
 from ._deadline import Deadline
 
 try:
@@ -130,7 +130,6 @@ class SqlStore:
         self._mistakes = (
             exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
         )  # fmt: skip
-        self._rotation = _DriverStatement(_ROTATE, self.engine.dialect)
         self._is_ready = False
         self._lock = Lock()
         _renew_after_fork(self.engine)
@@ -151,6 +150,12 @@ class SqlStore:
                 raise _unavailable(error) from error
             self._is_ready = True
 
+    def close(self) -> None:
+        """Close the connections; the next operation makes new ones."""
+        with self._lock:
+            self._is_ready = False  # a SQLite database in memory ends with its connection
+            self.engine.dispose()
+
     def create(self, session: Session) -> None:
         """Keep a new session."""
         self._execute(_CREATE, asdict(session))
@@ -165,7 +170,7 @@ class SqlStore:
     ) -> bool:
         """Move an active session from *generation* to the next, in one UPDATE."""
         values = {"sid_": sid, "present": generation, "now": now, "idle": idle_expires_at}
-        return self._run(lambda connection: self._rotation.row_count(connection, values)) == 1
+        return self._execute(_ROTATE, values) == 1
 
     def revoke(self, sid: str, now: float) -> bool:
         """End a session for good."""
@@ -225,40 +230,6 @@ class SqlStore:
             raise _unavailable(
                 error, was_too_slow=operation is not None and operation.is_over
             ) from error
-
-
-class _DriverStatement:
-    """A change that SQLAlchemy writes and the driver executes.
-
-    SQLAlchemy's own execution takes longer than the driver's, so it would be much of a refresh.
-
-    :param statement: all its parameters are bound by name
-    """
-
-    def __init__(self, statement: sa.Update, dialect: sa.Dialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)
-        self._statement = statement
-        self._text: str = compiled.string
-        self._order: list[str] | None = compiled.positiontup if compiled.positional else None
-
-    def row_count(self, connection: sa.Connection, values: dict[str, Any]) -> int:
-        """Execute it; how many rows it changed."""
-        parameters = values if self._order is None else [values[name] for name in self._order]
-        proxied: Any = connection.connection
-        cursor = proxied.cursor()
-        try:
-            cursor.execute(self._text, parameters)
-            count: int = cursor.rowcount
-            cursor.close()
-        except connection.dialect.loaded_dbapi.Error as error:
-            if not connection.dialect.is_disconnect(error, proxied, cursor):
-                raise
-            # SQLAlchemy finds it lost too, and renews it and those that wait in the pool.
-            count = connection.execute(self._statement, values).rowcount
-        except BaseException:
-            connection.invalidate()  # the server may be at it still
-            raise
-        return count
 
 
 def _make_engine(url: sa.URL, timeout: float) -> sa.Engine:
