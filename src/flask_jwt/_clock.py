@@ -13,13 +13,9 @@ class Clock:
     attributes while the application runs.
 
     :param now: returns seconds since the epoch
-    :param monotonic: returns seconds that never go backwards
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
-        self.monotonic = monotonic
+        self.monotonic: Callable[[], float] = time.monotonic
+        """Returns seconds that never go backwards, except where a test replaces it."""

@@ -63,6 +63,7 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
         yield clock
     finally:
         state.clock.now, state.clock.monotonic = own
+        state.limits = None  # its waits end at times of the other clock
 
 
 def jwt_headers(
