@@ -1,8 +1,6 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
 from ._context import (
-    _jwt,
-    checked_config,
     current_identity,
     get_jwt,
     get_jwt_header,
@@ -20,50 +18,39 @@ from ._cookies import (
     unset_refresh_cookies,
 )
 from ._extension import JWT
-from ._guard import (
-    _default_jwt_decode_handler,
-    _jwt_required,
-    decode_token,
-    guarded_by,
-    jwt_required,
-    verify_jwt_in_request,
-)
-from ._issue import (
-    _default_jwt_encode_handler,
-    _default_jwt_headers_handler,
-    _default_jwt_payload_handler,
-    create_access_token,
-    create_refresh_token,
-)
+from ._guard import decode_token, guarded_by, jwt_required, verify_jwt_in_request
+from ._issue import create_access_token, create_refresh_token
 from ._passwords import PasswordCheck, check_password, hash_password
-from ._request_token import _default_request_handler
-from ._responses import _default_jwt_error_handler
-from ._settings import CONFIG_DEFAULTS, Spelling
-from ._views import _default_auth_request_handler, _default_auth_response_handler
+from ._sessions import SessionManager, Tokens
 from .errors import ConfigError, JWTError
+from .stores import Session
+
+# isort: split
+# Names that programs written for Flask-JWT import; not in __all__.
+from ._context import _jwt as _jwt
+from ._guard import _default_jwt_decode_handler as _default_jwt_decode_handler
+from ._guard import _jwt_required as _jwt_required
+from ._issue import _default_jwt_encode_handler as _default_jwt_encode_handler
+from ._issue import _default_jwt_headers_handler as _default_jwt_headers_handler
+from ._issue import _default_jwt_payload_handler as _default_jwt_payload_handler
+from ._request_token import _default_request_handler as _default_request_handler
+from ._responses import _default_jwt_error_handler as _default_jwt_error_handler
+from ._settings import CONFIG_DEFAULTS as CONFIG_DEFAULTS
+from ._views import _default_auth_request_handler as _default_auth_request_handler
+from ._views import _default_auth_response_handler as _default_auth_response_handler
 
 __version__ = "1.0.0.dev0"
 
 __all__ = [
-    "CONFIG_DEFAULTS",
     "JWT",
     "ConfigError",
     "JWTError",
     "PasswordCheck",
-    "Spelling",
-    "_default_auth_request_handler",
-    "_default_auth_response_handler",
-    "_default_jwt_decode_handler",
-    "_default_jwt_encode_handler",
-    "_default_jwt_error_handler",
-    "_default_jwt_headers_handler",
-    "_default_jwt_payload_handler",
-    "_default_request_handler",
-    "_jwt",
-    "_jwt_required",
+    "Session",
+    "SessionManager",
+    "Tokens",
     "check_csrf_token",
     "check_password",
-    "checked_config",
     "create_access_token",
     "create_refresh_token",
     "current_identity",

@@ -10,6 +10,7 @@ from werkzeug.local import LocalProxy
 
 from ._app_state import STATE_KEY, AppState
 from ._claims import claimed_identity
+from ._options import TokenLocation
 from ._sessions import SessionManager, Tokens
 from ._settings import OPTIONS, checked
 from ._tokens import VerifiedToken
@@ -36,7 +37,7 @@ class RequestState:
         self.claims: Any = {}
         """This request's own copy."""
         self.identity: Any = None
-        self.location: str | None = None
+        self.location: TokenLocation | None = None
         self.session: Session | None = None
         """Of a refresh token that belongs to one."""
         self.issued: Tokens | None = None
@@ -149,7 +150,7 @@ def get_jwt_identity() -> Any:
     return claimed_identity(claims, app_state().config.latest.identity_claim)
 
 
-def get_jwt_request_location() -> str | None:
+def get_jwt_request_location() -> TokenLocation | None:
     """Where the current request carried its token: ``"headers"``, ``"cookies"``,
     ``"query_string"`` or ``"json"``; None without a verified one."""
     state = request_state()

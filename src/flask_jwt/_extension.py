@@ -69,10 +69,6 @@ class JWT(Handlers):
     spelling = Spelling()
     """What a subclass that is another front door changes: defaults and strictness."""
 
-    issues_for_users = True
-    """Whether tokens are issued for what the identity handler returns; else, when a session is
-    refreshed, for the identity in the old one."""
-
     def __init__(
         self,
         app: Flask | None = None,
@@ -137,6 +133,12 @@ class JWT(Handlers):
         :raises ConfigError: if it has no store to keep them in
         """
         return sessions_of(app_state())
+
+    @property
+    def issues_for_users(self) -> bool:
+        """Whether tokens are issued for what the identity handler returns; else, when a session is
+        refreshed, for the identity in the old one."""
+        return True
 
     def close(self, app: Flask | None = None) -> None:
         """Close the connections to the session store, for example at the end of a test.

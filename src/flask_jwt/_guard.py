@@ -18,6 +18,7 @@ from ._app_state import STATE_KEY, AppState
 from ._claims import claimed_identity
 from ._context import RequestState, app_state, current_context, current_request
 from ._cookies import forget_cookies
+from ._options import TokenLocation
 from ._request_token import GuardOptions, codec_for, token_text, verify_token
 from ._responses import answering, refused
 from .errors import (
@@ -45,7 +46,7 @@ def jwt_required(
     optional: bool = False,
     fresh: bool | timedelta = False,
     refresh: bool = False,
-    locations: str | Sequence[str] | None = None,
+    locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> Callable[[View], View]:
@@ -113,7 +114,7 @@ def verify_jwt_in_request(
     optional: bool = False,
     fresh: bool | timedelta = False,
     refresh: bool = False,
-    locations: str | Sequence[str] | None = None,
+    locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> None:
@@ -127,7 +128,9 @@ def verify_jwt_in_request(
     verify_request(options, options.is_default)
 
 
-def _listed(locations: str | Sequence[str] | None) -> Sequence[str] | None:
+def _listed(
+    locations: TokenLocation | Sequence[TokenLocation] | None,
+) -> Sequence[TokenLocation] | None:
     return (locations,) if isinstance(locations, str) else locations
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ._app_state import AppState
 from ._claims import RESERVED_CLAIMS, subject_of
 from ._context import app_state
-from ._options import seconds_of
+from ._options import TokenLifetime, seconds_of
 from ._settings import Settings
 from ._tokens import Token, TokenCodec
 from .errors import ConfigError
@@ -25,7 +25,7 @@ def create_access_token(
     *,
     claims: Mapping[str, Any] | None = None,
     headers: Mapping[str, Any] | None = None,
-    expires_delta: Any = None,
+    expires_delta: TokenLifetime | None = None,
     fresh: bool | float | timedelta | None = None,
     overwrite: bool = False,
 ) -> str:
@@ -53,7 +53,7 @@ def create_refresh_token(
     *,
     claims: Mapping[str, Any] | None = None,
     headers: Mapping[str, Any] | None = None,
-    expires_delta: Any = None,
+    expires_delta: TokenLifetime | None = None,
     overwrite: bool = False,
 ) -> str:
     """A refresh token that belongs to no session: for ``@jwt_required(refresh=True)``.
@@ -112,7 +112,7 @@ def _additional_claims(
 def _issued_claims(
     identity: Any,
     kind: str = "access",
-    expires: Any = None,
+    expires: TokenLifetime | None = None,
     fresh: bool | float | timedelta | None = None,
 ) -> dict[str, Any]:
     state = app_state()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from ._keys import ALGORITHMS
 
@@ -65,8 +65,13 @@ class Option(Generic[T]):
         return f"<Option {self.key}>"
 
 
-LOCATIONS = ("headers", "cookies", "query_string", "json")
+TokenLocation = Literal["headers", "cookies", "query_string", "json"]
 """Where a request may carry its token."""
+
+LOCATIONS: tuple[TokenLocation, ...] = get_args(TokenLocation)
+
+TokenLifetime = timedelta | float | Literal[False]
+"""A timedelta or seconds; False: the token never expires."""
 
 
 def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
@@ -207,10 +212,10 @@ def parse_issued_issuer(value: Any) -> str | None:
 # Requests, cookies and URLs
 
 
-def parse_locations(value: Any) -> tuple[str, ...]:
+def parse_locations(value: Any) -> tuple[TokenLocation, ...]:
     places: Any = (value,) if isinstance(value, str) else value
     is_plural = isinstance(places, Iterable) and not isinstance(places, (bytes, Mapping))
-    locations: tuple[str, ...] = tuple(places) if is_plural else ()
+    locations: tuple[TokenLocation, ...] = tuple(places) if is_plural else ()
     if locations and all(location in LOCATIONS for location in locations):
         # A set has no order of its own, so it is searched in the order of LOCATIONS.
         is_ordered = isinstance(places, Sequence)

@@ -14,6 +14,7 @@ from ._app_state import AppState
 from ._context import RequestState, app_state, current_request
 from ._cookies import has_refresh_cookie, renewed
 from ._encoding import parse_json
+from ._options import TokenLocation
 from ._settings import Settings
 from ._tokens import TokenCodec, VerifiedToken
 from .errors import (
@@ -36,7 +37,7 @@ class GuardOptions(NamedTuple):
     optional: bool = False
     fresh: bool | timedelta = False
     refresh: bool = False
-    locations: Sequence[str] | None = None
+    locations: Sequence[TokenLocation] | None = None
     verify_type: bool = True
     skip_revocation_check: bool = False
 

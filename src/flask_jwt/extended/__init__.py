@@ -1,6 +1,46 @@
-"""Flask-JWT-Extended's names, on this package's machine: ``from flask_jwt.extended import …``."""
+"""Flask-JWT-Extended's names for this package: ``from flask_jwt.extended import …``."""
 
-from .jwt_manager import JWTManager as JWTManager
-from .utils import *  # noqa: F403 - its __all__ is Flask-JWT-Extended's
-from .view_decorators import jwt_required as jwt_required
-from .view_decorators import verify_jwt_in_request as verify_jwt_in_request
+from .jwt_manager import JWTManager
+from .utils import (
+    create_access_token,
+    create_refresh_token,
+    current_user,
+    decode_token,
+    get_csrf_token,
+    get_current_user,
+    get_jti,
+    get_jwt,
+    get_jwt_header,
+    get_jwt_identity,
+    get_jwt_request_location,
+    get_unverified_jwt_headers,
+    set_access_cookies,
+    set_refresh_cookies,
+    unset_access_cookies,
+    unset_jwt_cookies,
+    unset_refresh_cookies,
+)
+from .view_decorators import jwt_required, verify_jwt_in_request
+
+__all__ = [
+    "JWTManager",
+    "create_access_token",
+    "create_refresh_token",
+    "current_user",
+    "decode_token",
+    "get_csrf_token",
+    "get_current_user",
+    "get_jti",
+    "get_jwt",
+    "get_jwt_header",
+    "get_jwt_identity",
+    "get_jwt_request_location",
+    "get_unverified_jwt_headers",
+    "jwt_required",
+    "set_access_cookies",
+    "set_refresh_cookies",
+    "unset_access_cookies",
+    "unset_jwt_cookies",
+    "unset_refresh_cookies",
+    "verify_jwt_in_request",
+]

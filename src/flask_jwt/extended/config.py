@@ -1,67 +1,278 @@
-"""``config``: the current application's options, under Flask-JWT-Extended's property names."""
+"""``config``: the options of the current application, under Flask-JWT-Extended's names."""
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from flask import json as flask_json
-
-from .. import ConfigError, checked_config
-
-_OTHER_NAMES = {
-    "access_expires": "JWT_ACCESS_TOKEN_EXPIRES", "refresh_expires": "JWT_REFRESH_TOKEN_EXPIRES",
-    "csrf_request_methods": "JWT_CSRF_METHODS", "error_msg_key": "JWT_ERROR_MESSAGE_KEY",
-    "identity_claim_key": "JWT_IDENTITY_CLAIM", "leeway": "JWT_DECODE_LEEWAY",
-}  # fmt: skip
-_KEYS = {"encode_key": "JWT_PRIVATE_KEY", "decode_key": "JWT_PUBLIC_KEY"}
-
-
-class JSONEncoder(json.JSONEncoder):
-    """Writes what the current application's JSON provider writes."""
-
-    def default(self, o: Any) -> Any:
-        return json.loads(flask_json.dumps(o))
+from .. import ConfigError
+from .._context import checked_config
+from .._options import TokenLocation
+from .internal_utils import JSONEncoder
+from .typing import ExpiresDelta
 
 
 class _Config:
-    """Reading a property never changes the configuration. One that can't be used raises
-    :class:`~flask_jwt.ConfigError`, which is a RuntimeError."""
+    """Return each option as the application configured it, or its default.
 
-    json_encoder = JSONEncoder
-    exempt_methods = frozenset({"OPTIONS"})
+    Reading a property never changes the configuration.
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("jwt_in_"):
-            return name.removeprefix("jwt_in_") in self.token_location
-        if name in _KEYS:
-            return self._key(_KEYS[name])
-        try:
-            value = checked_config(_OTHER_NAMES.get(name, f"JWT_{name.upper()}"))
-        except KeyError:
-            raise AttributeError(f"config has no {name}") from None
-        if name.endswith("_expires") and type(value) is int:
-            return timedelta(seconds=value)
-        return (value,) if name == "token_location" and isinstance(value, str) else value
+    :raises ConfigError: when an option with an invalid value is read
+    """
+
+    # Token locations
+
+    @property
+    def token_location(self) -> Sequence[TokenLocation]:
+        return _one_or_more_locations("JWT_TOKEN_LOCATION")
+
+    @property
+    def jwt_in_cookies(self) -> bool:
+        return "cookies" in self.token_location
+
+    @property
+    def jwt_in_headers(self) -> bool:
+        return "headers" in self.token_location
+
+    @property
+    def jwt_in_query_string(self) -> bool:
+        return "query_string" in self.token_location
+
+    @property
+    def jwt_in_json(self) -> bool:
+        return "json" in self.token_location
+
+    @property
+    def header_name(self) -> str:
+        return _string("JWT_HEADER_NAME")
+
+    @property
+    def header_type(self) -> str:
+        return _string("JWT_HEADER_TYPE")
+
+    @property
+    def query_string_name(self) -> str:
+        return _string("JWT_QUERY_STRING_NAME")
+
+    @property
+    def query_string_value_prefix(self) -> str:
+        return _string("JWT_QUERY_STRING_VALUE_PREFIX")
+
+    @property
+    def json_key(self) -> str:
+        return _string("JWT_JSON_KEY")
+
+    @property
+    def refresh_json_key(self) -> str:
+        return _string("JWT_REFRESH_JSON_KEY")
+
+    # Cookies
+
+    @property
+    def access_cookie_name(self) -> str:
+        return _string("JWT_ACCESS_COOKIE_NAME")
+
+    @property
+    def refresh_cookie_name(self) -> str:
+        return _string("JWT_REFRESH_COOKIE_NAME")
+
+    @property
+    def access_cookie_path(self) -> str:
+        return _string("JWT_ACCESS_COOKIE_PATH")
+
+    @property
+    def refresh_cookie_path(self) -> str:
+        return _string("JWT_REFRESH_COOKIE_PATH")
+
+    @property
+    def cookie_secure(self) -> bool:
+        return _flag("JWT_COOKIE_SECURE")
+
+    @property
+    def cookie_domain(self) -> str | None:
+        return _optional_string("JWT_COOKIE_DOMAIN")
+
+    @property
+    def cookie_samesite(self) -> str | None:
+        return _optional_string("JWT_COOKIE_SAMESITE")
+
+    @property
+    def session_cookie(self) -> bool:
+        return _flag("JWT_SESSION_COOKIE")
 
     @property
     def cookie_max_age(self) -> int | None:
-        return None if self.session_cookie else 31_540_000
+        return None if self.session_cookie else 31_540_000  # about a year, as in the original
+
+    # CSRF
 
     @property
-    def is_asymmetric(self) -> bool:
-        return not self.algorithm.startswith("HS")
+    def cookie_csrf_protect(self) -> bool:
+        return _flag("JWT_COOKIE_CSRF_PROTECT")
+
+    @property
+    def csrf_request_methods(self) -> Iterable[str]:
+        return cast("Iterable[str]", checked_config("JWT_CSRF_METHODS"))
+
+    @property
+    def csrf_in_cookies(self) -> bool:
+        return _flag("JWT_CSRF_IN_COOKIES")
+
+    @property
+    def csrf_check_form(self) -> bool:
+        return _flag("JWT_CSRF_CHECK_FORM")
+
+    @property
+    def access_csrf_cookie_name(self) -> str:
+        return _string("JWT_ACCESS_CSRF_COOKIE_NAME")
+
+    @property
+    def refresh_csrf_cookie_name(self) -> str:
+        return _string("JWT_REFRESH_CSRF_COOKIE_NAME")
+
+    @property
+    def access_csrf_cookie_path(self) -> str:
+        return _string("JWT_ACCESS_CSRF_COOKIE_PATH")
+
+    @property
+    def refresh_csrf_cookie_path(self) -> str:
+        return _string("JWT_REFRESH_CSRF_COOKIE_PATH")
+
+    @property
+    def access_csrf_header_name(self) -> str:
+        return _string("JWT_ACCESS_CSRF_HEADER_NAME")
+
+    @property
+    def refresh_csrf_header_name(self) -> str:
+        return _string("JWT_REFRESH_CSRF_HEADER_NAME")
+
+    @property
+    def access_csrf_field_name(self) -> str:
+        return _string("JWT_ACCESS_CSRF_FIELD_NAME")
+
+    @property
+    def refresh_csrf_field_name(self) -> str:
+        return _string("JWT_REFRESH_CSRF_FIELD_NAME")
+
+    # Keys and algorithms
+
+    @property
+    def algorithm(self) -> str:
+        return _string("JWT_ALGORITHM")
 
     @property
     def decode_algorithms(self) -> list[str]:
         algorithms: list[str] = list(checked_config("JWT_DECODE_ALGORITHMS") or ())
         return algorithms if self.algorithm in algorithms else [*algorithms, self.algorithm]
 
-    def _key(self, asymmetric: str) -> Any:
-        names = [asymmetric] if self.is_asymmetric else ["JWT_SECRET_KEY", "SECRET_KEY"]
-        for value in map(checked_config, names):
-            if value:
-                return value
-        raise ConfigError(f"{names[0]} must be set to use the algorithm {self.algorithm}")
+    @property
+    def is_asymmetric(self) -> bool:
+        return not self.algorithm.startswith("HS")
+
+    @property
+    def encode_key(self) -> Any:
+        return self._key("JWT_PRIVATE_KEY" if self.is_asymmetric else "JWT_SECRET_KEY")
+
+    @property
+    def decode_key(self) -> Any:
+        return self._key("JWT_PUBLIC_KEY" if self.is_asymmetric else "JWT_SECRET_KEY")
+
+    def _key(self, name: str) -> Any:
+        key = checked_config(name)
+        if not key and name == "JWT_SECRET_KEY":
+            key = checked_config("SECRET_KEY")
+        if not key:
+            raise ConfigError(f"{name} must be set to use the algorithm {self.algorithm}")
+        return key
+
+    # Claims
+
+    @property
+    def access_expires(self) -> ExpiresDelta:
+        return _lifetime("JWT_ACCESS_TOKEN_EXPIRES")
+
+    @property
+    def refresh_expires(self) -> ExpiresDelta:
+        return _lifetime("JWT_REFRESH_TOKEN_EXPIRES")
+
+    @property
+    def leeway(self) -> float | timedelta:
+        return cast("float | timedelta", checked_config("JWT_DECODE_LEEWAY"))
+
+    @property
+    def identity_claim_key(self) -> str:
+        return _string("JWT_IDENTITY_CLAIM")
+
+    @property
+    def decode_audience(self) -> str | Iterable[str] | None:
+        return _one_or_more("JWT_DECODE_AUDIENCE")
+
+    @property
+    def encode_audience(self) -> str | Iterable[str] | None:
+        return _one_or_more("JWT_ENCODE_AUDIENCE")
+
+    @property
+    def decode_issuer(self) -> str | Iterable[str] | None:
+        return _one_or_more("JWT_DECODE_ISSUER")
+
+    @property
+    def encode_issuer(self) -> str | None:
+        return _optional_string("JWT_ENCODE_ISSUER")
+
+    @property
+    def encode_nbf(self) -> bool:
+        return _flag("JWT_ENCODE_NBF")
+
+    @property
+    def verify_sub(self) -> bool:
+        return _flag("JWT_VERIFY_SUB")
+
+    # Other
+
+    @property
+    def exempt_methods(self) -> frozenset[str]:
+        return EXEMPT_METHODS
+
+    @property
+    def error_msg_key(self) -> str:
+        return _string("JWT_ERROR_MESSAGE_KEY")
+
+    @property
+    def json_encoder(self) -> type[json.JSONEncoder]:
+        return JSONEncoder
+
+
+EXEMPT_METHODS = frozenset({"OPTIONS"})
+"""HTTP methods that guards let pass."""
+
+
+# checked_config() returns the value of any option; these functions name the type of some.
+
+
+def _string(name: str) -> str:
+    return cast(str, checked_config(name))
+
+
+def _optional_string(name: str) -> str | None:
+    return cast("str | None", checked_config(name))
+
+
+def _flag(name: str) -> bool:
+    return cast(bool, checked_config(name))
+
+
+def _one_or_more(name: str) -> str | Iterable[str] | None:
+    return cast("str | Iterable[str] | None", checked_config(name))
+
+
+def _one_or_more_locations(name: str) -> Sequence[TokenLocation]:
+    value = checked_config(name)
+    return cast("Sequence[TokenLocation]", (value,) if isinstance(value, str) else value)
+
+
+def _lifetime(name: str) -> ExpiresDelta:
+    value = checked_config(name)
+    return cast(ExpiresDelta, timedelta(seconds=value) if type(value) is int else value)
 
 
 config = _Config()

@@ -1,131 +1,338 @@
-"""``JWTManager``: a front door of the machine with Flask-JWT-Extended's names and defaults."""
+"""``JWTManager``: the extension class with Flask-JWT-Extended's names and defaults."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import jwt as pyjwt
 from flask import Flask, jsonify
+from werkzeug.wrappers import Response
 
-from .. import JWT, JWTError, Spelling, _jwt
-from .config import config
-from .exceptions import JWTExtendedException, translated
+from .. import JWT, JWTError
+from .._settings import Spelling
+from ..stores import SessionStore
+from ._translation import translate_error
+from .config import EXEMPT_METHODS, config
+from .default_callbacks import (
+    default_additional_claims_callback,
+    default_blocklist_callback,
+    default_decode_key_callback,
+    default_encode_key_callback,
+    default_expired_token_callback,
+    default_invalid_token_callback,
+    default_jwt_headers_callback,
+    default_needs_fresh_token_callback,
+    default_revoked_token_callback,
+    default_token_verification_callback,
+    default_token_verification_failed_callback,
+    default_unauthorized_callback,
+    default_user_identity_callback,
+    default_user_lookup_error_callback,
+)
+from .exceptions import (
+    CSRFError,
+    FreshTokenRequired,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTDecodeError,
+    JWTExtendedException,
+    NoAuthorizationError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
 from .internal_utils import user_lookup
-from .utils import get_current_user, get_jwt_header
+from .utils import current_user_context_processor, get_jwt_header
 
-Loader = TypeVar("Loader", bound=Callable[..., Any])
+# What a callback returns is Any, because it may be an ``async`` function.
+IdentityCallback = Callable[[Any], Any]
+"""Takes what ``create_access_token`` was called with."""
+TokenCallback = Callable[[dict[str, Any], dict[str, Any]], Any]
+"""Takes the header and the claims of a token."""
+MessageCallback = Callable[[str], Any]
+"""Takes the reason why a request was rejected."""
 
-_DEFAULTS: dict[str, tuple[int, str]] = {}
+TokenLoader = TypeVar("TokenLoader", bound=TokenCallback)
+MessageLoader = TypeVar("MessageLoader", bound=MessageCallback)
 
-
-def _loader(name: str, status: int, text: str = "") -> Callable[[Any, Loader], Loader]:
-    def load(self: Any, callback: Loader) -> Loader:
-        setattr(self, f"_{name}_callback", callback)
-        return callback
-
-    facts = "header, payload" if text else "message"
-    load.__doc__ = f"Set ``({facts})`` -> response, plain or ``async``; default {status} {text}"
-    _DEFAULTS[name] = status, text
-    return load
-
-
-def _itself(identity: Any) -> Any:
-    return identity
+HANDLED_ERRORS = (
+    CSRFError,
+    FreshTokenRequired,
+    InvalidHeaderError,
+    InvalidQueryParamError,
+    JWTDecodeError,
+    NoAuthorizationError,
+    RevokedTokenError,
+    UserClaimsVerificationError,
+    UserLookupError,
+    WrongTokenError,
+)
 
 
 class JWTManager(JWT):
-    """Flask-JWT-Extended's manager: its loaders, beside what :class:`flask_jwt.JWT` has.
+    """Flask-JWT-Extended's manager: its loaders, and everything that :class:`flask_jwt.JWT` has.
+
+    The attributes ``_expired_token_callback`` and so on are the functions that the loaders set.
+    Programs may read and set them as well.
 
     :param app: the application, or None to call :meth:`init_app` later
-    :param add_context_processor: put ``current_user`` into templates
-    :param options: ``store`` and ``clock``, as :class:`flask_jwt.JWT` takes them
+    :param add_context_processor: add ``current_user`` to the context of templates
+    :param store: as for :class:`flask_jwt.JWT`
+    :param clock: as for :class:`flask_jwt.JWT`
     """
 
     spelling = Spelling(
         defaults={
-            "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15), "JWT_AUTH_URL_RULE": None,
-            "JWT_COOKIE_SAMESITE": None, "JWT_COOKIE_SECURE": False, "JWT_CSRF_CHECK_FORM": False,
-            "JWT_DECODE_LEEWAY": 0, "JWT_HEADER_TYPE": "Bearer", "JWT_IDENTITY_CLAIM": "sub",
-            "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=30), "JWT_REQUIRED_CLAIMS": [],
+            "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15),
+            "JWT_AUTH_URL_RULE": None,
+            "JWT_COOKIE_SAMESITE": None,
+            "JWT_COOKIE_SECURE": False,
+            "JWT_CSRF_CHECK_FORM": False,
+            "JWT_DECODE_LEEWAY": 0,
+            "JWT_HEADER_TYPE": "Bearer",
+            "JWT_IDENTITY_CLAIM": "sub",
+            "JWT_REFRESH_TOKEN_EXPIRES": timedelta(days=30),
+            "JWT_REQUIRED_CLAIMS": [],
             "JWT_VERIFY_SUB": True,
         },
-        algorithm_names_key=True, allows_weak_keys=True, checks_issued_parties=False,
-        exempt_methods=config.exempt_methods,
+        algorithm_names_key=True,
+        allows_weak_keys=True,
+        checks_issued_parties=False,
+        exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
         more_claims=frozenset({"csrf", "fresh"}),
-    )  # fmt: skip
+    )
 
     def __init__(
-        self, app: Flask | None = None, add_context_processor: bool = False, **options: Any
+        self,
+        app: Flask | None = None,
+        add_context_processor: bool = False,
+        *,
+        store: SessionStore | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(**options)
-        self.user_identity_callback = _itself
-        self.user_lookup_callback: Callable[..., Any] | None = None
-        self.jwt_error_callback = self._answer
+        super().__init__(store=store, clock=clock)
+        self.user_identity_callback = default_user_identity_callback
+        self.jwt_error_callback = self._respond
+        self._user_lookup: TokenCallback | None = None
+        self._expired_token_callback: TokenCallback = default_expired_token_callback
+        self._invalid_token_callback: MessageCallback = default_invalid_token_callback
+        self._needs_fresh_token_callback: TokenCallback = default_needs_fresh_token_callback
+        self._revoked_token_callback: TokenCallback = default_revoked_token_callback
+        self._token_verification_failed_callback: TokenCallback = (
+            default_token_verification_failed_callback
+        )
+        self._unauthorized_callback: MessageCallback = default_unauthorized_callback
+        self._user_lookup_error_callback: TokenCallback = default_user_lookup_error_callback
         if app is not None:
             self.init_app(app, add_context_processor)
 
     def init_app(self, app: Flask, add_context_processor: bool = False) -> None:
-        """:meth:`flask_jwt.JWT.init_app`, with this class's *add_context_processor*."""
+        """Bind this object to *app*, as :meth:`flask_jwt.JWT.init_app` does.
+
+        :param add_context_processor: add ``current_user`` to the context of templates
+        :raises ConfigError: if the configuration is invalid, or *app* has a JWT already
+        """
         super().init_app(app)
         app.extensions["flask-jwt-extended"] = self
-        # A program's handler for the base class never got these, and its answers must not change.
-        for kind in JWTExtendedException.__subclasses__():
-            app.register_error_handler(kind, attrgetter("response"))
+        # Flask-JWT-Extended registers a handler for each class. So a handler that the program has
+        # for the base class never gets these errors there, and must not get them here.
+        for error_class in HANDLED_ERRORS:
+            app.register_error_handler(error_class, _get_response)
         if add_context_processor:
-            app.context_processor(lambda: {"current_user": get_current_user()})
+            app.context_processor(current_user_context_processor)
 
-    def user_lookup_loader(self, callback: Loader) -> Loader:
-        """Set ``(header, payload)`` -> the user, or None if there is none; plain or ``async``."""
-        self.user_lookup_callback, self.identity_callback = callback, self._load_user
+    # Loaders; those that flask_jwt.JWT has too are inherited
+
+    def user_lookup_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the user of a token, or None if there is none."""
+        self._user_lookup_callback = callback
         return callback
 
-    expired_token_loader = _loader("expired_token", 401, "Token has expired")
-    invalid_token_loader = _loader("invalid_token", 422)
-    unauthorized_loader = _loader("unauthorized", 401)
-    needs_fresh_token_loader = _loader("needs_fresh_token", 401, "Fresh token required")
-    revoked_token_loader = _loader("revoked_token", 401, "Token has been revoked")
-    user_lookup_error_loader = _loader("user_lookup_error", 401, "Error loading the user {}")
-    token_verification_failed_loader = _loader(
-        "token_verification_failed", 400, "User claims verification failed"
-    )
+    def expired_token_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the response to an expired token.
+
+        The default responds 401 "Token has expired".
+        """
+        self._expired_token_callback = callback
+        return callback
+
+    def invalid_token_loader(self, callback: MessageLoader) -> MessageLoader:
+        """Set ``(reason)`` -> the response to an invalid token.
+
+        The default responds 422 with the reason.
+        """
+        self._invalid_token_callback = callback
+        return callback
+
+    def unauthorized_loader(self, callback: MessageLoader) -> MessageLoader:
+        """Set ``(reason)`` -> the response to a request without a token.
+
+        The default responds 401 with the reason.
+        """
+        self._unauthorized_callback = callback
+        return callback
+
+    def needs_fresh_token_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the response to a token that is not fresh.
+
+        The default responds 401 "Fresh token required".
+        """
+        self._needs_fresh_token_callback = callback
+        return callback
+
+    def revoked_token_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the response to a revoked token.
+
+        The default responds 401 "Token has been revoked".
+        """
+        self._revoked_token_callback = callback
+        return callback
+
+    def user_lookup_error_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the response if the user lookup finds no user.
+
+        The default responds 401 "Error loading the user …".
+        """
+        self._user_lookup_error_callback = callback
+        return callback
+
+    def token_verification_failed_loader(self, callback: TokenLoader) -> TokenLoader:
+        """Set ``(jwt_header, jwt_payload)`` -> the response if the claims are rejected.
+
+        The default responds 400 "User claims verification failed".
+        """
+        self._token_verification_failed_callback = callback
+        return callback
+
+    # Flask-JWT-Extended's names for handlers of flask_jwt.JWT, where None means that there is no
+    # such handler. Setting the default function again, as monkeypatch does, removes the handler.
 
     @property
-    def _encode_key_callback(self) -> Callable[..., Any]:
-        return self.encode_key_callback or (lambda identity: config.encode_key)  # noqa: ARG005
+    def _user_identity_callback(self) -> IdentityCallback:
+        return self.user_identity_callback
+
+    @_user_identity_callback.setter
+    def _user_identity_callback(self, callback: IdentityCallback) -> None:
+        self.user_identity_callback = callback
 
     @property
-    def _decode_key_callback(self) -> Callable[..., Any]:
-        return self.decode_key_callback or (lambda header, data: config.decode_key)  # noqa: ARG005
+    def _user_claims_callback(self) -> IdentityCallback:
+        return self.additional_claims_callback or default_additional_claims_callback
 
-    def _set_error_handler_callbacks(self, app: Any) -> None:
-        """Nothing: programs call it to make REST extensions answer as Flask does; they do."""
+    @_user_claims_callback.setter
+    def _user_claims_callback(self, callback: IdentityCallback) -> None:
+        is_default = callback is default_additional_claims_callback
+        self.additional_claims_callback = None if is_default else callback
 
     @property
-    def issues_for_users(self) -> bool:  # type: ignore[override]
-        return self.user_identity_callback is not _itself
+    def _jwt_additional_header_callback(self) -> IdentityCallback:
+        return self.additional_headers_callback or default_jwt_headers_callback
 
-    def _load_user(self, payload: Any) -> Any:
+    @_jwt_additional_header_callback.setter
+    def _jwt_additional_header_callback(self, callback: IdentityCallback) -> None:
+        is_default = callback is default_jwt_headers_callback
+        self.additional_headers_callback = None if is_default else callback
+
+    @property
+    def _encode_key_callback(self) -> IdentityCallback:
+        return self.encode_key_callback or default_encode_key_callback
+
+    @_encode_key_callback.setter
+    def _encode_key_callback(self, callback: IdentityCallback) -> None:
+        is_default = callback is default_encode_key_callback
+        self.encode_key_callback = None if is_default else callback
+
+    @property
+    def _decode_key_callback(self) -> TokenCallback:
+        return self.decode_key_callback or default_decode_key_callback
+
+    @_decode_key_callback.setter
+    def _decode_key_callback(self, callback: TokenCallback) -> None:
+        is_default = callback is default_decode_key_callback
+        self.decode_key_callback = None if is_default else callback
+
+    @property
+    def _token_in_blocklist_callback(self) -> TokenCallback:
+        return self.blocklist_callback or default_blocklist_callback
+
+    @_token_in_blocklist_callback.setter
+    def _token_in_blocklist_callback(self, callback: TokenCallback) -> None:
+        is_default = callback is default_blocklist_callback
+        self.blocklist_callback = None if is_default else callback
+
+    @property
+    def _token_verification_callback(self) -> TokenCallback:
+        return self.verification_callback or default_token_verification_callback
+
+    @_token_verification_callback.setter
+    def _token_verification_callback(self, callback: TokenCallback) -> None:
+        is_default = callback is default_token_verification_callback
+        self.verification_callback = None if is_default else callback
+
+    @property
+    def _user_lookup_callback(self) -> TokenCallback | None:
+        return self._user_lookup
+
+    @_user_lookup_callback.setter
+    def _user_lookup_callback(self, callback: TokenCallback | None) -> None:
+        self._user_lookup = callback
+        self.identity_callback = None if callback is None else self._load_user
+
+    # What flask_jwt.JWT leaves to its subclasses
+
+    @property
+    def issues_for_users(self) -> bool:
+        return self.user_identity_callback is not default_user_identity_callback
+
+    def named(self, error: JWTError) -> JWTError:
+        """Return the exception that Flask-JWT-Extended raises for *error*."""
+        return translate_error(error)
+
+    def _load_user(self, payload: dict[str, Any]) -> Any:
         try:
             header = get_jwt_header()
-        except RuntimeError:  # nobody verified a request: a session is being refreshed
+        except RuntimeError:  # a session is refreshed outside of a verified request
             header = {}
         return user_lookup(header, payload)
 
-    def named(self, error: JWTError) -> JWTError:
-        return translated(error)
+    def _respond(self, error: JWTError) -> Any:
+        """Return what the callback for *error* returns; the caller awaits it if necessary."""
+        message = str(error.description)
+        if isinstance(error, (NoAuthorizationError, CSRFError)):
+            return self._unauthorized_callback(message)
+        callback = self._find_token_callback(error)
+        if callback is not None:
+            header = getattr(error, "jwt_header", None) or {}
+            claims = getattr(error, "jwt_data", None) or {}
+            return callback(header, claims)
+        if isinstance(error, (JWTExtendedException, pyjwt.InvalidTokenError)):
+            return self._invalid_token_callback(message)
+        headers = dict(error.headers or {})
+        return jsonify({config.error_msg_key: message}), error.status_code, headers
 
-    def _answer(self, named: JWTError) -> Any:
-        message, status, loader = named.description, named.status_code, getattr(named, "loader", "")
-        if isinstance(named, pyjwt.InvalidTokenError):
-            is_expired = isinstance(named, pyjwt.ExpiredSignatureError)
-            loader = "expired_token" if is_expired else "invalid_token"
-        if loader:
-            status, text = _DEFAULTS[loader]
-            claims = getattr(named, "jwt_data", None) or {}
-            facts = (getattr(named, "jwt_header", None) or {}, claims) if text else (str(message),)
-            if hasattr(self, f"_{loader}_callback"):
-                return _jwt.call(f"_{loader}_callback", *facts)
-            message = text.format(claims.get(config.identity_claim_key)) or message
-        return jsonify({config.error_msg_key: message}), status, dict(named.headers or {})
+    def _find_token_callback(self, error: JWTError) -> TokenCallback | None:
+        """Return the callback that takes the token *error* is about; None if it takes a message."""
+        callbacks: dict[type[Exception], TokenCallback] = {
+            pyjwt.ExpiredSignatureError: self._expired_token_callback,
+            FreshTokenRequired: self._needs_fresh_token_callback,
+            RevokedTokenError: self._revoked_token_callback,
+            UserClaimsVerificationError: self._token_verification_failed_callback,
+            UserLookupError: self._user_lookup_error_callback,
+        }
+        for error_class, callback in callbacks.items():
+            if isinstance(error, error_class):
+                return callback
+        return None
+
+    def _set_error_handler_callbacks(self, app: Any) -> None:
+        """Do nothing.
+
+        Programs call this so that REST extensions respond as Flask does; here they do anyway.
+        """
+
+
+def _get_response(error: JWTExtendedException) -> Response:
+    return error.response

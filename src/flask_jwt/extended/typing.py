@@ -1,8 +1,10 @@
-"""Types of arguments."""
+"""Types of arguments, under Flask-JWT-Extended's names."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
-ExpiresDelta = timedelta | Literal[False]
+from .._options import TokenLifetime
+
+ExpiresDelta = TokenLifetime
 Fresh = bool | float | timedelta
 Claims = dict[str, Any] | None

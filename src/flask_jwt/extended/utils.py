@@ -1,4 +1,4 @@
-"""Tokens, and what is known of the current request's."""
+"""Create tokens, and read the current request's."""
 
 from typing import Any
 
@@ -20,60 +20,77 @@ from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
 from .typing import Claims, ExpiresDelta, Fresh
 
-__all__ = [
-    "create_access_token", "create_refresh_token", "current_user", "decode_token",
-    "get_csrf_token", "get_current_user", "get_jti", "get_jwt", "get_jwt_header",
-    "get_jwt_identity", "get_jwt_request_location", "get_unverified_jwt_headers",
-    "set_access_cookies", "set_refresh_cookies", "unset_access_cookies", "unset_jwt_cookies",
-    "unset_refresh_cookies",
-]  # fmt: skip
-
 
 def create_access_token(
-    identity: Any, fresh: Fresh = False, expires_delta: ExpiresDelta | None = None,
-    additional_claims: Claims = None, additional_headers: Claims = None,
-) -> str:  # fmt: skip
-    """:func:`flask_jwt.create_access_token`, where *additional_claims* replace issued ones."""
+    identity: Any,
+    fresh: Fresh = False,
+    expires_delta: ExpiresDelta | None = None,
+    additional_claims: Claims = None,
+    additional_headers: Claims = None,
+) -> str:
+    """Create an access token, as :func:`flask_jwt.create_access_token` does.
+
+    :param identity: the user, or whatever the ``user_identity_loader`` takes
+    :param fresh: whether the token counts as fresh, or for how long: a timedelta
+    :param expires_delta: the lifetime; False: it never expires; default
+        ``JWT_ACCESS_TOKEN_EXPIRES``
+    :param additional_claims: more claims; they replace issued ones
+    :param additional_headers: more header parameters
+    """
     return flask_jwt.create_access_token(
-        identity, claims=additional_claims, headers=additional_headers, overwrite=True,
-        expires_delta=expires_delta, fresh=fresh,
-    )  # fmt: skip
+        identity,
+        claims=additional_claims,
+        headers=additional_headers,
+        overwrite=True,
+        expires_delta=expires_delta,
+        fresh=fresh,
+    )
 
 
 def create_refresh_token(
-    identity: Any, expires_delta: ExpiresDelta | None = None,
-    additional_claims: Claims = None, additional_headers: Claims = None,
-) -> str:  # fmt: skip
-    """:func:`flask_jwt.create_refresh_token`, where *additional_claims* replace issued ones."""
+    identity: Any,
+    expires_delta: ExpiresDelta | None = None,
+    additional_claims: Claims = None,
+    additional_headers: Claims = None,
+) -> str:
+    """Create a refresh token, as :func:`flask_jwt.create_refresh_token` does.
+
+    The arguments are those of :func:`create_access_token`; the default lifetime is
+    ``JWT_REFRESH_TOKEN_EXPIRES``.
+    """
     return flask_jwt.create_refresh_token(
-        identity, claims=additional_claims, headers=additional_headers, overwrite=True,
+        identity,
+        claims=additional_claims,
+        headers=additional_headers,
+        overwrite=True,
         expires_delta=expires_delta,
-    )  # fmt: skip
+    )
 
 
 def decode_token(
     encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
 ) -> dict[str, Any]:
-    """The verified claims of a token of any type.
+    """Verify a token of any type and return its claims.
 
-    :param csrf_value: what its ``csrf`` claim must be
+    :param csrf_value: the required value of its ``csrf`` claim
+    :param allow_expired: also accept an expired token
     :raises jwt.PyJWTError: or JWTDecodeError, CSRFError
     """
     claims = flask_jwt.decode_token(encoded_token, verify_type=False, allow_expired=allow_expired)
-    if csrf_value and "csrf" not in claims:
-        raise JWTDecodeError("Missing claim: csrf")
     if csrf_value:
+        if "csrf" not in claims:
+            raise JWTDecodeError("Missing claim: csrf")
         flask_jwt.check_csrf_token(encoded_token, csrf_value)
     return claims
 
 
 def get_jti(encoded_token: str) -> str | None:
-    """The token's ``jti``, once it has been verified."""
+    """Verify a token and return its ``jti``."""
     return decode_token(encoded_token).get("jti")
 
 
 def get_unverified_jwt_headers(encoded_token: str) -> dict[str, Any]:
-    """The token's header, *not verified*."""
+    """Return the header of a token, *not verified*."""
     return dict(pyjwt.get_unverified_header(encoded_token))
 
 
@@ -81,37 +98,48 @@ def get_unverified_jwt_headers(encoded_token: str) -> dict[str, Any]:
 
 
 def get_jwt() -> dict[str, Any]:
-    """The claims of the current request's token; ``{}`` where an optional one is absent.
+    """Return the claims of the current request's token; ``{}`` without an optional one.
 
     :raises RuntimeError: if the request was not verified
     """
-    by_hand: dict[str, Any] | None = g.get("_jwt_extended_jwt")
-    return flask_jwt.get_jwt() if by_hand is None else by_hand
+    claims: dict[str, Any] | None = g.get("_jwt_extended_jwt")
+    return flask_jwt.get_jwt() if claims is None else claims
 
 
 def get_jwt_header() -> dict[str, Any]:
-    """The header of the current request's token; raises as :func:`get_jwt` does."""
-    by_hand: dict[str, Any] | None = g.get("_jwt_extended_jwt_header")
-    return flask_jwt.get_jwt_header() if by_hand is None else by_hand
+    """Return the header of the current request's token; ``{}`` without an optional one.
+
+    :raises RuntimeError: if the request was not verified
+    """
+    header: dict[str, Any] | None = g.get("_jwt_extended_jwt_header")
+    return flask_jwt.get_jwt_header() if header is None else header
 
 
 def get_jwt_identity() -> Any:
-    """The identity in the current request's token; None where an optional one is absent."""
+    """Return the identity in the current request's token; None without an optional one.
+
+    :raises RuntimeError: if the request was not verified
+    """
     return get_jwt().get(config.identity_claim_key)
 
 
 def get_current_user() -> Any:
-    """What the ``user_lookup_loader`` gave for this request; None without a token.
+    """Return the user whom the ``user_lookup_loader`` found for this request; None without a token.
 
     :raises RuntimeError: if the request was not verified, or there is no such loader
     """
     if "_jwt_extended_jwt_user" in g:
         return g._jwt_extended_jwt_user["loaded_user"]
-    get_jwt()
+    get_jwt()  # raises if the request was not verified
     if not has_user_lookup():
         raise RuntimeError("Provide a `@jwt.user_lookup_loader` callback to use this method")
     return flask_jwt.current_identity._get_current_object()
 
 
-# Looked up at each use: test suites replace get_current_user in this module.
+def current_user_context_processor() -> dict[str, Any]:
+    """Return what ``add_context_processor`` adds to the context of templates."""
+    return {"current_user": get_current_user()}
+
+
+# Read from the module at each use, because test suites replace get_current_user there.
 current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108

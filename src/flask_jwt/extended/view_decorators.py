@@ -1,36 +1,68 @@
 """The guard."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import flask_jwt
 
+from .._options import TokenLocation
+
+View = TypeVar("View", bound=Callable[..., Any])
+LocationType = TokenLocation | Sequence[TokenLocation] | None
+
 
 def jwt_required(
-    optional: bool = False, fresh: bool = False, refresh: bool = False,
-    locations: str | Sequence[str] | None = None, verify_type: bool = True,
+    optional: bool = False,
+    fresh: bool = False,
+    refresh: bool = False,
+    locations: LocationType = None,
+    verify_type: bool = True,
     skip_revocation_check: bool = False,
-) -> Callable[[Any], Any]:  # fmt: skip
-    """Guard a view, as :func:`flask_jwt.jwt_required` does; a TypeError without parentheses."""
+) -> Callable[[View], View]:
+    """Guard a view, as :func:`flask_jwt.jwt_required` does. Write the parentheses.
+
+    :param optional: also allow requests without a token; an invalid token is still rejected
+    :param fresh: require a fresh token
+    :param refresh: require a refresh token instead of an access token
+    :param locations: where to find the token; default ``JWT_TOKEN_LOCATION``
+    :param verify_type: False: accept access and refresh tokens
+    :param skip_revocation_check: also accept a revoked token
+    :raises TypeError: without parentheses
+    """
     if callable(optional):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
-    ask = optional, fresh, refresh, locations, verify_type, skip_revocation_check
-    # Looked up at each request: test suites replace verify_jwt_in_request in this module.
-    return flask_jwt.guarded_by(lambda: verify_jwt_in_request(*ask))
+
+    def verify() -> None:
+        # Read from the module at each request, because test suites replace it there.
+        verify_jwt_in_request(
+            optional, fresh, refresh, locations, verify_type, skip_revocation_check
+        )
+
+    return flask_jwt.guarded_by(verify)
 
 
 def verify_jwt_in_request(
-    optional: bool = False, fresh: bool = False, refresh: bool = False,
-    locations: str | Sequence[str] | None = None, verify_type: bool = True,
+    optional: bool = False,
+    fresh: bool = False,
+    refresh: bool = False,
+    locations: LocationType = None,
+    verify_type: bool = True,
     skip_revocation_check: bool = False,
-) -> tuple[dict[str, Any], dict[str, Any]] | None:  # fmt: skip
-    """Do what :func:`jwt_required` does, and return header and claims; None without a token.
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Verify the token of the current request, and return its header and its claims.
 
-    :raises JWTError: the refusal, one of :mod:`flask_jwt.extended.exceptions` or of PyJWT's
+    Return None if the request has no token and *optional* allows that. The arguments are those of
+    :func:`jwt_required`.
+
+    :raises JWTError: one of :mod:`flask_jwt.extended.exceptions` or of PyJWT's exceptions
     """
     flask_jwt.verify_jwt_in_request(
-        optional=optional, fresh=fresh, refresh=refresh, locations=locations,
-        verify_type=verify_type, skip_revocation_check=skip_revocation_check,
-    )  # fmt: skip
+        optional=optional,
+        fresh=fresh,
+        refresh=refresh,
+        locations=locations,
+        verify_type=verify_type,
+        skip_revocation_check=skip_revocation_check,
+    )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None

@@ -1,0 +1,102 @@
+"""The callbacks of a :class:`~flask_jwt.extended.JWTManager` until a loader sets others."""
+
+from typing import Any
+
+from flask import Response, jsonify
+
+from .config import config
+
+
+def default_additional_claims_callback(userdata: Any) -> dict[str, Any]:
+    """Add no claims."""
+    return {}
+
+
+def default_jwt_headers_callback(default_headers: Any) -> dict[str, Any]:
+    """Add no header parameters."""
+    return {}
+
+
+def default_user_identity_callback(userdata: Any) -> Any:
+    """Return what ``create_access_token`` was called with."""
+    return userdata
+
+
+def default_encode_key_callback(identity: Any) -> Any:
+    """Return the configured key that signs tokens."""
+    return config.encode_key
+
+
+def default_decode_key_callback(
+    jwt_header: dict[str, Any],
+    jwt_data: dict[str, Any],
+) -> Any:
+    """Return the configured key that verifies tokens."""
+    return config.decode_key
+
+
+def default_blocklist_callback(
+    jwt_headers: dict[str, Any],
+    jwt_data: dict[str, Any],
+) -> bool:
+    """Accept every token as not revoked."""
+    return False
+
+
+def default_token_verification_callback(
+    _jwt_header: dict[str, Any], _jwt_data: dict[str, Any]
+) -> bool:
+    """Accept any claims."""
+    return True
+
+
+def default_expired_token_callback(
+    _expired_jwt_header: dict[str, Any], _expired_jwt_data: dict[str, Any]
+) -> tuple[Response, int]:
+    """Answer a request with an expired token with 401."""
+    return _message("Token has expired", 401)
+
+
+def default_invalid_token_callback(error_string: str) -> tuple[Response, int]:
+    """Answer a request with an invalid token with 422 and the reason."""
+    return _message(error_string, 422)
+
+
+def default_unauthorized_callback(error_string: str) -> tuple[Response, int]:
+    """Answer a request without a token with 401 and the reason."""
+    return _message(error_string, 401)
+
+
+def default_needs_fresh_token_callback(
+    jwt_header: dict[str, Any],
+    jwt_data: dict[str, Any],
+) -> tuple[Response, int]:
+    """Answer a request whose token is not fresh with 401."""
+    return _message("Fresh token required", 401)
+
+
+def default_revoked_token_callback(
+    jwt_header: dict[str, Any],
+    jwt_data: dict[str, Any],
+) -> tuple[Response, int]:
+    """Answer a request with a revoked token with 401."""
+    return _message("Token has been revoked", 401)
+
+
+def default_user_lookup_error_callback(
+    _jwt_header: dict[str, Any], jwt_data: dict[str, Any]
+) -> tuple[Response, int]:
+    """Answer a request whose user wasn't found with 401."""
+    identity = jwt_data.get(config.identity_claim_key)
+    return _message(f"Error loading the user {identity}", 401)
+
+
+def default_token_verification_failed_callback(
+    _jwt_header: dict[str, Any], _jwt_data: dict[str, Any]
+) -> tuple[Response, int]:
+    """Answer a request whose claims were rejected with 400."""
+    return _message("User claims verification failed", 400)
+
+
+def _message(message: str, status: int) -> tuple[Response, int]:
+    return jsonify({config.error_msg_key: message}), status
