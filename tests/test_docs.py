@@ -28,7 +28,8 @@ def test_examples_in_the_docs_are_the_files(page):
 def run(name, folder, monkeypatch):
     monkeypatch.chdir(folder)
     space = {"__name__": "example"}
-    exec(compile((ROOT / "examples" / name).read_text(), name, "exec"), space)
+    code = (ROOT / "examples" / name).read_text()
+    exec(compile(code, name, "exec", dont_inherit=True), space)
     return space
 
 
@@ -124,6 +125,15 @@ def test_cookies_example(tmp_path, monkeypatch):
     assert client.post("/transfer", headers=proof, **here).get_json() == {"from": "joe"}
     client.post("/goodbye", **here)
     assert client.post("/transfer", headers=proof, **here).status_code == 401
+
+
+def test_typed_example(tmp_path, monkeypatch):
+    client = run("typed.py", tmp_path, monkeypatch)["app"].test_client()
+    assert client.get("/greeting").get_json() == {"hello": "stranger"}
+    token = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
+    headers = bearer(token["access_token"])
+    assert client.get("/greeting", headers=headers).get_json() == {"hello": "joe"}
+    assert client.get("/me", headers=headers).get_json() == {"name": "joe"}
 
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
