@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_jwt._key_sets import KeySet
-from flask_jwt._keys import InvalidKey
-from flask_jwt._tokens import TokenCodec
+from flask_jwt._jose.codec import TokenCodec
+from flask_jwt._jose.key_set import KeySet
+from flask_jwt._jose.keys import InvalidKey
 from flask_jwt.errors import TokenInvalid
 
 ROOT = Path(__file__).parent.parent

@@ -1,6 +1,8 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
-from ._context import (
+from ._config.settings import CONFIG_DEFAULTS, Spelling
+from ._login.passwords import PasswordCheck, check_password, hash_password
+from ._web.context import (
     _jwt,
     checked_config,
     current_identity,
@@ -10,7 +12,7 @@ from ._context import (
     get_jwt_request_location,
     issued_tokens,
 )
-from ._cookies import (
+from ._web.cookies import (
     check_csrf_token,
     get_csrf_token,
     set_access_cookies,
@@ -19,8 +21,8 @@ from ._cookies import (
     unset_jwt_cookies,
     unset_refresh_cookies,
 )
-from ._extension import JWT
-from ._guard import (
+from ._web.extension import JWT
+from ._web.guard import (
     _default_jwt_decode_handler,
     _jwt_required,
     decode_token,
@@ -28,18 +30,16 @@ from ._guard import (
     jwt_required,
     verify_jwt_in_request,
 )
-from ._issue import (
+from ._web.issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
     _default_jwt_payload_handler,
     create_access_token,
     create_refresh_token,
 )
-from ._passwords import PasswordCheck, check_password, hash_password
-from ._request_token import _default_request_handler
-from ._responses import _default_jwt_error_handler
-from ._settings import CONFIG_DEFAULTS, Spelling
-from ._views import _default_auth_request_handler, _default_auth_response_handler
+from ._web.request_token import _default_request_handler
+from ._web.responses import _default_jwt_error_handler
+from ._web.views import _default_auth_request_handler, _default_auth_response_handler
 from .errors import ConfigError, JWTError
 
 __version__ = "1.0.0.dev0"
