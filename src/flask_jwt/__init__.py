@@ -1,6 +1,7 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
-from ._config.settings import CONFIG_DEFAULTS, Spelling
+from ._config.profile import Spelling
+from ._config.settings import CONFIG_DEFAULTS
 from ._login.passwords import PasswordCheck, check_password, hash_password
 from ._web.context import (
     _jwt,

@@ -9,7 +9,8 @@ from operator import itemgetter
 from typing import Any
 
 from .notices import Notices
-from .settings import GUARD_OPTIONS, OPTIONS, Settings, Spelling, read_settings
+from .profile import Spelling
+from .settings import GUARD_OPTIONS, OPTIONS, Settings, read_settings
 
 logger = logging.getLogger("flask_jwt")
 

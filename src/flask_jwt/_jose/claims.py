@@ -78,6 +78,27 @@ class ClaimsPolicy:
         for name in self.required:
             if name not in claims:
                 raise ClaimMissing(name)
+        exp, nbf, iat = self._times(claims)
+        try:
+            valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
+        except OverflowError:
+            raise ClaimInvalid("A time claim is out of range") from None
+        if self.texts:
+            self._check_strings(claims)
+        if self.audience is not None or "aud" in claims:
+            self._check_audience(claims)
+        if self.issuer is not None:
+            self._check_issuer(claims, self.issuer)
+        if now < valid_from:
+            raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
+        # Last, because decode_token(allow_expired=True) accepts a token of which only this is wrong.
+        if now >= valid_until:
+            raise TokenExpired
+        return valid_from, valid_until
+
+    def _times(self, claims: Mapping[str, Any]) -> tuple[float, float, float]:
+        """Return ``exp``, ``nbf`` and ``iat``; a claim that is missing or not checked excludes no
+        time."""
         exp = claims.get("exp", _NEVER)
         nbf, iat = claims.get("nbf", _ALWAYS), claims.get("iat", _ALWAYS)
         if not (type(exp) in _NUMBERS and type(nbf) in _NUMBERS and type(iat) in _NUMBERS):
@@ -86,17 +107,7 @@ class ClaimsPolicy:
             exp = _NEVER if "exp" in self.unchecked else exp
             nbf = _ALWAYS if "nbf" in self.unchecked else nbf
             iat = _ALWAYS if "iat" in self.unchecked else iat
-        try:
-            valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
-        except OverflowError:
-            raise ClaimInvalid("A time claim is out of range") from None
-        if self.texts or self.audience is not None or self.issuer is not None or "aud" in claims:
-            self._check_parties(claims)
-        if now < valid_from:
-            raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
-        if now >= valid_until:  # last: a token of which only this is wrong may be read all the same
-            raise TokenExpired
-        return valid_from, valid_until
+        return exp, nbf, iat
 
     def _refuse_type(self, claims: Mapping[str, Any]) -> NoReturn:
         # A token without a type is an access token: Flask-JWT's carried none.
@@ -105,18 +116,17 @@ class ClaimsPolicy:
             f"This needs a token of type {self.type}, not {other}", wanted=str(self.type)
         )
 
-    def _check_parties(self, claims: Mapping[str, Any]) -> None:
+    def _check_strings(self, claims: Mapping[str, Any]) -> None:
         for name in self.texts:
             if not isinstance(claims.get(name, ""), str):
                 raise SubjectInvalid if name == "sub" else ClaimInvalid(f"{name} must be a string")
-        if self.audience is not None or "aud" in claims:
-            self._check_audience(claims)
-        if self.issuer is not None:
-            issuer = claims.get("iss")
-            if issuer is None:
-                raise ClaimMissing("iss")
-            if not isinstance(issuer, str) or issuer not in self.issuer:
-                raise IssuerInvalid
+
+    def _check_issuer(self, claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
+        issuer = claims.get("iss")
+        if issuer is None:
+            raise ClaimMissing("iss")
+        if not isinstance(issuer, str) or issuer not in accepted:
+            raise IssuerInvalid
 
     def _check_audience(self, claims: Mapping[str, Any]) -> None:
         if "aud" not in claims:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from calendar import timegm
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -199,12 +199,8 @@ class TokenCodec:
         if known is None:
             _check_characters(message, signature_segment)
         header, keys = known or self._read_header(header_segment)
-        for key in keys:
-            if key.verify_until is not None and now >= key.verify_until:
-                continue
-            if key.verify(message, signature_segment):
-                break
-        else:
+        key = _signer(keys, message, signature_segment, now)
+        if key is None:
             _check_characters(message, signature_segment)
             raise SignatureInvalid
         try:
@@ -245,16 +241,7 @@ class TokenCodec:
         return message, header, payload, signature
 
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
-        try:
-            text = b64decode(segment)
-        except ValueError:
-            raise TokenMalformed("Invalid header padding") from None
-        try:
-            header = parse_json(text)
-        except ValueError as error:
-            raise TokenMalformed(f"Invalid header: {_reason(error)}") from None
-        if not isinstance(header, dict):
-            raise TokenMalformed("Invalid header: it must be a JSON object")
+        header = _parse_header(segment)
         algorithm, kid = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str):
             raise AlgorithmRefused
@@ -276,11 +263,34 @@ class TokenCodec:
             self._cache[text] = verified
 
 
+def _signer(keys: Iterable[Key], message: bytes, signature: bytes, now: float) -> Key | None:
+    """Return the key, of those in use at *now*, that made *signature*."""
+    for key in keys:
+        is_in_use = key.verify_until is None or now < key.verify_until
+        if is_in_use and key.verify(message, signature):
+            return key
+    return None
+
+
 def _check_characters(message: bytes, signature: bytes) -> None:
     if message.translate(None, _TOKEN_CHARACTERS):
         raise TokenMalformed("Token contains characters that no token has")
     if signature.translate(None, ALPHABET):
         raise SignatureInvalid
+
+
+def _parse_header(segment: bytes) -> dict[str, Any]:
+    try:
+        text = b64decode(segment)
+    except ValueError:
+        raise TokenMalformed("Invalid header padding") from None
+    try:
+        header = parse_json(text)
+    except ValueError as error:
+        raise TokenMalformed(f"Invalid header: {_reason(error)}") from None
+    if not isinstance(header, dict):
+        raise TokenMalformed("Invalid header: it must be a JSON object")
+    return header
 
 
 def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:

@@ -46,13 +46,7 @@ class KeySet:
         keys = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(keys, list) or not all(isinstance(jwk, Mapping) for jwk in keys):
             raise InvalidKey('A key set is a JSON object with a list "keys" of JWKs')
-        dates: list[dict[str, Any]] = []
-        for jwk in keys:
-            kept = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
-            if not all(type(date) in (int, float) for date in kept.values()):
-                raise InvalidKey("sign_from and verify_until are seconds since the epoch")
-            dates.append(kept)
-        return cls(Key.from_jwk(jwk, **kept) for jwk, kept in zip(keys, dates, strict=True))
+        return cls(Key.from_jwk(jwk, **_dates(jwk)) for jwk in keys)
 
     def candidates(self, algorithm: str, kid: str | None) -> tuple[Key, ...]:
         """The keys that may have signed a token with this header.
@@ -99,3 +93,11 @@ class KeySet:
         return {
             "keys": [key.public_jwk() for key in self.keys if self.state(key, now) != "gone"],
         }
+
+
+def _dates(jwk: Mapping[str, Any]) -> dict[str, float]:
+    """Return from when a key of a key file signs, and until when it verifies."""
+    dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
+    if not all(type(date) in (int, float) for date in dates.values()):
+        raise InvalidKey("sign_from and verify_until are seconds since the epoch")
+    return dates

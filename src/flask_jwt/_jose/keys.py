@@ -165,24 +165,9 @@ class Key:
         :raises InvalidKey: for ``use`` or ``key_ops`` other than signatures, an unknown or missing
             ``alg``, or material that doesn't fit it or is too weak
         """
-        algorithm = jwk.get("alg")
-        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise InvalidKey(f"A JWK needs an alg, one of {', '.join(ALGORITHMS)}")
-        kid = jwk.get("kid")
-        if kid is not None and not (isinstance(kid, str) and kid):
-            raise InvalidKey("A JWK's kid is a text")
-        if jwk.get("use", "sig") != "sig":
-            raise InvalidKey(f"JWK {kid}: its use is {jwk['use']!r}, not 'sig'")
-        operations = jwk.get("key_ops", ["verify"])
-        if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
-            raise InvalidKey(f"JWK {kid}: its key_ops don't allow to verify")
-        family = ALGORITHMS[algorithm]
-        if jwk.get("kty") != family.kty:
-            raise InvalidKey(f"JWK {kid}: {algorithm} needs kty {family.kty}")
-        if family.kty == "oct":
+        algorithm, kid = _check_jwk(jwk)
+        if ALGORITHMS[algorithm].kty == "oct":
             return cls._from_oct(jwk, algorithm, kid=kid, **state)
-        if family.kty != "RSA" and jwk.get("crv") != family.detail:
-            raise InvalidKey(f"JWK {kid}: {algorithm} needs crv {family.detail}")
         engine: Any = _engine(algorithm)
         try:
             material = engine.from_jwk(dict(jwk))
@@ -369,3 +354,26 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
     if exponent < 3 or exponent % 2 == 0:
         return f"An RSA key with the public exponent {exponent} protects nothing"
     return None
+
+
+def _check_jwk(jwk: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the ``alg`` and the ``kid`` of a JWK whose members say that it is for signatures.
+
+    :raises InvalidKey: if one of them says otherwise
+    """
+    algorithm, kid = jwk.get("alg"), jwk.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise InvalidKey(f"A JWK needs an alg, one of {', '.join(ALGORITHMS)}")
+    if kid is not None and not (isinstance(kid, str) and kid):
+        raise InvalidKey("A JWK's kid is a text")
+    if jwk.get("use", "sig") != "sig":
+        raise InvalidKey(f"JWK {kid}: its use is {jwk['use']!r}, not 'sig'")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
+        raise InvalidKey(f"JWK {kid}: its key_ops don't allow to verify")
+    family = ALGORITHMS[algorithm]
+    if jwk.get("kty") != family.kty:
+        raise InvalidKey(f"JWK {kid}: {algorithm} needs kty {family.kty}")
+    if family.kty in ("EC", "OKP") and jwk.get("crv") != family.detail:
+        raise InvalidKey(f"JWK {kid}: {algorithm} needs crv {family.detail}")
+    return algorithm, kid

@@ -12,7 +12,8 @@ from .._clock import Clock
 from .._config.codecs import Codecs
 from .._config.live import LiveConfig
 from .._config.notices import Notices
-from .._config.settings import Settings, Spelling
+from .._config.profile import Spelling
+from .._config.settings import Settings
 from .._login.limits import LoginThrottle
 from .._sessions.manager import REFRESH_CLAIMS, SessionManager
 from ..errors import JWTError

@@ -13,7 +13,8 @@ from flask import Flask, Response, has_request_context
 
 from .._clock import Clock
 from .._config.key_sources import NO_KEY
-from .._config.settings import Spelling, unknown_keys
+from .._config.profile import Spelling
+from .._config.settings import unknown_keys
 from .._sessions.manager import SessionManager
 from ..errors import ConfigError, JWTError
 from ..stores import SessionStore

@@ -155,15 +155,22 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     except JWTError as error:
         if isinstance(error, AuthError) and current.verified is not None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
-        is_over = current.location == "cookies" and isinstance(error, (TokenInvalid, UserGone))
+        is_ended = _ends_session(state, current, options, error)
         current.forget()
-        if isinstance(error, ClaimsRefused):
-            is_over = False  # it was the application's check of this request; the session lives
-        if is_over and state.sessions is not None and not options.refresh:
+        if is_ended:
             forget_cookies()
-            if options.optional:
-                return
-        raise refused(state, error, options.realm) from error.__cause__
+        if not (is_ended and options.optional):
+            raise refused(state, error, options.realm) from error.__cause__
+
+
+def _ends_session(
+    state: AppState, current: RequestState, options: GuardOptions, error: JWTError
+) -> bool:
+    """Return whether *error* says that the cookies of this request are of no use any more."""
+    if current.location != "cookies" or state.sessions is None or options.refresh:
+        return False
+    # ClaimsRefused is the application's check of this one request.
+    return isinstance(error, (TokenInvalid, UserGone)) and not isinstance(error, ClaimsRefused)
 
 
 def _verify(
@@ -171,18 +178,14 @@ def _verify(
 ) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
-        token = state.call(handlers.request_callback)
-        if token is None:
-            raise TokenMissing
-        claims = current.claims = _decode_with_handler(state, token)
+        claims = current.claims = _decode_with_handler(state)
     else:
         verified = verify_token(state, current, options, is_default)
         current.verified = verified
         claims = current.claims = verified.claims
-        if verified.sid is not None and not options.skip_revocation_check and not options.refresh:
-            check_session = state.check_session
-            if check_session is not None:
-                check_session(verified.sid, verified.issued_at)
+        check_session = state.check_session
+        if verified.sid is not None and check_session is not None and options.checks_session:
+            check_session(verified.sid, verified.issued_at)
     if options.fresh is not False:
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
@@ -213,23 +216,37 @@ def _identified(current: RequestState) -> Any:
 
 
 def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
-    facts: Mapping[str, Any] = claims if isinstance(claims, Mapping) else {}
-    mark: Any = facts.get("fresh")
-    given: Any = facts.get("auth_time")
-    window = fresh.total_seconds() if isinstance(fresh, timedelta) else None
-    if mark is True and type(given) not in _NUMBERS:
-        given = facts.get("iat")
-    if window is None:
-        until_then = type(mark) in _NUMBERS and mark >= state.clock.now()
-        at_login = type(given) in _NUMBERS and facts.get("iat", math.inf) <= given
-        if mark is True or until_then or at_login:
-            return
-    elif type(given) in _NUMBERS and state.clock.now() - given <= window:
-        return
-    raise ReauthenticationRequired(None if window is None else int(window))
+    claims = claims if isinstance(claims, Mapping) else {}
+    if isinstance(fresh, timedelta):
+        window = fresh.total_seconds()
+        login = _login_time(claims)
+        if login is None or state.clock.now() - login > window:
+            raise ReauthenticationRequired(int(window))
+    elif not _is_of_login(claims, state.clock.now()):
+        raise ReauthenticationRequired
 
 
-def _decode_with_handler(state: AppState, token: Any) -> Any:
+def _login_time(claims: Mapping[str, Any]) -> float | None:
+    """Return when the password was given, as far as the token says it."""
+    login = claims.get("auth_time")
+    if type(login) not in _NUMBERS and claims.get("fresh") is True:
+        login = claims.get("iat")
+    return login if type(login) in _NUMBERS else None
+
+
+def _is_of_login(claims: Mapping[str, Any], now: float) -> bool:
+    """Return whether the token was issued at a login, or is marked as fresh (until a time)."""
+    mark = claims.get("fresh")
+    if mark is True or (type(mark) in _NUMBERS and mark >= now):
+        return True
+    login = _login_time(claims)
+    return login is not None and claims.get("iat", math.inf) <= login
+
+
+def _decode_with_handler(state: AppState) -> Any:
+    token = state.call(state.handlers.request_callback)
+    if token is None:
+        raise TokenMissing
     state.settings  # noqa: B018  nothing else on this way looks whether options have changed
     try:
         claims = state.call(state.handlers.jwt_decode_callback, token)

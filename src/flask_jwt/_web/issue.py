@@ -111,7 +111,7 @@ def _additional_claims(
 
 def _issued_claims(
     identity: Any,
-    kind: str = "access",
+    token_type: str = "access",
     expires: Any = None,
     fresh: bool | float | timedelta | None = None,
 ) -> dict[str, Any]:
@@ -119,24 +119,46 @@ def _issued_claims(
     settings = state.settings
     now = state.clock.now()
     user_id = state.call(state.handlers.user_identity_callback, identity)
-    claims: dict[str, Any] = {}
-    if "fresh" in state.spelling.more_claims and fresh is None:
-        fresh = _is_login(now)
-    if fresh is not None:
-        claims["fresh"] = now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh
-    claims.update(_who(state, settings, user_id))
-    claims["iat"] = int(now)
-    if settings.encode_nbf:
-        claims["nbf"] = int(now + settings.not_before)
-    lifetime = settings.expiration if kind == "access" else settings.refresh_lifetime
+    lifetime = settings.expiration if token_type == "access" else settings.refresh_lifetime
     if expires is not None:
         lifetime = seconds_of(expires)
+    return {
+        **_freshness(state, fresh, now),
+        **_who(state, settings, user_id),
+        **_times(settings, now, lifetime),
+        "jti": secrets.token_urlsafe(12),
+        "type": token_type,
+        **_csrf_claim(state, settings),
+        **_parties(settings),
+    }
+
+
+def _freshness(
+    state: AppState, fresh: bool | float | timedelta | None, now: float
+) -> dict[str, Any]:
+    if fresh is None and "fresh" in state.spelling.more_claims:
+        fresh = _is_login(now)
+    if fresh is None:
+        return {}
+    return {"fresh": now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh}
+
+
+def _times(settings: Settings, now: float, lifetime: float) -> dict[str, Any]:
+    claims = {"iat": int(now)}
+    if settings.encode_nbf:
+        claims["nbf"] = int(now + settings.not_before)
     if math.isfinite(lifetime):
         claims["exp"] = int(now + lifetime)
-    claims["jti"] = secrets.token_urlsafe(12)
-    claims["type"] = kind
-    if settings.csrf_protect and "csrf" in state.spelling.more_claims:
-        claims["csrf"] = secrets.token_urlsafe(24)
+    return claims
+
+
+def _csrf_claim(state: AppState, settings: Settings) -> dict[str, Any]:
+    is_wanted = settings.csrf_protect and "csrf" in state.spelling.more_claims
+    return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
+
+
+def _parties(settings: Settings) -> dict[str, Any]:
+    claims: dict[str, Any] = {}
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
     if settings.encode_audience is not None:

@@ -43,15 +43,14 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
         raise
+        if not identity:
+            raise CredentialsInvalid
     except BaseException as error:
         if _is_refusal(error):
             signals.authentication_failed.send(state.app, **facts)
         elif throttle and attempt:
             throttle.forgive(attempt)
         raise
-    if not identity:
-        signals.authentication_failed.send(state.app, **facts)
-        raise CredentialsInvalid
     if throttle and attempt:
         throttle.succeed(attempt)
     signals.authenticated.send(state.app, **facts)

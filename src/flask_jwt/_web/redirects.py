@@ -73,9 +73,7 @@ def to_login(state: AppState, error: JWTError) -> Response | None:
     """
     is_refused_login = isinstance(error, (CredentialsInvalid, LoginLimited))
     is_news = is_refused_login or isinstance(error, (TokenRevoked, RefreshReused))
-    if error.status_code != 401 and not is_refused_login:
-        return None
-    if not has_request_context() or state.settings.login_view is None or not wants_page():
+    if not (error.status_code == 401 or is_refused_login) or not _has_login_page(state):
         return None
     query = {"error": error.error_code} if is_news else {}
     target = asked_target() if is_refused_login else _this_page()
@@ -83,6 +81,11 @@ def to_login(state: AppState, error: JWTError) -> Response | None:
         query["next"] = target
     page = login_page(state)
     return to_page(f"{page}{'&' if '?' in page else '?'}{urlencode(query)}" if query else page)
+
+
+def _has_login_page(state: AppState) -> bool:
+    """Return whether a page is what the current request's client wants to be sent to."""
+    return has_request_context() and state.settings.login_view is not None and wants_page()
 
 
 def login_page(state: AppState) -> str:

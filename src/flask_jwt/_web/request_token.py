@@ -47,6 +47,11 @@ class GuardOptions(NamedTuple):
         return "refresh" if self.refresh else "access"
 
     @property
+    def checks_session(self) -> bool:
+        """Whether a token of a session that has ended is rejected."""
+        return not self.skip_revocation_check and not self.refresh
+
+    @property
     def is_default(self) -> bool:
         """Whether it asks for an access token in the configured locations."""
         return self.verify_type and not self.refresh and not self.locations
@@ -77,10 +82,10 @@ def verify_token(
 
 
 def find_token(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
-    """The first good token, in the order of the locations.
+    """Return the first valid token, in the order of the locations.
 
-    A bad one ends the search, but not in a cookie: the browser sends it unasked, and it must not
-    stand in the way of a token that a client has chosen to send.
+    An invalid one ends the search, but not in a cookie: the browser sends it unasked, and it must
+    not stand in the way of a token that a client has chosen to send.
     """
     settings = state.settings
     locations = options.locations or settings.locations
@@ -88,11 +93,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     failure: JWTError | None = None
     for location in locations:
         try:
-            token = token_in(location, current.request, settings, refresh=options.refresh)
-            current.location = location
-            if location != "cookies":
-                return _verify(state, current, options, token)
-            return _verify_cookie(state, current, options, token)
+            return _verify_in(location, state, current, options)
         except (TokenMissing, SchemeUnsupported) as error:
             absences.append(error)
         except JWTError as error:
@@ -104,17 +105,24 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     may_renew = "cookies" in locations and options.type == "access"
     if is_over and may_renew and has_refresh_cookie(state, current.request):
         current.location = "cookies"
-        return state.codecs.access().verify(
-            renewed(state, current.request).access_token, state.clock.now()
-        )
-    if failure is not None:
-        raise failure
+        token = renewed(state, current.request).access_token
+        return state.codecs.access().verify(token, state.clock.now())
+    raise failure or _absent(absences, settings.header_name)
+
+
+def _verify_in(
+    location: str, state: AppState, current: RequestState, options: GuardOptions
+) -> VerifiedToken:
+    token = token_in(location, current.request, state.settings, refresh=options.refresh)
+    current.location = location
+    if location == "cookies":
+        return _verify_cookie(state, current, options, token)
+    return _verify(state, current, options, token)
+
+
+def _absent(absences: Sequence[AuthError], header: str) -> AuthError:
     if len(absences) == 1:
-        raise absences[0]
-    raise _absent_everywhere(absences, settings.header_name)
-
-
-def _absent_everywhere(absences: Sequence[AuthError], header: str) -> TokenMissing:
+        return absences[0]
     reasons = "; ".join(
         f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
         for error in absences

@@ -157,9 +157,8 @@ def _header_has_token(settings: Settings) -> bool:
 def logout_view() -> Response:
     """End the caller's session, their others, or all."""
     state = app_state()
-    settings = state.settings
     with answering(state):
-        scope = _optional_body(settings).get("scope", "local")
+        scope = _optional_body(state.settings).get("scope", "local")
         if scope not in ("local", "others", "global"):
             raise LoginMalformed('scope is "local", "others" or "global"')
         sessions = sessions_of(state)
@@ -169,14 +168,22 @@ def logout_view() -> Response:
         else:
             keep = session.sid if scope == "others" else None
             ended = sessions.revoke_all(session.subject, keep=keep)
-        has_pages, is_out = "cookies" in settings.locations, scope != "others"
-        response: Any = jsonify(revoked=ended)
-        if has_pages and wants_page():
-            page = login_page(state) if settings.login_view and is_out else None
-            response = to_page(asked_target() or page)
-        if has_pages and is_out:
-            unset_jwt_cookies(response)
-    return as_own(response)
+        return as_own(_logout_response(state, ended, is_out=scope != "others"))
+
+
+def _logout_response(state: AppState, ended: int, *, is_out: bool) -> Response:
+    """Return how many sessions were ended, or send a browser on.
+
+    :param is_out: whether the caller's session is among them
+    """
+    has_pages = "cookies" in state.settings.locations
+    response = jsonify(revoked=ended)
+    if has_pages and wants_page():
+        page = login_page(state) if state.settings.login_view and is_out else None
+        response = to_page(asked_target() or page)
+    if has_pages and is_out:
+        unset_jwt_cookies(response)
+    return response
 
 
 @exempt
