@@ -68,6 +68,7 @@ class ClaimsPolicy:
     issuer: frozenset[str] | None = None
     texts: frozenset[str] = frozenset()
 
+    # One list of checks, read from top to bottom, is clearer than several short ones.
     def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
         """Judge *claims* at *now* and return from when until when that verdict holds.
 
@@ -91,7 +92,7 @@ class ClaimsPolicy:
             self._check_issuer(claims, self.issuer)
         if now < valid_from:
             raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
-        # Last, because decode_token(allow_expired=True) accepts a token of which only this is wrong.
+        # Last: decode_token(allow_expired=True) accepts a token of which only this is wrong.
         if now >= valid_until:
             raise TokenExpired
         return valid_from, valid_until

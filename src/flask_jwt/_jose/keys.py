@@ -356,6 +356,7 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
     return None
 
 
+# One list of checks, each with its message.
 def _check_jwk(jwk: Mapping[str, Any]) -> tuple[str, str | None]:
     """Return the ``alg`` and the ``kid`` of a JWK whose members say that it is for signatures.
 

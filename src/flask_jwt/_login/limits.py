@@ -43,13 +43,23 @@ class _Window(NamedTuple):
     seconds: int
 
 
-class Attempt(NamedTuple):
+class Attempt:
     """A login that is being tried."""
 
-    own: str
-    others: str
-    counted: list[str]
-    """The counters that it has raised."""
+    def __init__(self, throttle: LoginThrottle, own: str, counted: list[str]) -> None:
+        self._throttle = throttle
+        self._own = own
+        self._counted = counted
+        """The counters that it has raised."""
+
+    def succeed(self) -> None:
+        """Forget the failures of its account at its address."""
+        self.forgive()
+        self._throttle.clear(self._own)
+
+    def forgive(self) -> None:
+        """Take it as if it had not been tried."""
+        self._throttle.lower(self._counted)
 
 
 class _Counters:
@@ -169,7 +179,8 @@ class LoginThrottle:
             )
 
     def begin(self, account: str, address: str | None) -> Attempt:
-        """Count a login as failed before it is tried; then :meth:`succeed` or :meth:`forgive` it.
+        """Count a login as failed before it is tried; then :meth:`Attempt.succeed` or
+        :meth:`Attempt.forgive`.
 
         :param account: the user name as it was given
         :param address: the client's
@@ -179,18 +190,16 @@ class LoginThrottle:
         own, others = _digest(_folded(account), place), _digest(place)
         self._check_wait(own)
         self._check_wait(others)
-        return Attempt(own, others, self._count(own, others))
+        return Attempt(self, own, self._count(own, others))
 
-    def succeed(self, attempt: Attempt) -> None:
-        """Forget the failures of its account at its address."""
-        self.forgive(attempt)
-        own = attempt.own
+    def clear(self, own: str) -> None:
+        """Forget the failures of an account at an address."""
         for key in (*self._keys(own).values(), f"{own}/until", self._strikes(own)):
             self._ask("clear", key)
 
-    def forgive(self, attempt: Attempt) -> None:
-        """Take it as if it had not been tried."""
-        for key in attempt.counted:
+    def lower(self, counted: list[str]) -> None:
+        """Take back what an attempt has counted."""
+        for key in counted:
             self._ask("incr", key, self._longest, -1)
 
     def _count(self, own: str, others: str) -> list[str]:

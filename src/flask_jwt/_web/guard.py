@@ -141,6 +141,7 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
 
     :raises JWTError: with the application's response ready
     """
+    # Not split further: it runs on each guarded request, where each call counts.
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
@@ -190,14 +191,7 @@ def _verify(
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    identify = handlers.identity_callback
-    if identify is None:
-        identity = claimed_identity(claims, state.config.latest.identity_claim)
-    else:
-        identity = state.call(identify, _identified(current))
-    if identity is None:
-        raise UserGone
-    current.identity = identity
+    current.identity = _identity(state, current, claims)
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -208,6 +202,17 @@ def _check_with_handlers(state: AppState, current: RequestState, options: GuardO
     is_valid = state.handlers.verification_callback
     if is_valid is not None and not state.call(is_valid, header, current.claims):
         raise ClaimsRefused
+
+
+def _identity(state: AppState, current: RequestState, claims: Any) -> Any:
+    identify = state.handlers.identity_callback
+    if identify is None:
+        identity = claimed_identity(claims, state.config.latest.identity_claim)
+    else:
+        identity = state.call(identify, _identified(current))
+    if identity is None:
+        raise UserGone
+    return identity
 
 
 def _identified(current: RequestState) -> Any:
@@ -240,7 +245,8 @@ def _is_of_login(claims: Mapping[str, Any], now: float) -> bool:
     if mark is True or (type(mark) in _NUMBERS and mark >= now):
         return True
     login = _login_time(claims)
-    return login is not None and claims.get("iat", math.inf) <= login
+    issued_at: float = claims.get("iat", math.inf)
+    return login is not None and issued_at <= login
 
 
 def _decode_with_handler(state: AppState) -> Any:

@@ -37,31 +37,33 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
     throttle = _throttle(state)
     attempt = None
     try:
-        attempt = throttle and throttle.begin(username, ip)
-        identity = _ask_handler(state, username, password)
+        if throttle is not None:
+            attempt = throttle.begin(username, ip)
+        identity = _identify(state, username, password)
     except LoginLimited as error:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
         raise
-        if not identity:
-            raise CredentialsInvalid
     except BaseException as error:
         if _is_refusal(error):
             signals.authentication_failed.send(state.app, **facts)
-        elif throttle and attempt:
-            throttle.forgive(attempt)
+        elif attempt is not None:
+            attempt.forgive()
         raise
-    if throttle and attempt:
-        throttle.succeed(attempt)
+    if attempt is not None:
+        attempt.succeed()
     signals.authenticated.send(state.app, **facts)
     return identity
 
 
-def _ask_handler(state: AppState, username: str, password: str) -> Any:
+def _identify(state: AppState, username: str, password: str) -> Any:
     handler = state.handlers.authentication_callback
     if handler is None:
         raise ConfigError("No authentication_handler is set")
-    return state.call(handler, username, password)
+    identity = state.call(handler, username, password)
+    if not identity:
+        raise CredentialsInvalid
+    return identity
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -87,6 +87,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     An invalid one ends the search, but not in a cookie: the browser sends it unasked, and it must
     not stand in the way of a token that a client has chosen to send.
     """
+    # Not split further: which failure counts is decided in this one loop.
     settings = state.settings
     locations = options.locations or settings.locations
     absences: list[AuthError] = []
@@ -102,12 +103,15 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
             failure = failure or error
     current.location = None if failure is None else "cookies"
     is_over = failure is None or isinstance(failure, TokenInvalid)
-    may_renew = "cookies" in locations and options.type == "access"
-    if is_over and may_renew and has_refresh_cookie(state, current.request):
+    if is_over and "cookies" in locations and _may_renew(state, current, options):
         current.location = "cookies"
         token = renewed(state, current.request).access_token
         return state.codecs.access().verify(token, state.clock.now())
     raise failure or _absent(absences, settings.header_name)
+
+
+def _may_renew(state: AppState, current: RequestState, options: GuardOptions) -> bool:
+    return options.type == "access" and has_refresh_cookie(state, current.request)
 
 
 def _verify_in(
