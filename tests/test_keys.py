@@ -360,7 +360,7 @@ def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched,
 
 
 def test_the_file_is_looked_at_once_a_second_at_most(watched, monkeypatch):
-    import flask_jwt._config.key_sources as keyring
+    import flask_jwt._jose.key_file as keyring
 
     app, clock, second = watched
     token = issue(app)

@@ -17,7 +17,6 @@ import bcrypt
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from flask_jwt._web.login.passwords import KINDS, kind_of
 from flask_sqlalchemy import SQLAlchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +24,7 @@ from werkzeug.security import generate_password_hash
 
 from flask_jwt import PasswordCheck, _passwords, check_password, hash_password
 from flask_jwt._cli import jwt_cli
+from flask_jwt._login.passwords import KINDS, kind_of
 from tests.conftest import bearer
 from tests.test_docs import run
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from flask_jwt._sessions.manager.circuit_breaker import WatchedStore
 
+from flask_jwt._sessions.circuit_breaker import WatchedStore
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
 from flask_jwt.stores.memory import MemoryStore

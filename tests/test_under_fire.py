@@ -18,8 +18,8 @@ from contextlib import ExitStack, suppress
 import pytest
 import redis
 import sqlalchemy as sa
-from flask_jwt._sessions.manager.revocations import Revocations
 
+from flask_jwt._sessions.revocations import Revocations
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import open_store
 from flask_jwt.stores.memory import MemoryStore

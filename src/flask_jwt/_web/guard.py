@@ -241,7 +241,7 @@ def _login_time(claims: Mapping[str, Any]) -> float | None:
 
 def _is_of_login(claims: Mapping[str, Any], now: float) -> bool:
     """Return whether the token was issued at a login, or is marked as fresh (until a time)."""
-    mark = claims.get("fresh")
+    mark: Any = claims.get("fresh")
     if mark is True or (type(mark) in _NUMBERS and mark >= now):
         return True
     login = _login_time(claims)
