@@ -5,7 +5,6 @@ Invalid values are reported together, in one :class:`ConfigError`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -368,11 +367,14 @@ def checked(name: str, value: Any) -> Any:
 
 
 def unknown_keys(config: Mapping[str, Any]) -> list[str]:
-    """A sentence for each ``JWT_*`` key that nothing reads, with the one probably meant."""
-    sentences = []
-    for name in config:
-        if isinstance(name, str) and name.startswith("JWT_") and name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)
-            meant = f"did you mean {near[0]}?" if near else "remove it or rename it."
-            sentences.append(f"{name} is not an option of Flask-JWT-Too; {meant}")
-    return sentences
+    """Return a sentence for each ``JWT_*`` key that nothing reads, with the one probably meant."""
+    keys = [key for key in config if isinstance(key, str) and key.startswith("JWT_")]
+    return [_unknown(key) for key in keys if key not in OPTIONS]
+
+
+def _unknown(key: str) -> str:
+    import difflib  # only a misspelled option needs it
+
+    near = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)
+    meant = f"did you mean {near[0]}?" if near else "remove it or rename it."
+    return f"{key} is not an option of Flask-JWT-Too; {meant}"

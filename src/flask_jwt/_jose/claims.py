@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -41,11 +40,13 @@ RESERVED_CLAIMS = frozenset(
 )
 """Claims whose meaning is this package's; extra claims don't replace them by accident."""
 
+REFRESH_CLAIMS = frozenset({"sid", "gen", "sub", "payload", "auth_time", "iat", "exp"})
+"""The claims of each refresh token that belongs to a session."""
+
 _NUMBERS = frozenset({int, float})
 _ALWAYS, _NEVER = -math.inf, math.inf
 
 
-@dataclass(frozen=True, slots=True)
 class ClaimsPolicy:
     """The rules for one application's tokens of one type.
 
@@ -59,14 +60,30 @@ class ClaimsPolicy:
     :param texts: claims that must be texts where they are there
     """
 
-    type: str | None = "access"
-    required: frozenset[str] = frozenset({"exp", "iat", "nbf"})
-    unchecked: frozenset[str] = frozenset()
-    leeway: float = 10
-    audience: frozenset[str] | None = None
-    any_audience: bool = False
-    issuer: frozenset[str] | None = None
-    texts: frozenset[str] = frozenset()
+    __slots__ = (
+        "any_audience", "audience", "issuer", "leeway", "required", "texts", "type", "unchecked",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        type: str | None = "access",  # noqa: A002  the claim's name
+        required: frozenset[str] = frozenset({"exp", "iat", "nbf"}),
+        *,
+        unchecked: frozenset[str] = frozenset(),
+        leeway: float = 10,
+        audience: frozenset[str] | None = None,
+        any_audience: bool = False,
+        issuer: frozenset[str] | None = None,
+        texts: frozenset[str] = frozenset(),
+    ) -> None:
+        self.type = type
+        self.required = required
+        self.unchecked = unchecked
+        self.leeway = leeway
+        self.audience = audience
+        self.any_audience = any_audience
+        self.issuer = issuer
+        self.texts = texts
 
     # One list of checks, read from top to bottom, is clearer than several short ones.
     def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Collection
 from typing import Any
 
@@ -102,6 +101,8 @@ def read_key_file(path: str) -> KeySet:
 def write_key_file(path: str, keys: KeySet) -> None:
     """Replace the file at *path* in one step, readable by its owner only."""
     document: dict[str, Any] = {"keys": [key.private_jwk() for key in keys.keys]}
+    import tempfile  # only commands that write need it
+
     folder = os.path.dirname(os.path.abspath(path))
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".jwt-keys-")
     try:

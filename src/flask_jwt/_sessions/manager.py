@@ -22,6 +22,7 @@ from ..errors import (
     UserGone,
 )
 from ..stores import Session, SessionStore
+from .printable import printable
 from .revocations import Revocations
 
 KEPT_AFTER_END = 3600.0
@@ -82,9 +83,6 @@ _SID = re.compile(r"[0-9a-f]{32}")
 
 _PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 _KINDS = (str, int, str, dict, int, int)
-
-REFRESH_CLAIMS = frozenset({*_PRESENTED, "iat"})
-"""What each refresh token has."""
 
 
 class _Presented(NamedTuple):
@@ -172,9 +170,9 @@ class SessionManager:
             rotated_at=now,
             expires_at=now + int(policy.lifetime),
             idle_expires_at=None if policy.idle is None else moment + policy.idle,
-            user_agent=shown(user_agent, 255),
-            ip=shown(ip, 45),
-            label=shown(label, 255),
+            user_agent=printable(user_agent, 255),
+            ip=printable(ip, 45),
+            label=printable(label, 255),
         )
         self.store.create(session)
         if policy.maximum is not None:
@@ -241,7 +239,7 @@ class SessionManager:
 
         :returns: False if it is unknown
         """
-        return _SID.fullmatch(sid) is not None and self.store.rename(sid, shown(label, 255))
+        return _SID.fullmatch(sid) is not None and self.store.rename(sid, printable(label, 255))
 
     def list(self, subject: Any) -> list[Session]:
         """A user's active sessions, oldest first.
@@ -383,10 +381,3 @@ def _subject(payload: Mapping[str, Any], identity: Any) -> str:
         if payload.get(name) is not None:
             return subject_of(payload[name])
     return subject_of(identity_of(identity))
-
-
-def shown(text: str | None, size: int) -> str | None:
-    """A client's text, fit to be stored and shown: printable, and *size* characters at most."""
-    if text is None:
-        return None
-    return "".join(character for character in text if character.isprintable())[:size] or None

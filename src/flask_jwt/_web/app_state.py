@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
@@ -14,10 +14,13 @@ from .._config.live import LiveConfig
 from .._config.notices import Notices
 from .._config.profile import Spelling
 from .._config.settings import Settings
-from .._login.limits import LoginThrottle
-from .._sessions.manager import REFRESH_CLAIMS, SessionManager
+from .._jose.claims import REFRESH_CLAIMS
 from ..errors import JWTError
 from .handlers import Handlers
+
+if TYPE_CHECKING:
+    from .._login.limits import LoginThrottle
+    from .._sessions.manager import SessionManager
 
 STATE_KEY = "flask-jwt"
 """Where ``app.extensions`` holds the :class:`AppState`."""

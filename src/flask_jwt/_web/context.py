@@ -11,13 +11,14 @@ from werkzeug.local import LocalProxy
 from .._config.settings import OPTIONS, checked
 from .._jose.claims import claimed_identity
 from .._jose.codec import VerifiedToken
-from .._sessions.manager import SessionManager, Tokens
 from ..errors import ConfigError
-from ..stores import Session
 from .app_state import STATE_KEY, AppState
 
 if TYPE_CHECKING:
     from flask.ctx import AppContext
+
+    from .._sessions.manager import SessionManager, Tokens
+    from ..stores import Session
 
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object

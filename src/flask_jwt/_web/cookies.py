@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from flask import Request, Response, after_this_request, request
 from markupsafe import Markup
 
-from .._sessions.manager import Tokens
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
 from .context import app_state, remember_issued, request_state, sessions_of
 from .csrf import check, csrf_value, submitted
 from .redirects import as_own
 from .responses import answering
+
+if TYPE_CHECKING:
+    from .._sessions.manager import Tokens
 
 
 def set_access_cookies(

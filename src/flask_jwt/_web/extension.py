@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, has_request_context
 
@@ -15,9 +15,7 @@ from .._clock import Clock
 from .._config.key_sources import NO_KEY
 from .._config.profile import Spelling
 from .._config.settings import unknown_keys
-from .._sessions.manager import SessionManager
 from ..errors import ConfigError, JWTError
-from ..stores import SessionStore
 from .app_state import STATE_KEY, AppState
 from .context import app_state, in_templates, sessions_of
 from .cookies import jwt_csrf_field
@@ -37,7 +35,6 @@ from .login import (
 )
 from .request_token import _default_request_handler
 from .responses import _default_jwt_error_handler, answering, handle_jwt_error
-from .session_wiring import bind_sessions
 from .views import (
     _default_auth_request_handler,
     _default_auth_response_handler,
@@ -48,6 +45,10 @@ from .views import (
     session_view,
     sessions_view,
 )
+
+if TYPE_CHECKING:
+    from .._sessions.manager import SessionManager
+    from ..stores import SessionStore
 
 
 class JWT(Handlers):
@@ -116,7 +117,11 @@ class JWT(Handlers):
         )
         _warn_of_mistakes(app)
         prepare_limits(state)
-        bind_sessions(state, self._store)
+        if self._store is not None or state.settings.storage_uri is not None:
+            # Imported here, because an application without sessions need not load them.
+            from .session_wiring import bind_sessions
+
+            bind_sessions(state, self._store)
         if state.settings.has_key:
             state.codecs.access()  # a key that can't be used is found now, not at a request
         else:

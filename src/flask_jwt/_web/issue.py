@@ -8,16 +8,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._config.options import seconds_of
 from .._config.settings import Settings
 from .._jose.claims import RESERVED_CLAIMS, subject_of
 from .._jose.codec import Token, TokenCodec
 from ..errors import ConfigError
-from ..stores import Session
 from .app_state import AppState
 from .context import app_state
+
+if TYPE_CHECKING:
+    from ..stores import Session
 
 
 def create_access_token(

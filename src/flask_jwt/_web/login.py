@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
@@ -11,8 +11,7 @@ from werkzeug.exceptions import HTTPException
 from .. import signals
 from .._config.settings import Settings
 from .._jose.codec import Token, as_token
-from .._login.limits import LoginThrottle, is_private, limits_are_installed
-from .._sessions.manager import shown
+from .._sessions.printable import printable
 from ..errors import ConfigError, CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
 from .app_state import AppState
 from .context import issued_in_cookies, issued_tokens, remember_issued
@@ -20,6 +19,9 @@ from .cookies import set_cookies
 from .csrf import is_foreign
 from .issue import issuing
 from .redirects import as_own
+
+if TYPE_CHECKING:
+    from .._login.limits import LoginThrottle
 
 logger = logging.getLogger("flask_jwt")
 
@@ -33,7 +35,7 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
     if not _is_credential(username) or not _is_credential(password):
         raise CredentialsInvalid
     ip = _client_address(state)
-    facts: dict[str, Any] = {"username": shown(username, 255), "ip": ip}
+    facts: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
     throttle = _throttle(state)
     attempt = None
     try:
@@ -143,6 +145,8 @@ def _throttle(state: AppState) -> LoginThrottle | None:
         return None
     known = state.limits
     if known is None or known[0] != settings.login_limits:
+        from .._login.limits import LoginThrottle, limits_are_installed
+
         if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
             state.notices.warn(
                 "Logins are not limited, so passwords can be guessed at leisure: pip install "
@@ -163,10 +167,9 @@ def _client_address(state: AppState) -> str | None:
     if not has_request_context():
         return None
     address = request.remote_addr
-    # Behind a proxy that nobody has told Flask of, all users would share its address.
-    is_near = not address or is_private(address)
     is_told = "werkzeug.proxy_fix.orig" in request.environ
-    if is_near and not is_told and "X-Forwarded-For" in request.headers:
+    if "X-Forwarded-For" in request.headers and not is_told and _is_near(address):
+        # A proxy that Flask doesn't know of: all its users share its address.
         sentence = (
             f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
             "limit of failed logins: app.wsgi_app = "
@@ -175,6 +178,12 @@ def _client_address(state: AppState) -> str | None:
         if state.notices.first_time(sentence):
             logger.warning("%s", sentence)
     return address
+
+
+def _is_near(address: str | None) -> bool:
+    from .._login.limits import is_private
+
+    return not address or is_private(address)
 
 
 def _is_credential(value: Any) -> bool:

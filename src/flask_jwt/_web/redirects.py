@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -19,7 +18,7 @@ from ..errors import (
 )
 from .app_state import AppState
 
-_NOT_IN_PATHS = re.compile(r"[\x00-\x20\x7f\\]")
+_NOT_IN_PATHS = frozenset({*map(chr, range(0x21)), "\x7f", "\\"})
 
 
 def wants_page() -> bool:
@@ -39,7 +38,7 @@ def is_local(target: Any) -> bool:
         isinstance(target, str)
         and target.startswith("/")
         and not target.startswith("//")
-        and not _NOT_IN_PATHS.search(target)
+        and _NOT_IN_PATHS.isdisjoint(target)
     )
 
 

@@ -19,13 +19,10 @@ LONGEST_SESSION = 10 * 366 * 86400
 
 
 def bind_sessions(state: AppState, store: SessionStore | None) -> None:
-    """Give *state* its sessions, if a store is passed or configured."""
+    """Give *state* its sessions, in *store* or in what ``JWT_STORAGE_URI`` names."""
     settings = state.settings
     if store is None:
-        if settings.storage_uri is None:
-            return
-        store = open_store(settings.storage_uri, settings.store_timeout)
-
+        store = open_store(str(settings.storage_uri), settings.store_timeout)
     watched: Any = WatchedStore(store, state.clock)
     state.sessions = SessionManager(watched, _host(state))
     state.config.follow(lambda settings: _watch_revocations(state, settings))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, jsonify, request
 
@@ -19,7 +19,6 @@ from ..errors import (
     TokenMissing,
     WrongTokenType,
 )
-from ..stores import Session
 from .app_state import AppState
 from .context import (
     app_state,
@@ -35,6 +34,9 @@ from .login import answer, asks_for_cookies, authenticate, log_in, refuse_forged
 from .redirects import as_own, asked_target, login_page, to_page, wants_page
 from .request_token import token_in_header
 from .responses import answering
+
+if TYPE_CHECKING:
+    from ..stores import Session
 
 MAX_LOGIN_BODY = 64 * 1024
 """Bytes of a login request; user name and password need far less."""
