@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_jwt._settings import OPTIONS
+from flask_jwt._config.settings import OPTIONS
 from tests.conftest import bearer
 
 ROOT = Path(__file__).parent.parent

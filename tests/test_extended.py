@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from flask import Flask, g, jsonify, make_response
 
 import flask_jwt.extended as ours
-from flask_jwt._context import checked_config
+from flask_jwt._web.context import checked_config
 from flask_jwt.extended import exceptions
 from flask_jwt.extended.config import config
 from flask_jwt.stores.memory import MemoryStore

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_jwt import JWT, create_access_token, get_jwt, get_jwt_header, jwt_required
-from flask_jwt._keys import Key
+from flask_jwt._jose.keys import Key
 from tests.conftest import SECRET, Clock, bearer
 from tests.test_keys import private_pem, public_pem
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
-import time
 import threading
+import time
 
 import jwt as pyjwt
 import pytest
@@ -17,7 +17,7 @@ from flask import Flask
 from flask_jwt import JWT, ConfigError, create_access_token, decode_token, jwt_required
 from flask_jwt._cli import generate_keys as generate
 from flask_jwt._cli import jwt_cli
-from flask_jwt._keys import ALGORITHMS, Key
+from flask_jwt._jose.keys import ALGORITHMS, Key
 from tests.conftest import SECRET, Clock, bearer
 
 PRIVATE = {
@@ -360,7 +360,7 @@ def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched,
 
 
 def test_the_file_is_looked_at_once_a_second_at_most(watched, monkeypatch):
-    import flask_jwt._keyring as keyring
+    import flask_jwt._jose.key_file as keyring
 
     app, clock, second = watched
     token = issue(app)

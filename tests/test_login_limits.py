@@ -137,7 +137,7 @@ def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
         sizes.append(len(text))
         return text
 
-    monkeypatch.setattr("flask_jwt._throttle.unicodedata.normalize", normalize)
+    monkeypatch.setattr("flask_jwt._login.limits.unicodedata.normalize", normalize)
     marks = "\u0301\u0327" * 5_000  # sorting them takes time
     assert attempt(app, marks).status_code == 401
     assert sizes
@@ -211,7 +211,7 @@ def test_a_handler_that_crashes_does_not_count(clock, trouble, status):
 
 
 def test_memory_has_a_bound(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._throttle._MOST_COUNTERS", 100)
+    monkeypatch.setattr("flask_jwt._login.limits._MOST_COUNTERS", 100)
     app = build(clock)
     statuses(app, 11, username="ann", address="192.0.2.1")
     for number in range(200):
@@ -274,7 +274,7 @@ def test_limits_that_cannot_be_read(clock):
 
 
 def test_without_the_library(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._throttle.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "limits", None)
     with pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
         app = build(clock)
@@ -284,7 +284,7 @@ def test_without_the_library(clock, monkeypatch):
 
 
 def test_a_view_of_one_s_own_without_the_library(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._throttle.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
     app = build(clock, JWT_AUTH_URL_RULE=None)
     with (
         app.test_request_context(),

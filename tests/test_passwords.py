@@ -22,9 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
-from flask_jwt import PasswordCheck, _passwords, check_password, hash_password
+from flask_jwt import PasswordCheck, check_password, hash_password
 from flask_jwt._cli import jwt_cli
-from flask_jwt._passwords import KINDS, kind_of
+from flask_jwt._login import passwords as _passwords
+from flask_jwt._login.passwords import KINDS, kind_of
 from tests.conftest import bearer
 from tests.test_docs import run
 

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from flask_jwt import CONFIG_DEFAULTS, ConfigError, _settings
-from flask_jwt._options import Option, optional, parse_count
-from flask_jwt._settings import (
+from flask_jwt import CONFIG_DEFAULTS, ConfigError
+from flask_jwt._config import settings as _settings
+from flask_jwt._config.options import Option, optional, parse_count
+from flask_jwt._config.settings import (
     GUARD_OPTIONS,
     NATIVE,
     OPTIONS,

@@ -10,7 +10,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from flask_jwt._availability import WatchedStore
+from flask_jwt._sessions.circuit_breaker import WatchedStore
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
 from flask_jwt.stores.memory import MemoryStore

@@ -119,7 +119,10 @@ def test_headers_have_the_claims_of_a_login_and_more():
     with app.app_context():
         headers = jwt_headers(JOE, role="admin")
         claims = claims_of(client, headers=headers)
-        assert app.extensions["flask-jwt"].codecs.access().read(headers["Authorization"][4:])[0]["x"] == 1
+        assert (
+            app.extensions["flask-jwt"].codecs.access().read(headers["Authorization"][4:])[0]["x"]
+            == 1
+        )
     assert set(claims) == set(usual)
     assert (claims["team"], claims["role"], usual["role"]) == ("a", "admin", "user")
 
@@ -734,7 +737,10 @@ def test_keys_follow_the_clock(app_with_key_file):
         with app.app_context():
             read = app.extensions["flask-jwt"].codecs.access().read
             assert read(first)[0]["kid"] != read(client.access_token)[0]["kid"]
-    assert app.extensions["flask-jwt"].codecs.access().keys.active(time.time()).kid == read(first)[0]["kid"]
+    assert (
+        app.extensions["flask-jwt"].codecs.access().keys.active(time.time()).kid
+        == read(first)[0]["kid"]
+    )
 
 
 def test_the_key_file_is_looked_at_after_the_clock(monkeypatch, request):

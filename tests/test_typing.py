@@ -109,7 +109,7 @@ def simplified(message):
     revealed = re.search(r'(?:Revealed type is|Type of ".*" is) "(.*)"', message)
     if revealed is None:
         return "rejected"
-    shown = re.sub(r"^def |builtins\.|typing\.|flask_jwt\.\w+\.", "", revealed[1])
+    shown = re.sub(r"^def |builtins\.|typing\.|flask_jwt\.[\w.]+\.", "", revealed[1])
     return re.sub(r' ?= ?("")?(?=[,)])', "", shown)
 
 

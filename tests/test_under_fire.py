@@ -19,7 +19,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from flask_jwt._revocations import Revocations
+from flask_jwt._sessions.revocations import Revocations
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import open_store
 from flask_jwt.stores.memory import MemoryStore
@@ -210,7 +210,8 @@ def test_a_redis_that_has_forgotten_its_scripts_is_sent_them_again(redis_url):
     with redis.Redis.from_url(redis_url) as client:
         client.script_flush()
         ran = commands(client, lambda: refresh(app, token))
-    assert (ran["evalsha"], ran["script|load"]) == (2, 1)
+    assert ran["evalsha"] == 2
+    assert sum(calls for name, calls in ran.items() if name.startswith("script")) == 1, ran
     assert only_session(app).generation == 2
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_jwt._key_sets import KeySet
-from flask_jwt._keys import InvalidKey
-from flask_jwt._tokens import TokenCodec
+from flask_jwt._jose.codec import TokenCodec
+from flask_jwt._jose.key_set import KeySet
+from flask_jwt._jose.keys import InvalidKey
 from flask_jwt.errors import TokenInvalid
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +35,10 @@ REFUSED = {
 
 #: Called invalid for their padding, but the file lost it: byte for byte they are the valid 357.
 SAME_AS_VALID = {"json_web_signature-367": 357, "json_web_signature-370": 357}
+
+#: Invalid by the vectors' lights, accepted here on purpose: the signature is right, and the key has
+#: the ROCA weakness (CVE-2017-15361), which is for those who make keys to look for.
+ACCEPTED = {"json_web_crypto-46", "json_web_key-7"}
 
 
 def cases():
@@ -73,7 +77,7 @@ def test_vector(keys, test, request):
     token = test.get("jws", test.get("jwe"))
     if name in SAME_AS_VALID:
         assert token == TOKENS[SAME_AS_VALID[name]]
-    elif test["result"] == "valid" and name not in REFUSED:
+    elif name in ACCEPTED or (test["result"] == "valid" and name not in REFUSED):
         assert isinstance(payload_of(keys, token), bytes)
     elif isinstance(token, str):
         with pytest.raises((TokenInvalid, InvalidKey)):

@@ -11,7 +11,8 @@ from unittest.mock import patch
 from flask import Flask
 
 from bench_suite.measure import Plan, Section, Spread, Table, interleave
-from flask_jwt import JWT, _passwords, check_password, hash_password
+from flask_jwt import JWT, check_password, hash_password
+from flask_jwt._login import passwords as _passwords
 
 TARGET = 0.05
 

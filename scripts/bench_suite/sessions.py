@@ -20,7 +20,7 @@ from flask import Flask
 
 from bench_suite.measure import Plan, Section, Table
 from flask_jwt import JWT
-from flask_jwt._revocations import Revocations
+from flask_jwt._sessions.revocations import Revocations
 from flask_jwt.stores import Session
 from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.stores.sql import sessions_table

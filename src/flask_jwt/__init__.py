@@ -1,6 +1,9 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
-from ._context import (
+from typing import TYPE_CHECKING
+
+from ._login.passwords import PasswordCheck, check_password, hash_password
+from ._web.context import (
     current_identity,
     get_jwt,
     get_jwt_header,
@@ -8,7 +11,7 @@ from ._context import (
     get_jwt_request_location,
     issued_tokens,
 )
-from ._cookies import (
+from ._web.cookies import (
     check_csrf_token,
     get_csrf_token,
     set_access_cookies,
@@ -17,27 +20,45 @@ from ._cookies import (
     unset_jwt_cookies,
     unset_refresh_cookies,
 )
-from ._extension import JWT
-from ._guard import decode_token, guarded_by, jwt_required, verify_jwt_in_request
-from ._issue import create_access_token, create_refresh_token
-from ._passwords import PasswordCheck, check_password, hash_password
-from ._sessions import SessionManager, Tokens
+from ._web.extension import JWT
+from ._web.guard import decode_token, guarded_by, jwt_required, verify_jwt_in_request
+from ._web.issue import create_access_token, create_refresh_token
 from .errors import ConfigError, JWTError
-from .stores import Session
 
 # isort: split
 # Names that programs written for Flask-JWT import; not in __all__.
-from ._context import _jwt as _jwt
-from ._guard import _default_jwt_decode_handler as _default_jwt_decode_handler
-from ._guard import _jwt_required as _jwt_required
-from ._issue import _default_jwt_encode_handler as _default_jwt_encode_handler
-from ._issue import _default_jwt_headers_handler as _default_jwt_headers_handler
-from ._issue import _default_jwt_payload_handler as _default_jwt_payload_handler
-from ._request_token import _default_request_handler as _default_request_handler
-from ._responses import _default_jwt_error_handler as _default_jwt_error_handler
-from ._settings import CONFIG_DEFAULTS as CONFIG_DEFAULTS
-from ._views import _default_auth_request_handler as _default_auth_request_handler
-from ._views import _default_auth_response_handler as _default_auth_response_handler
+from ._config.settings import CONFIG_DEFAULTS as CONFIG_DEFAULTS
+from ._web.context import _jwt as _jwt
+from ._web.guard import _default_jwt_decode_handler as _default_jwt_decode_handler
+from ._web.guard import _jwt_required as _jwt_required
+from ._web.issue import _default_jwt_encode_handler as _default_jwt_encode_handler
+from ._web.issue import _default_jwt_headers_handler as _default_jwt_headers_handler
+from ._web.issue import _default_jwt_payload_handler as _default_jwt_payload_handler
+from ._web.request_token import _default_request_handler as _default_request_handler
+from ._web.responses import _default_jwt_error_handler as _default_jwt_error_handler
+from ._web.views import _default_auth_request_handler as _default_auth_request_handler
+from ._web.views import _default_auth_response_handler as _default_auth_response_handler
+
+if TYPE_CHECKING:
+    from ._sessions.manager import SessionManager, Tokens
+    from .stores import Session
+else:
+
+    def __getattr__(name):
+        """Import the classes that programs name in annotations only, when they do.
+
+        An application without sessions need not load them.
+        """
+        if name in {"SessionManager", "Tokens"}:
+            from ._sessions import manager
+
+            return getattr(manager, name)
+        if name == "Session":
+            from .stores import Session
+
+            return Session
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "1.0.0.dev0"
 

@@ -12,11 +12,11 @@ from flask import Flask, current_app
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from ._app_state import AppState
-from ._context import app_state, sessions_of
-from ._issue import issuing, signing_codec
-from ._settings import Settings
-from ._tokens import as_token
+from ._config.settings import Settings
+from ._jose.codec import as_token
+from ._web.app_state import AppState
+from ._web.context import app_state, sessions_of
+from ._web.issue import issuing, signing_codec
 from .errors import ConfigError
 
 __all__ = ["Clock", "JWTClient", "freeze", "jwt_headers"]

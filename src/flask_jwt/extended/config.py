@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any, cast
 
 from .. import ConfigError
-from .._context import checked_config
-from .._options import TokenLocation
+from .._config.options import TokenLocation
+from .._web.context import checked_config
 from .internal_utils import JSONEncoder
 from .typing import ExpiresDelta
 

@@ -1,16 +1,11 @@
 """What programs import from here: the manager, the loaded user, the JSON encoder."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from flask import json as flask_json
 
-from .._context import app_state
-
-if TYPE_CHECKING:
-    from .jwt_manager import JWTManager
+from .._web.context import app_state
 
 
 class JSONEncoder(json.JSONEncoder):
@@ -20,12 +15,12 @@ class JSONEncoder(json.JSONEncoder):
         return json.loads(flask_json.dumps(o))
 
 
-def get_jwt_manager() -> JWTManager:
+def get_jwt_manager() -> Any:
     """Return the manager of the current application.
 
     :raises ConfigError: if it has none
     """
-    return cast("JWTManager", app_state().handlers)
+    return app_state().handlers
 
 
 def has_user_lookup() -> bool:

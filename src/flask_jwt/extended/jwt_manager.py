@@ -1,17 +1,18 @@
 """``JWTManager``: the extension class with Flask-JWT-Extended's names and defaults."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jwt as pyjwt
 from flask import Flask, jsonify
 from werkzeug.wrappers import Response
 
 from .. import JWT, JWTError
-from .._settings import Spelling
-from ..stores import SessionStore
+from .._config.profile import Spelling
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -43,8 +44,10 @@ from .exceptions import (
     UserLookupError,
     WrongTokenError,
 )
-from .internal_utils import user_lookup
 from .utils import current_user_context_processor, get_jwt_header
+
+if TYPE_CHECKING:
+    from ..stores import SessionStore
 
 # What a callback returns is Any, because it may be an ``async`` function.
 IdentityCallback = Callable[[Any], Any]
@@ -296,7 +299,8 @@ class JWTManager(JWT):
             header = get_jwt_header()
         except RuntimeError:  # a session is refreshed outside of a verified request
             header = {}
-        return user_lookup(header, payload)
+        lookup = self._user_lookup_callback
+        return None if lookup is None else lookup(header, payload)
 
     def _respond(self, error: JWTError) -> Any:
         """Return what the callback for *error* returns; the caller awaits it if necessary."""

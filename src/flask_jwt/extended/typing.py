@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from .._options import TokenLifetime
+from .._config.options import TokenLifetime
 
 ExpiresDelta = TokenLifetime
 Fresh = bool | float | timedelta

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import flask_jwt
 
-from .._options import TokenLocation
+from .._config.options import TokenLocation
 
 View = TypeVar("View", bound=Callable[..., Any])
 LocationType = TokenLocation | Sequence[TokenLocation] | None

@@ -1,0 +1,144 @@
+"""The configuration as it is now: a mapping in, Settings out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, MutableMapping
+from copy import copy
+from operator import itemgetter
+from typing import Any
+
+from .notices import Notices
+from .profile import Spelling
+from .settings import GUARD_OPTIONS, OPTIONS, Settings, read_settings
+
+logger = logging.getLogger("flask_jwt")
+
+_NOTHING: Any = object()
+
+
+class _Watch:
+    """Notices when the values of some keys differ from those last interpreted.
+
+    Changes made in place, such as appending to a list, count: a copy is compared.
+    """
+
+    def __init__(self, config: MutableMapping[str, Any], keys: Iterable[str]) -> None:
+        self._config = config
+        self._keys = tuple(keys)
+        self._read: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._keys)
+        self._interpreted: tuple[Any, ...] = ()
+
+    def changed(self) -> bool:
+        """Return whether a value differs from those last interpreted."""
+        try:
+            return self._read(self._config) != self._interpreted
+        except KeyError:
+            return True
+
+    def take(self) -> tuple[Any, ...]:
+        """Return a copy of the present values, to be passed to :meth:`keep` once interpreted."""
+        for key in self._keys:
+            self._config.setdefault(key, copy(OPTIONS[key].default))
+        return tuple(
+            value.copy() if isinstance(value, (list, dict, set)) else value
+            for value in self._read(self._config)
+        )
+
+    def keep(self, values: tuple[Any, ...]) -> None:
+        """Remember that *values* were interpreted.
+
+        Called only after the interpretation, so that no other thread goes on with the result of
+        older values in between.
+        """
+        self._interpreted = values
+
+
+class LiveConfig:
+    """Follows a configuration that may change while the application runs.
+
+    Comparing all options at each request would cost more than the rest of the guard, so there are
+    two tiers: the guard compares only the options that shape a codec
+    (:meth:`codec_options_changed`), everything else reads :attr:`settings`, which compares all.
+
+    :param config: the application's configuration; defaults are added to it
+    :param spelling: the defaults and strictness of the extension class
+    :param notices: told of combinations that work but can't be what the developer wants
+    :raises ConfigError: naming every value that can't be used
+    """
+
+    def __init__(
+        self, config: MutableMapping[str, Any], spelling: Spelling, notices: Notices
+    ) -> None:
+        self._config = config
+        self.spelling = spelling
+        self._notices = notices
+        self._followers: list[Callable[[Settings], None]] = []
+        for key, default in spelling.defaults.items():
+            config.setdefault(key, copy(default))
+        self._given = frozenset(key for key in OPTIONS if config.get(key) is not None)
+        for key, option in OPTIONS.items():
+            config.setdefault(key, copy(option.default))
+        self._copied_secret = _NOTHING
+        if config.get("JWT_SECRET_KEY") is None:
+            self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
+        self._all = _Watch(config, OPTIONS)
+        self._codec_options = _Watch(config, GUARD_OPTIONS)
+        values = self._all.take()
+        self.latest: Settings = self._interpret()
+        """The settings last interpreted. After :meth:`codec_options_changed` was asked in this
+        request, those that shape a codec are up to date here, and reading them costs nothing."""
+        self._all.keep(values)
+        self._started_with = self.latest
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now.
+
+        :raises ConfigError: if it was changed into something that can't be used
+        """
+        if self._all.changed():
+            values = self._all.take()
+            self.latest = self._interpret()
+            self._all.keep(values)
+            self._report_late_changes(self.latest)
+            for follow in self._followers:
+                follow(self.latest)
+        return self.latest
+
+    def follow(self, follower: Callable[[Settings], None]) -> None:
+        """Call *follower* with the settings, now and whenever they have changed."""
+        self._followers.append(follower)
+        follower(self.settings)
+
+    def codec_options_changed(self) -> bool:
+        """Return whether an option that shapes a codec differs from the last
+        :meth:`codec_settings`."""
+        return self._codec_options.changed()
+
+    def codec_settings(self, make: Callable[[Settings], None]) -> None:
+        """Have codecs made of the present settings; until that is done they count as changed."""
+        values = self._codec_options.take()
+        make(self.settings)
+        self._codec_options.keep(values)
+
+    def _interpret(self) -> Settings:
+        config = self._config
+        # JWT_SECRET_KEY follows SECRET_KEY where it is only a copy of it.
+        if config.get("JWT_SECRET_KEY") == self._copied_secret:
+            self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
+        settings = read_settings(config, self._given, self.spelling)
+        for sentence in settings.advice():
+            self._notices.warn(sentence)
+        return settings
+
+    def _report_late_changes(self, settings: Settings) -> None:
+        for key, option in OPTIONS.items():
+            is_late = option.at_start and (
+                getattr(settings, option.field) != getattr(self._started_with, option.field)
+            )
+            if is_late and self._notices.first_time(key):
+                logger.warning(
+                    "%s was changed after init_app(), which reads it once: the change has no "
+                    "effect. Set it before init_app().", key,
+                )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Sessions: start, rotate, revoke, and what happens while the store is down."""

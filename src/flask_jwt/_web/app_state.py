@@ -1,0 +1,97 @@
+"""The state of one application: the objects that its tokens, sessions and logins depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from .._clock import Clock
+from .._config.codecs import Codecs
+from .._config.live import LiveConfig
+from .._config.notices import Notices
+from .._config.profile import Spelling
+from .._config.settings import Settings
+from .._jose.claims import REFRESH_CLAIMS
+from ..errors import JWTError
+from .handlers import Handlers
+
+if TYPE_CHECKING:
+    from .._login.limits import LoginThrottle
+    from .._sessions.manager import SessionManager
+
+STATE_KEY = "flask-jwt"
+"""Where ``app.extensions`` holds the :class:`AppState`."""
+
+
+class AppState:
+    """Holds the objects of one application and decides nothing.
+
+    Handlers are read from :attr:`handlers` at each use, so they may be set after ``init_app``.
+
+    :param named: gives an error the name that it has in the extension class
+    :param issues_for_users: returns whether tokens are issued for what the identity handler
+        returns; else, when a session is refreshed, for the identity in the old one
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        handlers: Handlers,
+        clock: Clock,
+        spelling: Spelling,
+        *,
+        named: Callable[[JWTError], JWTError],
+        issues_for_users: Callable[[], bool],
+    ) -> None:
+        self.app = app
+        self.handlers = handlers
+        self.clock = clock
+        self.spelling = spelling
+        self.named = named
+        self.issues_for_users = issues_for_users
+        self.notices = Notices()
+        self.config = LiveConfig(app.config, spelling, self.notices)
+        self.codecs = Codecs(
+            self.config,
+            clock,
+            self.notices,
+            refresh_claims=REFRESH_CLAIMS,
+            json_default=self._json_default,
+        )
+        self.sessions: SessionManager | None = None
+        self.check_session: Callable[[Any, float], None] | None = None
+        """Rejects an access token whose session has ended; None where nothing is checked."""
+        self.limits: tuple[str, LoginThrottle] | None = None
+        """The notation of the limits, and what counts failed logins by them."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now; all of it is compared, so not for each request.
+
+        :raises ConfigError: if it was changed into something that can't be used
+        """
+        return self.config.settings
+
+    def call(self, handler: Callable[..., Any], *args: Any) -> Any:
+        """Call *handler*, plain or ``async``, and return its result.
+
+        What it returns decides, not how it was defined: a partial, a bound method or an object with
+        an ``async`` ``__call__`` is awaited too.
+        """
+        result = handler(*args)
+        if hasattr(type(result), "__await__"):
+            return self.app.async_to_sync(_awaited)(result)
+        return result
+
+    def _json_default(self, value: Any) -> Any:
+        """Return what the application's JSON provider makes of *value*, as in its responses."""
+        provider = self.app.json
+        default = getattr(provider, "default", None) or DefaultJSONProvider.default
+        return default(value)
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable
