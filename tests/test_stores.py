@@ -10,11 +10,11 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from flask_jwt._clock import Clock as AppClock
 from flask_jwt._sessions.circuit_breaker import WatchedStore
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
 from flask_jwt.stores.memory import MemoryStore
-from tests.conftest import Clock
 
 STORES = ["memory", "sqlite", "postgres", "redis", "redis_cluster", "redis_sentinel"]
 
@@ -265,7 +265,7 @@ def test_a_store_that_is_down_is_closed_all_the_same():
         def close(self):
             self.closed += 1
 
-    watched = WatchedStore(down := Down(), Clock())
+    watched = WatchedStore(down := Down(), AppClock())
     with pytest.raises(StoreUnavailable):
         watched.get("0" * 32)
     watched.close()
