@@ -1,8 +1,8 @@
 """Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from ._login.passwords import PasswordCheck, check_password, hash_password
 from ._web.context import (
     current_identity,
     get_jwt,
@@ -40,24 +40,27 @@ from ._web.views import _default_auth_request_handler as _default_auth_request_h
 from ._web.views import _default_auth_response_handler as _default_auth_response_handler
 
 if TYPE_CHECKING:
+    from ._login.passwords import PasswordCheck, check_password, hash_password
     from ._sessions.manager import SessionManager, Tokens
     from .stores import Session
-else:
 
-    def __getattr__(name):
-        """Import the classes that programs name in annotations only, when they do.
+_LOADED_AT_FIRST_USE = {
+    "PasswordCheck": "_login.passwords",
+    "Session": "stores",
+    "SessionManager": "_sessions.manager",
+    "Tokens": "_sessions.manager",
+    "check_password": "_login.passwords",
+    "hash_password": "_login.passwords",
+}
+"""Names that many applications do without, and the modules that define them."""
 
-        An application without sessions need not load them.
-        """
-        if name in {"SessionManager", "Tokens"}:
-            from ._sessions import manager
 
-            return getattr(manager, name)
-        if name == "Session":
-            from .stores import Session
-
-            return Session
+def __getattr__(name: str) -> Any:
+    if name not in _LOADED_AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
+    globals()[name] = value
+    return value
 
 
 __version__ = "1.0.0.dev0"

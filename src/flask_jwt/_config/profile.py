@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Spelling(NamedTuple):
-    """How a front door differs from another before the same machine: by defaults and strictness.
+class Spelling:
+    """The defaults and the strictness that differ between ``JWT`` and ``JWTManager``.
 
     :param defaults: of options, where they differ from this package's own
     :param algorithm_names_key: ``JWT_ALGORITHM`` alone says whether the secret or the key pair is
@@ -16,17 +16,28 @@ class Spelling(NamedTuple):
     :param checks_issued_parties: ``aud`` and ``iss`` must be what the application itself issues,
         where ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER`` don't say
     :param exempt_methods: HTTP methods that guards let pass, with no claims
-    :param absent_claims: what claims count as in a token that lacks them
+    :param absent_claims: the values of claims that a token lacks
     :param more_claims: of ``csrf`` and ``fresh``, those that every token is issued with
     """
 
-    defaults: Mapping[str, Any] = {}
-    algorithm_names_key: bool = False
-    allows_weak_keys: bool = False
-    checks_issued_parties: bool = True
-    exempt_methods: frozenset[str] = frozenset()
-    absent_claims: Mapping[str, Any] = {}
-    more_claims: frozenset[str] = frozenset()
+    def __init__(
+        self,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+        algorithm_names_key: bool = False,
+        allows_weak_keys: bool = False,
+        checks_issued_parties: bool = True,
+        exempt_methods: frozenset[str] = frozenset(),
+        absent_claims: Mapping[str, Any] | None = None,
+        more_claims: frozenset[str] = frozenset(),
+    ) -> None:
+        self.defaults = defaults or {}
+        self.algorithm_names_key = algorithm_names_key
+        self.allows_weak_keys = allows_weak_keys
+        self.checks_issued_parties = checks_issued_parties
+        self.exempt_methods = exempt_methods
+        self.absent_claims = absent_claims or {}
+        self.more_claims = more_claims
 
 
 NATIVE = Spelling()
