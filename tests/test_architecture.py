@@ -35,7 +35,7 @@ DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "limits"}
 # The private names that flask_jwt.extended imports; everything else that it imports is public.
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
-    "_config.profile": {"Spelling"},
+    "_config.profile": {"Profile"},
     "_web.context": {"app_state", "checked_config"},
 }
 # Not in __all__: programs written for Flask-JWT import them.

@@ -261,7 +261,7 @@ def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
     first = issue(app)
     result = run(app, "keys", "rotate")
     assert result.exit_code == 0, result.output
-    assert states(app) == ["active", "next"]
+    assert states(app) == ["active", "pending"]
     second()
     kid = pyjwt.get_unverified_header(first)["kid"]
     assert len(client.get("/.well-known/jwks.json").get_json()["keys"]) == 2
@@ -274,7 +274,7 @@ def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
     clock.tick(309)
     assert states(app) == ["retired", "active"]
     clock.tick(2)
-    assert states(app) == ["gone", "active"]
+    assert states(app) == ["expired", "active"]
     assert run(app, "keys", "prune").exit_code == 0
     assert states(app) == ["active"]
 

@@ -15,7 +15,7 @@ from flask import Flask
 import flask_jwt
 from flask_jwt import JWT, ConfigError, current_identity, jwt_required
 from flask_jwt._cli import jwt_cli
-from flask_jwt.errors import RefreshReused, TokenRevoked
+from flask_jwt.errors import RefreshTokenReused, TokenRevoked
 from tests.conftest import SECRET, User, bearer, heard
 
 
@@ -635,7 +635,7 @@ def test_reuse_is_an_exception_in_python_too(shop, users, clock):
         tokens = app.jwt.sessions.start(users["joe"])
         app.jwt.sessions.refresh(tokens.refresh_token)
         clock.tick(31)
-        with pytest.raises(RefreshReused):
+        with pytest.raises(RefreshTokenReused):
             app.jwt.sessions.refresh(tokens.refresh_token)
 
 

@@ -18,8 +18,8 @@ from flask_jwt._config.settings import (
     GUARD_OPTIONS,
     NATIVE,
     OPTIONS,
+    Profile,
     Settings,
-    Spelling,
     checked,
     read_settings,
     unknown_keys,
@@ -39,8 +39,8 @@ JWT_LOGOUT_URL_RULE JWT_SESSIONS_URL_RULE JWT_STORAGE_URI JWT_STORE_TIMEOUT JWT_
 SECRETS = "SECRET_KEY SECRET_KEY_FALLBACKS JWT_SECRET_KEY JWT_PRIVATE_KEY JWT_STORAGE_URI"
 
 
-def settings_of(spelling=NATIVE, **config):
-    return read_settings(config, frozenset(config), spelling)
+def settings_of(profile=NATIVE, **config):
+    return read_settings(config, frozenset(config), profile)
 
 
 # Declarations
@@ -145,8 +145,8 @@ def test_defaults_are_valid(option):
 def test_default_values():
     settings = settings_of()
     assert set(vars(settings)) == {option.field for option in OPTIONS.values()} | {
-        "given",
-        "spelling",
+        "explicit",
+        "profile",
     }
     assert settings.leeway == 10.0
     assert settings.expiration == 300.0
@@ -158,8 +158,8 @@ def test_default_values():
     assert settings.revocation_check == 10.0
     assert settings.secret is None
     assert settings.prefixes == ("jwt", "bearer")
-    assert settings.given == frozenset()
-    assert settings.spelling is NATIVE
+    assert settings.explicit == frozenset()
+    assert settings.profile is NATIVE
 
 
 @pytest.mark.parametrize(
@@ -206,18 +206,18 @@ def test_none_is_the_only_way_to_leave_out_an_option(key, value):
         checked(key, value)
 
 
-def test_the_spelling_and_what_was_given_are_kept():
-    spelling = Spelling(checks_issued_parties=False)
-    settings = settings_of(spelling, JWT_ALGORITHM="HS256", JWT_ENCODE_ISSUER="me")
-    assert settings.given == {"JWT_ALGORITHM", "JWT_ENCODE_ISSUER"}
-    assert settings.spelling is spelling
+def test_the_profile_and_the_explicit_keys_are_kept():
+    profile = Profile(checks_issued_parties=False)
+    settings = settings_of(profile, JWT_ALGORITHM="HS256", JWT_ENCODE_ISSUER="me")
+    assert settings.explicit == {"JWT_ALGORITHM", "JWT_ENCODE_ISSUER"}
+    assert settings.profile is profile
     assert settings.accepted_issuer is None
     assert settings_of(JWT_ENCODE_ISSUER="me").accepted_issuer == {"me"}
 
 
 def test_settings_are_immutable():
     settings = settings_of()
-    for name in ("algorithm", "given", "anything"):
+    for name in ("algorithm", "explicit", "anything"):
         with pytest.raises(AttributeError, match=r"app\.config"):
             setattr(settings, name, "HS512")
         with pytest.raises(AttributeError, match=r"app\.config"):

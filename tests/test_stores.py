@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from flask_jwt._clock import Clock as AppClock
-from flask_jwt._sessions.circuit_breaker import WatchedStore
+from flask_jwt._sessions.circuit_breaker import CircuitBreakerStore
 from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
 from flask_jwt.stores.memory import MemoryStore
@@ -265,7 +265,7 @@ def test_a_store_that_is_down_is_closed_all_the_same():
         def close(self):
             self.closed += 1
 
-    watched = WatchedStore(down := Down(), AppClock())
+    watched = CircuitBreakerStore(down := Down(), AppClock())
     with pytest.raises(StoreUnavailable):
         watched.get("0" * 32)
     watched.close()

@@ -120,7 +120,9 @@ def test_headers_have_the_claims_of_a_login_and_more():
         headers = jwt_headers(JOE, role="admin")
         claims = claims_of(client, headers=headers)
         assert (
-            app.extensions["flask-jwt"].codecs.access().read(headers["Authorization"][4:])[0]["x"]
+            app.extensions["flask-jwt"]
+            .codecs.access()
+            .decode_unverified(headers["Authorization"][4:])[0]["x"]
             == 1
         )
     assert set(claims) == set(usual)
@@ -641,7 +643,11 @@ def two(tmp_path):
 
 def revoke(app, client):
     with app.app_context():
-        sid = app.extensions["flask-jwt"].codecs.access().read(client.access_token)[1]["sid"]
+        sid = (
+            app.extensions["flask-jwt"]
+            .codecs.access()
+            .decode_unverified(client.access_token)[1]["sid"]
+        )
         assert app.jwt.sessions.revoke(sid)
 
 
@@ -728,14 +734,14 @@ def test_keys_follow_the_clock(app_with_key_file):
     with freeze(app) as clock:
         client.login_as(1)
         keys(app, "rotate")
-        assert states() == ["active", "next"]
+        assert states() == ["active", "pending"]
         clock.tick(timedelta(days=1))
         assert states()[1] == "active"
         first = client.access_token
         client.login_as(1)
         assert status(client) == 200
         with app.app_context():
-            read = app.extensions["flask-jwt"].codecs.access().read
+            read = app.extensions["flask-jwt"].codecs.access().decode_unverified
             assert read(first)[0]["kid"] != read(client.access_token)[0]["kid"]
     assert (
         app.extensions["flask-jwt"].codecs.access().keys.active(time.time()).kid

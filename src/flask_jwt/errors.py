@@ -11,7 +11,7 @@
         ├── TokenInvalid              401  token_invalid      jwt.InvalidTokenError
         │   ├── TokenMalformed                                jwt.DecodeError
         │   ├── SignatureInvalid                              jwt.InvalidSignatureError
-        │   ├── AlgorithmRefused                              jwt.InvalidAlgorithmError
+        │   ├── AlgorithmNotAllowed                              jwt.InvalidAlgorithmError
         │   ├── ClaimInvalid
         │   ├── SubjectInvalid                                jwt.InvalidSubjectError
         │   ├── ClaimMissing                                  jwt.MissingRequiredClaimError
@@ -21,16 +21,16 @@
         │   ├── TokenExpired               token_expired      jwt.ExpiredSignatureError
         │   ├── TokenRevoked               token_revoked
         │   ├── WrongTokenType             wrong_token_type
-        │   ├── RefreshReused              refresh_reused
-        │   └── ClaimsRefused              token_refused
+        │   ├── RefreshTokenReused              refresh_reused
+        │   └── ClaimsRejected              token_refused
         ├── CsrfFailed                403  csrf_failed
-        │   └── CsrfMissing
+        │   └── CsrfTokenMissing
         ├── ReauthenticationRequired  401  insufficient_user_authentication
-        ├── UserGone                  401  user_gone
-        ├── LoginMalformed            400  login_malformed
-        ├── CredentialsInvalid        401  invalid_credentials
-        ├── LoginLimited              429  too_many_attempts
-        ├── SessionUnknown            404  session_unknown
+        ├── UserNotFound                  401  user_gone
+        ├── MalformedLogin            400  login_malformed
+        ├── InvalidCredentials        401  invalid_credentials
+        ├── TooManyLoginAttempts              429  too_many_attempts
+        ├── SessionNotFound            404  session_unknown
         └── StoreUnavailable          503  store_unavailable
 
     ConfigError                            RuntimeError: the developer's to mend, never a client's
@@ -225,7 +225,7 @@ class SignatureInvalid(TokenInvalid, jwt.InvalidSignatureError):
     text = "Signature verification failed"
 
 
-class AlgorithmRefused(TokenInvalid, jwt.InvalidAlgorithmError):
+class AlgorithmNotAllowed(TokenInvalid, jwt.InvalidAlgorithmError):
     """``alg``, or something else the header asks for, is not what our keys are for."""
 
     text = "The specified alg value is not allowed"
@@ -292,14 +292,14 @@ class WrongTokenType(TokenInvalid):
         self.wanted = wanted
 
 
-class RefreshReused(TokenInvalid):
+class RefreshTokenReused(TokenInvalid):
     """A refresh token was used again after its grace: it may be stolen, so its session is over."""
 
     error_code = "refresh_reused"
     text = "This refresh token was used before; log in again"
 
 
-class ClaimsRefused(TokenInvalid):
+class ClaimsRejected(TokenInvalid):
     """The application's own check of the claims said no."""
 
     error_code = "token_refused"
@@ -314,7 +314,7 @@ class CsrfFailed(AuthError):
     error_code = "csrf_failed"
 
 
-class CsrfMissing(CsrfFailed):
+class CsrfTokenMissing(CsrfFailed):
     """There was no proof at all."""
 
 
@@ -330,7 +330,7 @@ class ReauthenticationRequired(AuthError):
         super().__init__("Log in again to do this")
 
 
-class UserGone(AuthError):
+class UserNotFound(AuthError):
     """The token is good, but its user is no more."""
 
     title = "Invalid JWT"
@@ -339,7 +339,7 @@ class UserGone(AuthError):
     text = "User does not exist"
 
 
-class LoginMalformed(AuthError):
+class MalformedLogin(AuthError):
     """The login request is not a JSON object."""
 
     title = "Bad Request"
@@ -347,7 +347,7 @@ class LoginMalformed(AuthError):
     error_code = "login_malformed"
 
 
-class CredentialsInvalid(AuthError):
+class InvalidCredentials(AuthError):
     """Wrong user name or password; on purpose it doesn't say which."""
 
     title = "Bad Request"
@@ -355,7 +355,7 @@ class CredentialsInvalid(AuthError):
     text = "Invalid credentials"
 
 
-class LoginLimited(AuthError):
+class TooManyLoginAttempts(AuthError):
     """Too many logins failed; after :attr:`retry_after` seconds one may be tried again."""
 
     title = "Too Many Requests"
@@ -368,7 +368,7 @@ class LoginLimited(AuthError):
         super().__init__(f"Too many failed logins; try again in {retry_after} s", headers=headers)
 
 
-class SessionUnknown(AuthError):
+class SessionNotFound(AuthError):
     """There is no such session, or it is somebody else's."""
 
     title = "Not Found"

@@ -151,7 +151,7 @@ class JWTClient(FlaskClient):
         __tracebackhide__ = True
         state = _state_of(self.application)
         if url is None and sessions_of(state):
-            url = state.settings.below_auth(state.settings.refresh_url_rule)
+            url = state.settings.expand_rule(state.settings.refresh_url_rule)
         url = _url(url, "refresh")
         # Where no refresh token is known it is in a cookie: the access token must not stand for it.
         key = _environ_key(state.settings)
@@ -176,7 +176,7 @@ class JWTClient(FlaskClient):
         if url is not None:
             _check(self.post(url, json=fields))
         elif state.sessions is not None:
-            url = _url(state.settings.below_auth(state.settings.logout_url_rule), "logout")
+            url = _url(state.settings.expand_rule(state.settings.logout_url_rule), "logout")
             _check(self.post(url, json=fields, headers=self._refresh_headers()))
         if fields.get("scope") != "others":
             self.use_tokens(None)
@@ -260,7 +260,7 @@ def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str
     """*token*, signed again with *claims* in place of its own."""
     if not claims:
         return token
-    header, payload = state.codecs.access().read(token)
+    header, payload = state.codecs.access().decode_unverified(token)
     codec = signing_codec(state, identity)
     return codec.issue({**payload, **claims}, header, now=state.clock.now())
 

@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_jwt import current_identity, get_jwt, jwt_required
-from flask_jwt.errors import CredentialsInvalid, LoginLimited
+from flask_jwt.errors import InvalidCredentials, TooManyLoginAttempts
 from werkzeug.exceptions import BadRequest, Conflict
 
 import words
@@ -68,9 +68,9 @@ def sign_in():
         return page("sign_in.html", ENDED.get(request.args.get("error")))
     try:
         user = jwt.authenticate(request.form.get("username"), request.form.get("password"))
-    except CredentialsInvalid as error:
+    except InvalidCredentials as error:
         return page("sign_in.html", "This user name and password don't match"), error.status_code
-    except LoginLimited as error:
+    except TooManyLoginAttempts as error:
         return page("sign_in.html", error.description), error.status_code, error.headers
     return jwt.log_in(user)
 

@@ -121,11 +121,11 @@ class Codecs:
         settings = self._config.settings
         policy = ClaimsPolicy(
             token_type,
-            required=settings.must_have,
+            required=settings.required_claims,
             unchecked=settings.unchecked_claims,
             leeway=settings.clock_leeway,
             audience=settings.accepted_audience,
-            any_audience=not settings.spelling.checks_issued_parties,
+            any_audience=not settings.profile.checks_issued_parties,
             issuer=settings.accepted_issuer,
             texts=frozenset({"sub", "jti"}) if settings.verify_sub else frozenset(),
         )
@@ -135,16 +135,16 @@ class Codecs:
             cache_size=settings.cache_size,
             max_size=settings.max_token_size,
             json_default=self._json_default,
-            absent_claims=settings.spelling.absent_claims,
+            absent_claims=settings.profile.absent_claims,
         )
 
     def _report_weaknesses(self, keys: KeySet) -> None:
         for key in keys.keys:
             if key.weakness:
                 self._notices.warn(f"{key.weakness}. It is used all the same; make a new one soon.")
-            if key.is_secret and key.short_by:
+            if key.is_secret and key.missing_bytes:
                 self._notices.warn(
-                    f"The secret is {key.short_by} bytes shorter than {key.algorithm} needs "
+                    f"The secret is {key.missing_bytes} bytes shorter than {key.algorithm} needs "
                     "(RFC 7518 section 3.2), so it can be guessed. `flask jwt secret` prints a "
                     "good one; put it into JWT_SECRET_KEY."
                 )

@@ -25,7 +25,7 @@ def configured_keys(settings: Settings) -> KeySet:
     """
     is_symmetric = ALGORITHMS[settings.algorithm].kty == "oct"
     has_pair = bool(settings.private_key or settings.public_key)
-    if has_pair and not (is_symmetric and settings.spelling.algorithm_names_key):
+    if has_pair and not (is_symmetric and settings.profile.algorithm_names_key):
         return _with_other_algorithms(KeySet([_pem_key(settings)]), settings)
     if not is_symmetric:
         raise ConfigError(
@@ -38,7 +38,7 @@ def configured_keys(settings: Settings) -> KeySet:
     secrets = dict.fromkeys((settings.secret, *earlier))
     newest_first = range(len(secrets), 0, -1)
     keys = KeySet(
-        Key.from_secret(secret, settings.algorithm, named=False, sign_from=order)
+        Key.from_secret(secret, settings.algorithm, publish_kid=False, sign_from=order)
         for secret, order in zip(secrets, newest_first, strict=True)
     )
     return _with_other_algorithms(keys, settings)
@@ -50,12 +50,12 @@ def given_keys(material: Any, settings: Settings) -> KeySet:
 
     :raises InvalidKey: if it is none of them
     """
-    weak = settings.spelling.allows_weak_keys
+    weak = settings.profile.allows_weak_keys
     if not isinstance(material, (str, bytes)):
         key = Key.from_material(material, settings.algorithm, allow_weak=weak)
     elif ALGORITHMS[settings.algorithm].kty == "oct":
         secret = material.encode() if isinstance(material, str) else material
-        key = Key.from_secret(secret, settings.algorithm, named=False)
+        key = Key.from_secret(secret, settings.algorithm, publish_kid=False)
     else:
         key = Key.from_pem(material, settings.algorithm, allow_weak=weak)
     return _with_other_algorithms(KeySet([key]), settings)
@@ -83,7 +83,7 @@ def _same_kind(one: str, other: str) -> bool:
 
 
 def _pem_key(settings: Settings) -> Key:
-    algorithm = settings.algorithm if "JWT_ALGORITHM" in settings.given else None
+    algorithm = settings.algorithm if "JWT_ALGORITHM" in settings.explicit else None
     keys = {}
     for name, pem in (
         ("JWT_PRIVATE_KEY", settings.private_key),
@@ -93,7 +93,7 @@ def _pem_key(settings: Settings) -> Key:
             continue
         try:
             keys[name] = Key.from_pem(
-                read_pem(pem), algorithm, allow_weak=settings.spelling.allows_weak_keys
+                read_pem(pem), algorithm, allow_weak=settings.profile.allows_weak_keys
             )
         except InvalidKey as error:
             raise InvalidKey(f"{name}: {error}") from None

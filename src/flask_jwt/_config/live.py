@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from .notices import Notices
-from .profile import Spelling
+from .profile import Profile
 from .settings import GUARD_OPTIONS, OPTIONS, Settings, read_settings
 
 logger = logging.getLogger("flask_jwt")
@@ -62,21 +62,21 @@ class LiveConfig:
     (:meth:`codec_options_changed`), everything else reads :attr:`settings`, which compares all.
 
     :param config: the application's configuration; defaults are added to it
-    :param spelling: the defaults and strictness of the extension class
+    :param profile: the defaults and strictness of the extension class
     :param notices: told of combinations that work but can't be what the developer wants
     :raises ConfigError: naming every value that can't be used
     """
 
     def __init__(
-        self, config: MutableMapping[str, Any], spelling: Spelling, notices: Notices
+        self, config: MutableMapping[str, Any], profile: Profile, notices: Notices
     ) -> None:
         self._config = config
-        self.spelling = spelling
+        self.profile = profile
         self._notices = notices
         self._followers: list[Callable[[Settings], None]] = []
-        for key, default in spelling.defaults.items():
+        for key, default in profile.defaults.items():
             config.setdefault(key, copy(default))
-        self._given = frozenset(key for key in OPTIONS if config.get(key) is not None)
+        self._explicit = frozenset(key for key in OPTIONS if config.get(key) is not None)
         for key, option in OPTIONS.items():
             config.setdefault(key, copy(option.default))
         self._copied_secret = _NOTHING
@@ -127,8 +127,8 @@ class LiveConfig:
         # JWT_SECRET_KEY follows SECRET_KEY where it is only a copy of it.
         if config.get("JWT_SECRET_KEY") == self._copied_secret:
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
-        settings = read_settings(config, self._given, self.spelling)
-        for sentence in settings.advice():
+        settings = read_settings(config, self._explicit, self.profile)
+        for sentence in settings.warnings():
             self._notices.warn(sentence)
         return settings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Spelling:
+class Profile:
     """The defaults and the strictness that differ between ``JWT`` and ``JWTManager``.
 
     :param defaults: of options, where they differ from this package's own
@@ -40,4 +40,4 @@ class Spelling:
         self.more_claims = more_claims
 
 
-NATIVE = Spelling()
+NATIVE = Profile()

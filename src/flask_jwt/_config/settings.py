@@ -43,7 +43,7 @@ from .options import (
     parse_url_rule,
     parse_word,
 )
-from .profile import NATIVE, Spelling
+from .profile import NATIVE, Profile
 
 _COOKIES = ("access_cookie", "refresh_cookie", "access_csrf_cookie", "refresh_csrf_cookie")
 
@@ -77,9 +77,7 @@ class Settings:
     # Accepted tokens
     leeway = Option("JWT_LEEWAY", timedelta(seconds=10), parse_duration, shapes_codec=True)
     decode_leeway = Option("JWT_DECODE_LEEWAY", None, optional(parse_duration), shapes_codec=True)
-    required_claims = Option(
-        "JWT_REQUIRED_CLAIMS", ["exp", "iat", "nbf"], parse_names, shapes_codec=True
-    )
+    required = Option("JWT_REQUIRED_CLAIMS", ["exp", "iat", "nbf"], parse_names, shapes_codec=True)
     verify_claims = Option(
         "JWT_VERIFY_CLAIMS", ["signature", "exp", "nbf", "iat"], parse_names, shapes_codec=True
     )
@@ -170,15 +168,15 @@ class Settings:
         "JWT_SESSIONS_URL_RULE", "{auth}/sessions", parse_url_rule, at_start=True
     )
 
-    given: frozenset[str]
-    """Keys of the options that the developer or the spelling set; the others have defaults."""
-    spelling: Spelling
+    explicit: frozenset[str]
+    """Keys of the options that the developer or the profile set; the others have defaults."""
+    profile: Profile
 
     def __init__(
-        self, values: Mapping[str, Any], given: frozenset[str], spelling: Spelling
+        self, values: Mapping[str, Any], explicit: frozenset[str], profile: Profile
     ) -> None:
         # Each value shadows the option of the same name; __setattr__ would raise.
-        vars(self).update(values, given=given, spelling=spelling)
+        vars(self).update(values, explicit=explicit, profile=profile)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("Settings are read-only; change app.config instead")
@@ -195,7 +193,7 @@ class Settings:
         alone."""
         if self.header_type is not None:
             return (self.header_type.lower(),)
-        if "JWT_AUTH_HEADER_PREFIX" in self.given or self.prefix != "JWT":
+        if "JWT_AUTH_HEADER_PREFIX" in self.explicit or self.prefix != "JWT":
             return (self.prefix.lower(),)
         return ("jwt", "bearer")
 
@@ -222,11 +220,11 @@ class Settings:
         return self.leeway if self.decode_leeway is None else self.decode_leeway
 
     @property
-    def must_have(self) -> frozenset[str]:
+    def required_claims(self) -> frozenset[str]:
         """Claims that an access token must have."""
         if self.identity_claim is None:
-            return self.required_claims
-        return self.required_claims | {self.identity_claim}
+            return self.required
+        return self.required | {self.identity_claim}
 
     @property
     def unchecked_claims(self) -> frozenset[str]:
@@ -239,7 +237,7 @@ class Settings:
     @property
     def accepted_audience(self) -> frozenset[str] | None:
         """Accepted ``aud``: ``JWT_DECODE_AUDIENCE``, else what this application issues."""
-        derive = self.spelling.checks_issued_parties
+        derive = self.profile.checks_issued_parties
         if derive and self.decode_audience is None and self.encode_audience is not None:
             return parse_one_or_more(self.encode_audience)
         return self.decode_audience
@@ -247,7 +245,7 @@ class Settings:
     @property
     def accepted_issuer(self) -> frozenset[str] | None:
         """Accepted ``iss``: ``JWT_DECODE_ISSUER``, else what this application issues."""
-        derive = self.spelling.checks_issued_parties
+        derive = self.profile.checks_issued_parties
         if derive and self.decode_issuer is None and self.encode_issuer is not None:
             return frozenset([self.encode_issuer])
         return self.decode_issuer
@@ -257,7 +255,7 @@ class Settings:
         """Seconds for which an access token is accepted after its issue."""
         return self.not_before + self.expiration + self.clock_leeway
 
-    def below_auth(self, rule: str | None) -> str | None:
+    def expand_rule(self, rule: str | None) -> str | None:
         """*rule* with ``{auth}`` replaced by ``JWT_AUTH_URL_RULE``; None without that."""
         if rule is None or not rule.startswith("{auth}"):
             return rule
@@ -275,7 +273,7 @@ class Settings:
         """Whether anything to sign or verify with is configured."""
         return bool(self.secret) or self.has_public_key
 
-    def advice(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What works but isn't what its author will have wanted, a sentence each."""
         advice = []
         if not self.verify or "signature" not in self.verify_claims:
@@ -292,7 +290,7 @@ class Settings:
             )
         return advice
 
-    def faults(self) -> list[str]:
+    def conflicts(self) -> list[str]:
         """What can't be used together, a sentence each."""
         faults = []
         if self.cookie_samesite == "None" and not self.cookie_secure:
@@ -333,11 +331,11 @@ CONFIG_DEFAULTS: dict[str, Any] = {
 
 
 def read_settings(
-    config: Mapping[str, Any], given: frozenset[str], spelling: Spelling = NATIVE
+    config: Mapping[str, Any], explicit: frozenset[str], profile: Profile = NATIVE
 ) -> Settings:
     """Check *config* and return it as :class:`Settings`.
 
-    :param given: names the developer set, as opposed to defaults
+    :param explicit: names the developer set, as opposed to defaults
     :raises ConfigError: naming every value that can't be used, at once
     """
     values: dict[str, Any] = {}
@@ -347,8 +345,8 @@ def read_settings(
             values[option.field] = checked(name, config.get(name, option.default))
         except ConfigError as error:
             faults.append(str(error))
-    settings = Settings(values, given, spelling)
-    if faults := faults or settings.faults():
+    settings = Settings(values, explicit, profile)
+    if faults := faults or settings.conflicts():
         raise ConfigError("This configuration can't be used:\n  " + "\n  ".join(faults))
     return settings
 

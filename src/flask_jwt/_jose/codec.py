@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from ..errors import AlgorithmRefused, SignatureInvalid, TokenInvalid, TokenMalformed
+from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
 from .claims import ClaimsPolicy
 from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .key_set import KeySet
@@ -155,7 +155,7 @@ class TokenCodec:
             )
         return token
 
-    def recall(self, text: str | None, now: float) -> VerifiedToken | None:
+    def get_cached(self, text: str | None, now: float) -> VerifiedToken | None:
         """What :meth:`verify` found good and remembered as *text*, if it is still good at *now*."""
         seen = self._cache.get(text)
         return seen if seen is not None and seen.valid_from <= now < seen.valid_until else None
@@ -164,7 +164,7 @@ class TokenCodec:
         """The token's claims and header, if it is good at *now* (seconds since the epoch).
 
         :param remember_as: what a request shows when it carries this token, such as its whole
-            header, so that :meth:`recall` needs no parsing
+            header, so that :meth:`get_cached` needs no parsing
         :raises TokenInvalid: or the subclass that says what is wrong
         """
         header, payload, key = self.verify_signature(token, now)
@@ -211,7 +211,7 @@ class TokenCodec:
             self._headers[header_segment] = header, keys
         return header, payload, key
 
-    def read(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Header and claims of *token* without judging either: for looking, never for trusting.
 
         :raises TokenMalformed: if it is no compact JWS of JSON objects
@@ -244,16 +244,16 @@ class TokenCodec:
         header = _parse_header(segment)
         algorithm, kid = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str):
-            raise AlgorithmRefused
+            raise AlgorithmNotAllowed
         if "crit" in header or header.get("b64", True) is not True:
-            raise AlgorithmRefused("The token asks for an extension that is not supported")
+            raise AlgorithmNotAllowed("The token asks for an extension that is not supported")
         if kid is not None and not isinstance(kid, str):
             raise TokenMalformed("Invalid header: kid must be a text")
         keys = self.keys.candidates(algorithm, kid)
         if not keys:
             if self.keys.candidates(algorithm, None):
                 raise SignatureInvalid
-            raise AlgorithmRefused
+            raise AlgorithmNotAllowed
         return header, keys
 
     def _remember(self, text: str, verified: VerifiedToken) -> None:
@@ -295,7 +295,7 @@ def _parse_header(segment: bytes) -> dict[str, Any]:
 
 def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
     header: dict[str, Any] = {"typ": "JWT", "alg": key.algorithm}
-    if key.named:
+    if key.publish_kid:
         header["kid"] = key.kid
     return b64encode(_dump({**header, **extra, "alg": key.algorithm}))
 

@@ -125,7 +125,7 @@ def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float)
     :raises InvalidKey: if with a delay another key waits to sign already
     """
     states = {key: keys.state(key, now) for key in keys.keys}
-    waiting = [key for key, state in states.items() if state == "next"]
+    waiting = [key for key, state in states.items() if state == "pending"]
     if waiting and delay:
         raise InvalidKey(
             f"A rotation is under way: key {waiting[0].kid} has not begun to sign. "
@@ -133,11 +133,11 @@ def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float)
         )
     starts = now + delay
     kept = [
-        key if key.verify_until is not None else key.dated(verify_until=starts + lifetime)
+        key if key.verify_until is not None else key.replace(verify_until=starts + lifetime)
         for key, state in states.items()
         if state in ("active", "retired")
     ]
-    return KeySet([*kept, new.dated(sign_from=starts)])
+    return KeySet([*kept, new.replace(sign_from=starts)])
 
 
 def prune(keys: KeySet, kids: Collection[str], *, now: float) -> KeySet:
@@ -149,7 +149,7 @@ def prune(keys: KeySet, kids: Collection[str], *, now: float) -> KeySet:
     if unknown:
         raise InvalidKey(f"There is no key {', '.join(sorted(unknown))}; see: flask jwt keys list")
     left = KeySet(
-        key for key in keys.keys if key.kid not in kids and keys.state(key, now) != "gone"
+        key for key in keys.keys if key.kid not in kids and keys.state(key, now) != "expired"
     )
     left.active(now)
     return left

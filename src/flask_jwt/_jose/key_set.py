@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..errors import ConfigError
 from .keys import InvalidKey, Key
 
-KeyState = Literal["next", "active", "retired", "gone"]
+KeyState = Literal["pending", "active", "retired", "expired"]
 
 
 class KeySet:
@@ -57,7 +57,7 @@ class KeySet:
         if kid is not None and (named := self._by_kid.get((algorithm, kid))):
             return named
         keys = self._by_name.get(algorithm, ())
-        return keys if kid is None else tuple(key for key in keys if not key.named)
+        return keys if kid is None else tuple(key for key in keys if not key.publish_kid)
 
     def active(self, now: float) -> Key:
         """The key that signs at *now*: of those whose time to sign has come, the newest.
@@ -81,9 +81,9 @@ class KeySet:
     def state(self, key: Key, now: float) -> KeyState:
         """What *key* does at *now*; only one key is active."""
         if key.verify_until is not None and key.verify_until <= now:
-            return "gone"
+            return "expired"
         if key.sign_from > now:
-            return "next"
+            return "pending"
         return "active" if key.can_sign and key is self.active(now) else "retired"
 
     def public_jwks(self, now: float) -> dict[str, Any] | None:
@@ -91,7 +91,7 @@ class KeySet:
         if not self.keys or self.keys[0].is_secret:
             return None
         return {
-            "keys": [key.public_jwk() for key in self.keys if self.state(key, now) != "gone"],
+            "keys": [key.public_jwk() for key in self.keys if self.state(key, now) != "expired"],
         }
 
 

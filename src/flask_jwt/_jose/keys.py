@@ -71,7 +71,7 @@ class Key:
     :param verifying: prepared material to verify with
     :param kid: defaults to the RFC 7638 thumbprint, or for a secret to a digest that doesn't
         reveal it
-    :param named: tokens carry the kid; False for a lone secret, as Flask-JWT had it
+    :param publish_kid: tokens carry the kid; False for a lone secret, as Flask-JWT had it
     :param sign_from: seconds since the epoch; before it the key is published but doesn't sign
     :param verify_until: seconds since the epoch, or None: from it on the key is gone
     :param weakness: why it should not be used, where that is allowed all the same
@@ -79,7 +79,7 @@ class Key:
 
     __slots__ = (
         "_engine", "_mac", "_signing", "_verifying",
-        "algorithm", "kid", "named", "sign_from", "verify_until", "weakness",
+        "algorithm", "kid", "publish_kid", "sign_from", "verify_until", "weakness",
     )  # fmt: skip
 
     def __init__(
@@ -89,14 +89,14 @@ class Key:
         verifying: Any,
         *,
         kid: str | None = None,
-        named: bool = True,
+        publish_kid: bool = True,
         sign_from: float = 0,
         verify_until: float | None = None,
         weakness: str | None = None,
     ) -> None:
         self.algorithm = algorithm
         self.weakness = weakness
-        self.named = named
+        self.publish_kid = publish_kid
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
@@ -214,7 +214,9 @@ class Key:
 
     def verifying_as(self, algorithm: str) -> Key:
         """This key's material to verify another algorithm of its kind, and not to sign."""
-        return Key(algorithm, None, self._verifying, kid=f"{self.kid}.{algorithm}", named=False)
+        return Key(
+            algorithm, None, self._verifying, kid=f"{self.kid}.{algorithm}", publish_kid=False
+        )
 
     @classmethod
     def generate(cls, algorithm: str = "EdDSA", **state: Any) -> Key:
@@ -257,19 +259,19 @@ class Key:
         return (self.algorithm,)
 
     @property
-    def short_by(self) -> int:
+    def missing_bytes(self) -> int:
         """How many bytes a secret lacks to be as long as its hash (RFC 7518 section 3.2)."""
         shortest = ALGORITHMS[self.algorithm].detail
         return max(0, shortest - len(self._verifying)) if isinstance(shortest, int) else 0
 
-    def dated(self, *, sign_from: float | None = None, verify_until: float | None = None) -> Key:
+    def replace(self, *, sign_from: float | None = None, verify_until: float | None = None) -> Key:
         """This key with other dates; None keeps the one it has."""
         return Key(
             self.algorithm,
             self._signing,
             self._verifying,
             kid=self.kid,
-            named=self.named,
+            publish_kid=self.publish_kid,
             sign_from=self.sign_from if sign_from is None else sign_from,
             verify_until=self.verify_until if verify_until is None else verify_until,
             weakness=self.weakness,
@@ -286,7 +288,7 @@ class Key:
     def verify(self, message: bytes, segment: bytes) -> bool:
         """Whether this key signed *message* with the signature in the base64url *segment*.
 
-        A secret's is compared as text, in constant time: base64url has one spelling for it.
+        A secret's is compared as text, in constant time: base64url has one profile for it.
         """
         if self._mac is not None:
             return hmac.compare_digest(b64encode_bytes(self.sign(message)), segment)

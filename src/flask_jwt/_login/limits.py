@@ -15,8 +15,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from .._clock import Clock
-from .._sessions.circuit_breaker import WatchedStore
-from ..errors import ConfigError, LoginLimited, StoreUnavailable
+from .._sessions.circuit_breaker import CircuitBreakerStore
+from ..errors import ConfigError, StoreUnavailable, TooManyLoginAttempts
 from ..stores._base import DEFAULT_SERVICE, REDIS_SCHEMES
 
 STRIKES_KEPT = 86400
@@ -171,7 +171,7 @@ class LoginThrottle:
         self._shared: Any = None
         if storage_uri is not None and storage_uri.partition(":")[0] in REDIS_SCHEMES:
             counters: Any = _Counters(storage_uri, timeout)
-            self._shared = WatchedStore(
+            self._shared = CircuitBreakerStore(
                 counters,
                 clock,
                 name="Redis of the login limits",
@@ -184,10 +184,10 @@ class LoginThrottle:
 
         :param account: the user name as it was given
         :param address: the client's
-        :raises LoginLimited: if it may not be tried now
+        :raises TooManyLoginAttempts: if it may not be tried now
         """
-        place = _place(address)
-        own, others = _digest(_folded(account), place), _digest(place)
+        place = normalize_address(address)
+        own, others = _digest(normalize_username(account), place), _digest(place)
         self._check_wait(own)
         self._check_wait(others)
         return Attempt(self, own, self._count(own, others))
@@ -225,13 +225,13 @@ class LoginThrottle:
             self._ask("clear", f"{who}/until")
             until = math.ceil(self._clock.now() + wait)
             self._ask("incr", f"{who}/until", math.ceil(wait) + 1, until)
-        raise LoginLimited(math.ceil(wait))
+        raise TooManyLoginAttempts(math.ceil(wait))
 
     def _check_wait(self, who: str) -> None:
         remaining = self._ask("get", f"{who}/until") - self._clock.now()
         # Nobody waits for longer than the longest window: a longer wait was set by another clock.
         if 0 < remaining <= self._longest + 1:
-            raise LoginLimited(min(math.ceil(remaining), self._longest))
+            raise TooManyLoginAttempts(min(math.ceil(remaining), self._longest))
 
     def _keys(self, who: str) -> dict[_Window, str]:
         """The counter of each window that is open now."""
@@ -250,9 +250,9 @@ class LoginThrottle:
         return int(getattr(self._memory, operation)(*args) or 0)
 
 
-def _folded(account: str) -> str:
+def normalize_username(account: str) -> str:
     # Databases find "Joe", "joe ", "jo\u00e9" and full-width letters for "joe", and some don't see
-    # invisible characters: a spelling more is not an account more.
+    # invisible characters: a profile more is not an account more.
     # The time that Unicode's normalization takes grows with the square of the length.
     letters = unicodedata.normalize("NFKD", account[:_MOST_OF_A_NAME]).casefold()
     return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Cf")).strip()
@@ -266,7 +266,7 @@ def is_private(address: str) -> bool:
         return False
 
 
-def _place(address: str | None) -> str:
+def normalize_address(address: str | None) -> str:
     """*address*; of IPv6 the /64, which is what one customer has to choose from."""
     bare = address or ""
     if bare.startswith("["):

@@ -16,7 +16,7 @@ FAIL_FAST_FOR = 1.0
 """Seconds after a failure in which the store isn't asked again, so that no request waits for it."""
 
 
-class WatchedStore:
+class CircuitBreakerStore:
     """A :class:`SessionStore` that asks another one, unless it has just failed to answer.
 
     An operation whose connection turned out to be lost is tried once more on a new one: every

@@ -15,11 +15,11 @@ from .._jose.claims import TIME_CLAIMS, identity_of, subject_of
 from .._jose.codec import TokenCodec
 from ..errors import (
     ClaimInvalid,
-    RefreshReused,
+    RefreshTokenReused,
     StoreUnavailable,
     TokenExpired,
     TokenRevoked,
-    UserGone,
+    UserNotFound,
 )
 from ..stores import Session, SessionStore
 from .printable import printable
@@ -85,7 +85,7 @@ _PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 _KINDS = (str, int, str, dict, int, int)
 
 
-class _Presented(NamedTuple):
+class RefreshClaims(NamedTuple):
     """What a refresh token says."""
 
     sid: str
@@ -187,9 +187,9 @@ class SessionManager:
         with the same new one, so that tabs and retries converge; given later it is taken for
         stolen, and its session ends.
 
-        :raises RefreshReused: if so
+        :raises RefreshTokenReused: if so
         :raises TokenInvalid: or the subclass that says what else is wrong
-        :raises UserGone: if there is no such user any more; the session ends
+        :raises UserNotFound: if there is no such user any more; the session ends
         :raises StoreUnavailable: if the store can't be asked; nothing has changed for the caller
         """
         now = self._host.clock.now()
@@ -197,7 +197,7 @@ class SessionManager:
         identity = self._host.user(presented.payload)
         if identity is None:
             self.revoke(presented.sid)
-            raise UserGone
+            raise UserNotFound
         policy = self._host.policy()
         idle = None if policy.idle is None else now + policy.idle
         generation = presented.generation
@@ -205,7 +205,7 @@ class SessionManager:
             session = presented.session(generation + 1, now)
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
-            session = self._converge(presented, policy.grace, now)
+            session = self._resolve_stale(presented, policy.grace, now)
         return self._tokens(identity, session, presented.payload)
 
     def revoke(self, sid: str) -> bool:
@@ -317,14 +317,14 @@ class SessionManager:
         if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
-    def _read(self, token: str, now: float) -> _Presented:
+    def _read(self, token: str, now: float) -> RefreshClaims:
         claims = self._host.codec().verify(token, now).claims
-        presented = _Presented(*(claims[name] for name in _PRESENTED))
+        presented = RefreshClaims(*(claims[name] for name in _PRESENTED))
         if not presented.is_ours():
             raise ClaimInvalid("The refresh token is none of ours")
         return presented
 
-    def _converge(self, presented: _Presented, grace: float, now: float) -> Session:
+    def _resolve_stale(self, presented: RefreshClaims, grace: float, now: float) -> Session:
         """The session as it is, if *presented* is just what it was; otherwise its end."""
         current = self.store.get(presented.sid)
         if current is None or current.revoked_at is not None:
@@ -342,7 +342,7 @@ class SessionManager:
         signals.refresh_token_reused.send(
             self._host.sender, session=current, generation=presented.generation
         )
-        raise RefreshReused
+        raise RefreshTokenReused
 
     def _tokens(
         self,

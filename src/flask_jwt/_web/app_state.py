@@ -12,7 +12,7 @@ from .._clock import Clock
 from .._config.codecs import Codecs
 from .._config.live import LiveConfig
 from .._config.notices import Notices
-from .._config.profile import Spelling
+from .._config.profile import Profile
 from .._config.settings import Settings
 from .._jose.claims import REFRESH_CLAIMS
 from ..errors import JWTError
@@ -31,7 +31,7 @@ class AppState:
 
     Handlers are read from :attr:`handlers` at each use, so they may be set after ``init_app``.
 
-    :param named: gives an error the name that it has in the extension class
+    :param translate_error: gives an error the name that it has in the extension class
     :param issues_for_users: returns whether tokens are issued for what the identity handler
         returns; else, when a session is refreshed, for the identity in the old one
     """
@@ -41,19 +41,19 @@ class AppState:
         app: Flask,
         handlers: Handlers,
         clock: Clock,
-        spelling: Spelling,
+        profile: Profile,
         *,
-        named: Callable[[JWTError], JWTError],
+        translate_error: Callable[[JWTError], JWTError],
         issues_for_users: Callable[[], bool],
     ) -> None:
         self.app = app
         self.handlers = handlers
         self.clock = clock
-        self.spelling = spelling
-        self.named = named
+        self.profile = profile
+        self.translate_error = translate_error
         self.issues_for_users = issues_for_users
         self.notices = Notices()
-        self.config = LiveConfig(app.config, spelling, self.notices)
+        self.config = LiveConfig(app.config, profile, self.notices)
         self.codecs = Codecs(
             self.config,
             clock,

@@ -11,8 +11,8 @@ from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
 from .context import app_state, remember_issued, request_state, sessions_of
 from .csrf import check, csrf_value, submitted
-from .redirects import as_own
-from .responses import answering
+from .redirects import no_store
+from .responses import rendering_errors
 
 if TYPE_CHECKING:
     from .._sessions.manager import Tokens
@@ -71,7 +71,9 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is none
     """
-    return csrf_value(encoded_token, app_state().codecs.access().read(encoded_token)[1])
+    return csrf_value(
+        encoded_token, app_state().codecs.access().decode_unverified(encoded_token)[1]
+    )
 
 
 def check_csrf_token(encoded_token: str, value: str) -> None:
@@ -80,8 +82,8 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     :raises CsrfFailed: if so
     """
     state = app_state()
-    with answering(state):
-        check(value, encoded_token, state.codecs.access().read(encoded_token)[1])
+    with rendering_errors(state):
+        check(value, encoded_token, state.codecs.access().decode_unverified(encoded_token)[1])
 
 
 def jwt_csrf_token() -> str:
@@ -90,7 +92,7 @@ def jwt_csrf_token() -> str:
     token = request.cookies.get(state.settings.access_cookie_name, "")
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
-        return csrf_value(token, claims or state.codecs.access().read(token)[1])
+        return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
     except TokenMalformed:
         return ""
 
@@ -182,7 +184,7 @@ def has_refresh_cookie(state: AppState, request: Request) -> bool:
     return is_there and state.sessions is not None
 
 
-def renewed(state: AppState, request: Request) -> Tokens:
+def rotate_session(state: AppState, request: Request) -> Tokens:
     """Exchange the refresh cookie; the answer to this request will bring the new cookies.
 
     Pages that are loaded at the same moment get the same tokens, within the grace.
@@ -215,7 +217,7 @@ def renewed(state: AppState, request: Request) -> Tokens:
     return tokens
 
 
-def forget_cookies() -> None:
+def clear_cookies() -> None:
     """Let the answer to this request take the cookies away: they are good for nothing."""
 
     @after_this_request
@@ -227,4 +229,4 @@ def forget_cookies() -> None:
 def _uncached(response: Response) -> Response:
     # The view may have let caches keep its page; it doesn't know of these cookies.
     response.headers["Cache-Control"] = "no-store"
-    return as_own(response)
+    return no_store(response)

@@ -17,7 +17,7 @@ from flask import Request
 
 from .._config.settings import Settings
 from .._jose.encoding import b64encode
-from ..errors import CsrfFailed, CsrfMissing
+from ..errors import CsrfFailed, CsrfTokenMissing
 
 
 def csrf_value(token: str, claims: Any) -> str:
@@ -61,7 +61,7 @@ def is_foreign(request: Request) -> bool:
 def submitted(request: Request, settings: Settings, *, refresh: bool) -> str | None:
     """What *request* repeats; None where nothing needs to be.
 
-    :raises CsrfMissing: if it doesn't, and has to
+    :raises CsrfTokenMissing: if it doesn't, and has to
     """
     if not settings.csrf_protect or request.method not in settings.csrf_methods:
         return None
@@ -79,7 +79,7 @@ def submitted(request: Request, settings: Settings, *, refresh: bool) -> str | N
     text = f"Missing CSRF token: send the header {header} with the value of the cookie {cookie}"
     if settings.csrf_check_form:
         text += f", or in a form the field {field}, which {{{{ jwt_csrf_field() }}}} writes"
-    raise CsrfMissing(text)
+    raise CsrfTokenMissing(text)
 
 
 def check(value: str, token: str, claims: Any) -> None:

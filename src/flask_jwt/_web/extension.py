@@ -13,7 +13,7 @@ from flask import Flask, Response, has_request_context
 
 from .._clock import Clock
 from .._config.key_sources import NO_KEY
-from .._config.profile import Spelling
+from .._config.profile import Profile
 from .._config.settings import unknown_keys
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
@@ -31,10 +31,10 @@ from .login import (
     authenticate,
     log_in,
     prepare_limits,
-    refuse_forged_login,
+    reject_forged_login,
 )
 from .request_token import _default_request_handler
-from .responses import _default_jwt_error_handler, answering, handle_jwt_error
+from .responses import _default_jwt_error_handler, handle_jwt_error, rendering_errors
 from .views import (
     _default_auth_request_handler,
     _default_auth_response_handler,
@@ -68,7 +68,7 @@ class JWT(Handlers):
     :raises ConfigError: if the configuration can't be used
     """
 
-    spelling = Spelling()
+    profile = Profile()
     """What a subclass that is another front door changes: defaults and strictness."""
 
     def __init__(
@@ -107,8 +107,8 @@ class JWT(Handlers):
             app,
             self,
             Clock(self._clock),
-            self.spelling,
-            named=self.named,
+            self.profile,
+            translate_error=self.translate_error,
             issues_for_users=lambda: self.issues_for_users,
         )
         _warn_of_mistakes(app)
@@ -158,7 +158,7 @@ class JWT(Handlers):
         if state.sessions is not None:
             state.sessions.close()
 
-    def named(self, error: JWTError) -> JWTError:
+    def translate_error(self, error: JWTError) -> JWTError:
         """*error* as this front door calls it; a subclass that is another one has its own names."""
         return error
 
@@ -166,14 +166,14 @@ class JWT(Handlers):
         """The user with this name and password, as the login endpoint finds them, for a login view
         of your own: failures count against ``JWT_LOGIN_LIMITS``, and the signals are sent.
 
-        :raises CredentialsInvalid: if there is none, with a :class:`JWTError`'s ready answer
-        :raises LoginLimited: (429) if too many logins have failed to try one more
+        :raises InvalidCredentials: if there is none, with a :class:`JWTError`'s ready answer
+        :raises TooManyLoginAttempts: (429) if too many logins have failed to try one more
         :raises CsrfFailed: (403) if another site sent the form, and its answer would be cookies
         """
         state = app_state()
-        with answering(state):
+        with rendering_errors(state):
             if has_request_context():
-                refuse_forged_login(state.settings)
+                reject_forged_login(state.settings)
             return authenticate(state, username, password)
 
     def log_in(self, identity: Any, *, label: str | None = None) -> Response:
@@ -185,8 +185,8 @@ class JWT(Handlers):
         :raises CsrfFailed: as :meth:`authenticate` does
         """
         state = app_state()
-        with answering(state):
-            refuse_forged_login(state.settings)
+        with rendering_errors(state):
+            reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies)
 
@@ -208,11 +208,11 @@ def _add_rules(state: AppState) -> None:
         app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
     if state.sessions is None:
         return
-    if rule := settings.below_auth(settings.refresh_url_rule):
+    if rule := settings.expand_rule(settings.refresh_url_rule):
         app.add_url_rule(rule, "jwt_refresh", refresh_view, methods=["POST"])
-    if rule := settings.below_auth(settings.logout_url_rule):
+    if rule := settings.expand_rule(settings.logout_url_rule):
         app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
-    if rule := settings.below_auth(settings.sessions_url_rule):
+    if rule := settings.expand_rule(settings.sessions_url_rule):
         app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
         app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE", "PATCH"])
 

@@ -18,7 +18,7 @@ from .._config.options import TokenLocation
 from .._jose.claims import claimed_identity
 from ..errors import (
     AuthError,
-    ClaimsRefused,
+    ClaimsRejected,
     JWTError,
     ReauthenticationRequired,
     SchemeUnsupported,
@@ -26,14 +26,14 @@ from ..errors import (
     TokenInvalid,
     TokenMissing,
     TokenRevoked,
-    UserGone,
+    UserNotFound,
     WrongTokenType,
 )
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
-from .cookies import forget_cookies
+from .cookies import clear_cookies
 from .request_token import GuardOptions, codec_for, token_text, verify_token
-from .responses import answering, refused
+from .responses import prepare_error, rendering_errors
 
 _NUMBERS = (int, float)
 
@@ -149,22 +149,22 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
     current = context.g._flask_jwt = RequestState(request)
-    if request.method in state.spelling.exempt_methods:
+    if request.method in state.profile.exempt_methods:
         return
     try:
         _verify(state, current, options, is_default)
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
-            raise refused(state, error, options.realm) from None
+            raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
         if isinstance(error, AuthError) and current.verified is not None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
         is_ended = _ends_session(state, current, options, error)
         current.forget()
         if is_ended:
-            forget_cookies()
+            clear_cookies()
         if not (is_ended and options.optional):
-            raise refused(state, error, options.realm) from error.__cause__
+            raise prepare_error(state, error, options.realm) from error.__cause__
 
 
 def _ends_session(
@@ -173,8 +173,8 @@ def _ends_session(
     """Return whether *error* says that the cookies of this request are of no use any more."""
     if current.location != "cookies" or state.sessions is None or options.refresh:
         return False
-    # ClaimsRefused is the application's check of this one request.
-    return isinstance(error, (TokenInvalid, UserGone)) and not isinstance(error, ClaimsRefused)
+    # ClaimsRejected is the application's check of this one request.
+    return isinstance(error, (TokenInvalid, UserNotFound)) and not isinstance(error, ClaimsRejected)
 
 
 def _verify(
@@ -204,7 +204,7 @@ def _check_with_handlers(state: AppState, current: RequestState, options: GuardO
         raise TokenRevoked
     is_valid = state.handlers.verification_callback
     if is_valid is not None and not state.call(is_valid, header, current.claims):
-        raise ClaimsRefused
+        raise ClaimsRejected
 
 
 def _identity(state: AppState, current: RequestState, claims: Any) -> Any:
@@ -214,7 +214,7 @@ def _identity(state: AppState, current: RequestState, claims: Any) -> Any:
     else:
         identity = state.call(identify, _identified(current))
     if identity is None:
-        raise UserGone
+        raise UserNotFound
     return identity
 
 
@@ -285,7 +285,7 @@ def decode_token(
     :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
     """
     state = app_state()
-    with answering(state):
+    with rendering_errors(state):
         text = token_text(token)
         if text is None:
             raise TokenMissing

@@ -138,7 +138,7 @@ def _issued_claims(
 def _freshness(
     state: AppState, fresh: bool | float | timedelta | None, now: float
 ) -> dict[str, Any]:
-    if fresh is None and "fresh" in state.spelling.more_claims:
+    if fresh is None and "fresh" in state.profile.more_claims:
         fresh = _is_login(now)
     if fresh is None:
         return {}
@@ -155,7 +155,7 @@ def _times(settings: Settings, now: float, lifetime: float) -> dict[str, Any]:
 
 
 def _csrf_claim(state: AppState, settings: Settings) -> dict[str, Any]:
-    is_wanted = settings.csrf_protect and "csrf" in state.spelling.more_claims
+    is_wanted = settings.csrf_protect and "csrf" in state.profile.more_claims
     return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
 
 
@@ -233,7 +233,7 @@ def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     if login is not None:
         claims["auth_time"] = login.auth_time
     state = app_state()
-    overwrite = bool(state.spelling.more_claims)
+    overwrite = bool(state.profile.more_claims)
     return {**claims, **_additional_claims(state, identity, None, overwrite)}
 
 
@@ -255,7 +255,7 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
         payload = state.call(state.handlers.jwt_payload_callback, identity)
     headers = state.call(state.handlers.jwt_headers_callback, identity)
     codec = signing_codec(state, identity)
-    missing = state.settings.required_claims.difference(payload)
+    missing = state.settings.required.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     return codec.issue(_with_login(payload), headers, now=state.clock.now())

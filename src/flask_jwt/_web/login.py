@@ -12,13 +12,13 @@ from .. import signals
 from .._config.settings import Settings
 from .._jose.codec import Token, as_token
 from .._sessions.printable import printable
-from ..errors import ConfigError, CredentialsInvalid, CsrfFailed, JWTError, LoginLimited
+from ..errors import ConfigError, CsrfFailed, InvalidCredentials, JWTError, TooManyLoginAttempts
 from .app_state import AppState
 from .context import issued_in_cookies, issued_tokens, remember_issued
 from .cookies import set_cookies
 from .csrf import is_foreign
 from .issue import issuing
-from .redirects import as_own
+from .redirects import no_store
 
 if TYPE_CHECKING:
     from .._login.limits import LoginThrottle
@@ -29,11 +29,11 @@ logger = logging.getLogger("flask_jwt")
 def authenticate(state: AppState, username: Any, password: Any) -> Any:
     """The user with this name and password, by the authentication handler.
 
-    :raises CredentialsInvalid: if there is none
-    :raises LoginLimited: if too many logins have failed to try one more
+    :raises InvalidCredentials: if there is none
+    :raises TooManyLoginAttempts: if too many logins have failed to try one more
     """
     if not _is_credential(username) or not _is_credential(password):
-        raise CredentialsInvalid
+        raise InvalidCredentials
     ip = _client_address(state)
     facts: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
     throttle = _throttle(state)
@@ -42,7 +42,7 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
         if throttle is not None:
             attempt = throttle.begin(username, ip)
         identity = _identify(state, username, password)
-    except LoginLimited as error:
+    except TooManyLoginAttempts as error:
         facts["retry_after"] = error.retry_after
         signals.login_limited.send(state.app, **facts)
         raise
@@ -64,7 +64,7 @@ def _identify(state: AppState, username: str, password: str) -> Any:
         raise ConfigError("No authentication_handler is set")
     identity = state.call(handler, username, password)
     if not identity:
-        raise CredentialsInvalid
+        raise InvalidCredentials
     return identity
 
 
@@ -106,7 +106,7 @@ def answer(state: AppState, access_token: Token, identity: Any) -> Response:
     if issued_in_cookies():
         tokens = issued_tokens()
         set_cookies(response, access_token, tokens and tokens.refresh_token)
-    return as_own(response)
+    return no_store(response)
 
 
 def asks_for_cookies(settings: Settings) -> bool:
@@ -116,7 +116,7 @@ def asks_for_cookies(settings: Settings) -> bool:
     return "cookies" in locations and not ("headers" in locations and request.is_json)
 
 
-def refuse_forged_login(settings: Settings) -> None:
+def reject_forged_login(settings: Settings) -> None:
     """Refuse a form that another site has a browser send, for it to be logged in as somebody else.
 
     JSON can't be sent from elsewhere without leave of ours (CORS), and a GET that logs in, such as
@@ -135,7 +135,7 @@ def prepare_limits(state: AppState) -> None:
     :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is set and can't be used
     """
     settings = state.settings
-    if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.given:
+    if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.explicit:
         _throttle(state)
 
 
@@ -147,7 +147,7 @@ def _throttle(state: AppState) -> LoginThrottle | None:
     if known is None or known[0] != settings.login_limits:
         from .._login.limits import LoginThrottle, limits_are_installed
 
-        if "JWT_LOGIN_LIMITS" not in settings.given and not limits_are_installed():
+        if "JWT_LOGIN_LIMITS" not in settings.explicit and not limits_are_installed():
             state.notices.warn(
                 "Logins are not limited, so passwords can be guessed at leisure: pip install "
                 "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."

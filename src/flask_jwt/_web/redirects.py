@@ -10,18 +10,18 @@ from werkzeug.routing import BuildError
 
 from ..errors import (
     ConfigError,
-    CredentialsInvalid,
+    InvalidCredentials,
     JWTError,
-    LoginLimited,
-    RefreshReused,
+    RefreshTokenReused,
     TokenRevoked,
+    TooManyLoginAttempts,
 )
 from .app_state import AppState
 
 _NOT_IN_PATHS = frozenset({*map(chr, range(0x21)), "\x7f", "\\"})
 
 
-def wants_page() -> bool:
+def prefers_html() -> bool:
     """Whether the current request prefers HTML to JSON, as browsers do when they open a page; a
     script's ``fetch()`` and curl accept anything, and get JSON."""
     accepted = request.accept_mimetypes
@@ -42,7 +42,7 @@ def is_local(target: Any) -> bool:
     )
 
 
-def asked_target() -> str | None:
+def next_url() -> str | None:
     """The ``next`` of the current request's URL or form, if it is local."""
     try:
         target = request.values.get("next")
@@ -51,12 +51,12 @@ def asked_target() -> str | None:
     return target if is_local(target) else None
 
 
-def to_page(target: str | None) -> Response:
+def redirect_to(target: str | None) -> Response:
     """Send the browser to *target*, or else to the site's root."""
-    return as_own(redirect(target or f"{request.script_root}/", 303))
+    return no_store(redirect(target or f"{request.script_root}/", 303))
 
 
-def as_own(response: Any) -> Response:
+def no_store(response: Any) -> Response:
     """*response*, for this browser only: caches must not give it to another."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.vary.update(["Accept", "Cookie"])
@@ -64,27 +64,27 @@ def as_own(response: Any) -> Response:
     return found
 
 
-def to_login(state: AppState, error: JWTError) -> Response | None:
+def login_redirect(state: AppState, error: JWTError) -> Response | None:
     """Where the answer to *error* is to send the browser to ``JWT_LOGIN_VIEW``: that answer.
 
     The login page gets ``next``, to be passed on to ``/auth``, and ``error``, the error's code,
     where there is something to tell: of a login refused, or of a session that was ended.
     """
-    is_refused_login = isinstance(error, (CredentialsInvalid, LoginLimited))
-    is_news = is_refused_login or isinstance(error, (TokenRevoked, RefreshReused))
+    is_refused_login = isinstance(error, (InvalidCredentials, TooManyLoginAttempts))
+    is_news = is_refused_login or isinstance(error, (TokenRevoked, RefreshTokenReused))
     if not (error.status_code == 401 or is_refused_login) or not _has_login_page(state):
         return None
     query = {"error": error.error_code} if is_news else {}
-    target = asked_target() if is_refused_login else _this_page()
+    target = next_url() if is_refused_login else _this_page()
     if target is not None:
         query["next"] = target
     page = login_page(state)
-    return to_page(f"{page}{'&' if '?' in page else '?'}{urlencode(query)}" if query else page)
+    return redirect_to(f"{page}{'&' if '?' in page else '?'}{urlencode(query)}" if query else page)
 
 
 def _has_login_page(state: AppState) -> bool:
     """Return whether a page is what the current request's client wants to be sent to."""
-    return has_request_context() and state.settings.login_view is not None and wants_page()
+    return has_request_context() and state.settings.login_view is not None and prefers_html()
 
 
 def login_page(state: AppState) -> str:

@@ -27,7 +27,7 @@ from ..errors import (
 from . import csrf
 from .app_state import AppState
 from .context import RequestState, app_state, current_request
-from .cookies import has_refresh_cookie, renewed
+from .cookies import has_refresh_cookie, rotate_session
 
 
 class GuardOptions(NamedTuple):
@@ -74,7 +74,7 @@ def verify_token(
         return find_token(state, current, options)
     current.location = "headers"
     header = current.request.environ.get(settings.only_header)
-    if (seen := codec.recall(header, now)) is not None:
+    if (seen := codec.get_cached(header, now)) is not None:
         return seen
     token = token_in_header(header, settings.prefixes)
     if token is None:
@@ -106,7 +106,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     is_over = failure is None or isinstance(failure, TokenInvalid)
     if is_over and "cookies" in locations and _may_renew(state, current, options):
         current.location = "cookies"
-        token = renewed(state, current.request).access_token
+        token = rotate_session(state, current.request).access_token
         return state.codecs.access().verify(token, state.clock.now())
     raise failure or _absent(absences, settings.header_name)
 
@@ -154,9 +154,9 @@ def _verify(
 ) -> VerifiedToken:
     codec, now = codec_for(state, token, options.type), state.clock.now()
     if not options.refresh:
-        return codec.recall(token, now) or codec.verify(token, now)
+        return codec.get_cached(token, now) or codec.verify(token, now)
     # Only a session's refresh token has a sid; which session's, its own strict check finds out.
-    if state.sessions is None or "sid" not in codec.read(token)[1]:
+    if state.sessions is None or "sid" not in codec.decode_unverified(token)[1]:
         return codec.verify(token, now)
     current.session = state.sessions.verify(token)
     return state.codecs.refresh().verify(token, now)
@@ -171,7 +171,7 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)
-    header, claims = state.codecs.access().read(token)
+    header, claims = state.codecs.access().decode_unverified(token)
     try:
         material = state.call(load, header, claims)
     except JWTError:
@@ -304,7 +304,7 @@ def _default_request_handler() -> Any:
                 # Here, because it is handlers of the application's own that verify this token.
                 proof = csrf.submitted(request, state.settings, refresh=False)
                 if proof is not None:
-                    csrf.check(proof, token, state.codecs.access().read(token)[1])
+                    csrf.check(proof, token, state.codecs.access().decode_unverified(token)[1])
         except TokenMissing:
             continue
         except CsrfFailed as error:

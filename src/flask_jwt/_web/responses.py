@@ -15,29 +15,29 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..errors import JWTError, ReauthenticationRequired, json_response
 from .app_state import AppState
 from .context import app_state
-from .redirects import to_login
+from .redirects import login_redirect
 
 logger = logging.getLogger("flask_jwt")
 
 
-def refused(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
+def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
     """*error* by the name that the front door has for it, ready to be raised: its answer will be
     the application's."""
     if error.renderer is not None:
         return error
-    named: JWTError = state.named(error)
-    named.realm = realm
-    named.renderer = partial(_render, state)
-    return named
+    translated = state.translate_error(error)
+    translated.realm = realm
+    translated.renderer = partial(_render, state)
+    return translated
 
 
 @contextmanager
-def answering(state: AppState) -> Iterator[None]:
+def rendering_errors(state: AppState) -> Iterator[None]:
     """Within this context a refusal gets the application's answer."""
     try:
         yield
     except JWTError as error:
-        raise refused(state, error) from error.__cause__
+        raise prepare_error(state, error) from error.__cause__
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
@@ -51,7 +51,7 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
         is_of_pyjwt = issubclass(kind, InvalidTokenError) and not issubclass(kind, JWTError)
         if is_of_pyjwt and kind in handlers:
             return state.app.ensure_sync(handlers[kind])(error)
-    return refused(state, error).response
+    return prepare_error(state, error).response
 
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
@@ -61,7 +61,7 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := to_login(state, error)) is not None:
+    if (page := login_redirect(state, error)) is not None:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     if response.status_code == 401:
@@ -74,7 +74,7 @@ def _render_where_raised(error: JWTError) -> BaseResponse:
         state = app_state()
     except RuntimeError:  # no application, or one without a JWT
         return json_response(error)
-    return _render(state, state.named(error))
+    return _render(state, state.translate_error(error))
 
 
 # REST extensions take the answer from the error itself: they pass Flask's error handlers by.

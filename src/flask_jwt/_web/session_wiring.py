@@ -8,7 +8,7 @@ from typing import Any
 from .._config.settings import Settings
 from .._jose.claims import claimed_identity
 from .._jose.codec import Token, as_token
-from .._sessions.circuit_breaker import WatchedStore
+from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
@@ -23,7 +23,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     settings = state.settings
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
-    watched: Any = WatchedStore(store, state.clock)
+    watched: Any = CircuitBreakerStore(store, state.clock)
     state.sessions = SessionManager(watched, _host(state))
     state.config.follow(lambda settings: _watch_revocations(state, settings))
 
@@ -53,7 +53,7 @@ def _host(state: AppState) -> SessionHost:
         identify = state.handlers.identity_callback
         if identify is None:
             return claimed
-        found = state.call(identify, {**state.spelling.absent_claims, **claims})
+        found = state.call(identify, {**state.profile.absent_claims, **claims})
         return claimed if found is not None and not state.issues_for_users() else found
 
     return SessionHost(

@@ -12,9 +12,9 @@ from .._jose.codec import Token, as_token
 from .._jose.encoding import parse_json
 from .._jose.key_file import PUBLISHED_FOR
 from ..errors import (
-    LoginMalformed,
+    MalformedLogin,
     SchemeUnsupported,
-    SessionUnknown,
+    SessionNotFound,
     TokenMalformed,
     TokenMissing,
     WrongTokenType,
@@ -28,12 +28,12 @@ from .context import (
     remember_issued,
     sessions_of,
 )
-from .cookies import has_refresh_cookie, renewed, unset_jwt_cookies
+from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
 from .guard import exempt, verify_jwt_in_request
-from .login import answer, asks_for_cookies, authenticate, log_in, refuse_forged_login
-from .redirects import as_own, asked_target, login_page, to_page, wants_page
+from .login import answer, asks_for_cookies, authenticate, log_in, reject_forged_login
+from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
 from .request_token import token_in_header
-from .responses import answering
+from .responses import rendering_errors
 
 if TYPE_CHECKING:
     from ..stores import Session
@@ -46,8 +46,8 @@ MAX_LOGIN_BODY = 64 * 1024
 def auth_view() -> Response:
     """Log in: the view behind ``JWT_AUTH_URL_RULE``."""
     state = app_state()
-    with answering(state):
-        return as_own(state.app.make_response(state.call(state.handlers.auth_request_callback)))
+    with rendering_errors(state):
+        return no_store(state.app.make_response(state.call(state.handlers.auth_request_callback)))
 
 
 def _default_auth_request_handler() -> Any:
@@ -56,7 +56,7 @@ def _default_auth_request_handler() -> Any:
     settings = state.settings
     body = _body(settings)
     in_cookies = asks_for_cookies(settings)
-    refuse_forged_login(settings)
+    reject_forged_login(settings)
     identity = authenticate(state, body.get(settings.username_key), body.get(settings.password_key))
     label = body.get("label")
     label = label if isinstance(label, str) else None
@@ -66,19 +66,19 @@ def _default_auth_request_handler() -> Any:
 def _body(settings: Settings) -> Mapping[str, Any]:
     is_form = request.mimetype in _FORMS and "cookies" in settings.locations
     if not is_form and not request.is_json:
-        raise LoginMalformed("Send a JSON object, with Content-Type: application/json")
+        raise MalformedLogin("Send a JSON object, with Content-Type: application/json")
     if request.content_length is None:
-        raise LoginMalformed("Send the JSON object with a Content-Length")
+        raise MalformedLogin("Send the JSON object with a Content-Length")
     if request.content_length > MAX_LOGIN_BODY:
-        raise LoginMalformed(f"The JSON object is longer than {MAX_LOGIN_BODY} bytes")
+        raise MalformedLogin(f"The JSON object is longer than {MAX_LOGIN_BODY} bytes")
     if is_form:
         return request.form
     try:
         body = parse_json(request.get_data())
     except ValueError:
-        raise LoginMalformed("The body is not valid JSON in UTF-8") from None
+        raise MalformedLogin("The body is not valid JSON in UTF-8") from None
     if not isinstance(body, dict):
-        raise LoginMalformed("The body must be a JSON object")
+        raise MalformedLogin("The body must be a JSON object")
     return body
 
 
@@ -95,8 +95,8 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
     """The answer to a good login, or to a refresh: JSON (RFC 6749 section 5.1); or where the tokens
     go into cookies, 204 or a redirect to a local ``next``."""
     if issued_in_cookies():
-        target = asked_target()
-        return to_page(target) if target is not None or wants_page() else ("", 204)
+        target = next_url()
+        return redirect_to(target) if target is not None or prefers_html() else ("", 204)
     tokens = issued_tokens()
     settings = app_state().settings
     if tokens is None:
@@ -112,7 +112,7 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
 def _expires_in(token: str) -> int:
     state = app_state()
     try:
-        claims = state.codecs.access().read(token)[1]
+        claims = state.codecs.access().decode_unverified(token)[1]
         return max(0, int(claims["exp"] - state.clock.now()))
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue what it likes
         return int(state.settings.expiration)
@@ -122,9 +122,9 @@ def _expires_in(token: str) -> int:
 def refresh_view() -> Response:
     """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
-    with answering(state):
+    with rendering_errors(state):
         token = _refresh_token(state)
-        tokens = sessions_of(state).refresh(token) if token else renewed(state, request)
+        tokens = sessions_of(state).refresh(token) if token else rotate_session(state, request)
         remember_issued(tokens, in_cookies=token is None)
         return answer(state, as_token(tokens.access_token), tokens.identity)
 
@@ -159,10 +159,10 @@ def _header_has_token(settings: Settings) -> bool:
 def logout_view() -> Response:
     """End the caller's session, their others, or all."""
     state = app_state()
-    with answering(state):
+    with rendering_errors(state):
         scope = _optional_body(state.settings).get("scope", "local")
         if scope not in ("local", "others", "global"):
-            raise LoginMalformed('scope is "local", "others" or "global"')
+            raise MalformedLogin('scope is "local", "others" or "global"')
         sessions = sessions_of(state)
         session = _own_session(state)
         if scope == "local":
@@ -170,7 +170,7 @@ def logout_view() -> Response:
         else:
             keep = session.sid if scope == "others" else None
             ended = sessions.revoke_all(session.subject, keep=keep)
-        return as_own(_logout_response(state, ended, is_out=scope != "others"))
+        return no_store(_logout_response(state, ended, is_out=scope != "others"))
 
 
 def _logout_response(state: AppState, ended: int, *, is_out: bool) -> Response:
@@ -180,9 +180,9 @@ def _logout_response(state: AppState, ended: int, *, is_out: bool) -> Response:
     """
     has_pages = "cookies" in state.settings.locations
     response = jsonify(revoked=ended)
-    if has_pages and wants_page():
+    if has_pages and prefers_html():
         page = login_page(state) if state.settings.login_view and is_out else None
-        response = to_page(asked_target() or page)
+        response = redirect_to(next_url() or page)
     if has_pages and is_out:
         unset_jwt_cookies(response)
     return response
@@ -192,7 +192,7 @@ def _logout_response(state: AppState, ended: int, *, is_out: bool) -> Response:
 def sessions_view() -> Response:
     """The caller's devices."""
     state = app_state()
-    with answering(state):
+    with rendering_errors(state):
         own = _own_session(state)
         devices = [
             {
@@ -214,19 +214,19 @@ def sessions_view() -> Response:
 def session_view(sid: str) -> Response:
     """End one of the caller's sessions, or give it another label."""
     state = app_state()
-    with answering(state):
+    with rendering_errors(state):
         own = _own_session(state)
         sessions = sessions_of(state)
         session = sessions.get(sid)
         if session is None or session.subject != own.subject or session.revoked_at is not None:
-            raise SessionUnknown
+            raise SessionNotFound
         if request.method == "DELETE":
             sessions.revoke(sid)
         else:
             body = _body(state.settings)
             label = body.get("label")
             if "label" not in body or not (label is None or isinstance(label, str)):
-                raise LoginMalformed('Send {"label": …} with a text, or null for none')
+                raise MalformedLogin('Send {"label": …} with a text, or null for none')
             sessions.rename(sid, label)
     return Response(status=204)
 
@@ -242,7 +242,7 @@ def _own_session(state: AppState) -> Session:
     sid = claims.get("sid") if isinstance(claims, dict) else None
     session = sessions.get(sid) if isinstance(sid, str) else None
     if session is None or session.revoked_at is not None:
-        raise SessionUnknown("This token belongs to no session")
+        raise SessionNotFound("This token belongs to no session")
     return session
 
 

@@ -58,7 +58,7 @@ def _translate_wrong_csrf(error: errors.CsrfFailed) -> CSRFError:
 
 
 @_translate.register
-def _translate_missing_csrf(error: errors.CsrfMissing) -> CSRFError:
+def _translate_missing_csrf(error: errors.CsrfTokenMissing) -> CSRFError:
     return CSRFError("Missing CSRF token", error.jwt_header, error.jwt_data)
 
 
@@ -83,20 +83,20 @@ def _translate_stale_login(error: errors.ReauthenticationRequired) -> FreshToken
 
 
 @_translate.register
-def _translate_missing_user(error: errors.UserGone) -> UserLookupError:
+def _translate_missing_user(error: errors.UserNotFound) -> UserLookupError:
     identity = error.jwt_data.get(config.identity_claim_key)
     message = f"user_lookup returned None for {identity}"
     return UserLookupError(message, error.jwt_header, error.jwt_data)
 
 
 @_translate.register
-def _translate_rejected_claims(error: errors.ClaimsRefused) -> UserClaimsVerificationError:
+def _translate_rejected_claims(error: errors.ClaimsRejected) -> UserClaimsVerificationError:
     message = "User claims verification failed"
     return UserClaimsVerificationError(message, error.jwt_header, error.jwt_data)
 
 
 @_translate.register(errors.TokenRevoked)
-@_translate.register(errors.RefreshReused)
+@_translate.register(errors.RefreshTokenReused)
 def _translate_revocation(error: errors.AuthError) -> RevokedTokenError:
     return RevokedTokenError(error.jwt_header, error.jwt_data)
 

@@ -12,7 +12,7 @@ from flask import Flask, jsonify
 from werkzeug.wrappers import Response
 
 from .. import JWT, JWTError
-from .._config.profile import Spelling
+from .._config.profile import Profile
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -86,7 +86,7 @@ class JWTManager(JWT):
     :param clock: as for :class:`flask_jwt.JWT`
     """
 
-    spelling = Spelling(
+    profile = Profile(
         defaults={
             "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15),
             "JWT_AUTH_URL_RULE": None,
@@ -290,7 +290,7 @@ class JWTManager(JWT):
     def issues_for_users(self) -> bool:
         return self.user_identity_callback is not default_user_identity_callback
 
-    def named(self, error: JWTError) -> JWTError:
+    def translate_error(self, error: JWTError) -> JWTError:
         """Return the exception that Flask-JWT-Extended raises for *error*."""
         return translate_error(error)
 
