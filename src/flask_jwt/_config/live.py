@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from copy import copy
 from operator import itemgetter
 from typing import Any
@@ -23,9 +23,12 @@ class _Watch:
     Changes made in place, such as appending to a list, count: a copy is compared.
     """
 
-    def __init__(self, config: MutableMapping[str, Any], keys: Iterable[str]) -> None:
+    def __init__(
+        self, config: MutableMapping[str, Any], keys: Iterable[str], defaults: Mapping[str, Any]
+    ) -> None:
         self._config = config
         self._keys = tuple(keys)
+        self._defaults = defaults
         self._read: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._keys)
         self._interpreted: tuple[Any, ...] = ()
 
@@ -39,7 +42,7 @@ class _Watch:
     def take(self) -> tuple[Any, ...]:
         """Return a copy of the present values, to be passed to :meth:`keep` once interpreted."""
         for key in self._keys:
-            self._config.setdefault(key, copy(OPTIONS[key].default))
+            self._config.setdefault(key, copy(self._defaults[key]))
         return tuple(
             value.copy() if isinstance(value, (list, dict, set)) else value
             for value in self._read(self._config)
@@ -77,13 +80,16 @@ class LiveConfig:
         for key, default in profile.defaults.items():
             config.setdefault(key, copy(default))
         self._explicit = frozenset(key for key in OPTIONS if config.get(key) is not None)
-        for key, option in OPTIONS.items():
-            config.setdefault(key, copy(option.default))
+        defaults = {key: option.default for key, option in OPTIONS.items()}
+        for key, default in defaults.items():
+            config.setdefault(key, copy(default))
         self._copied_secret = _NOTHING
         if config.get("JWT_SECRET_KEY") is None:
             self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
-        self._all = _Watch(config, OPTIONS)
-        self._codec_options = _Watch(config, GUARD_OPTIONS)
+        # A key that is removed later gets the default that it had at the start.
+        defaults.update(profile.defaults)
+        self._all = _Watch(config, OPTIONS, defaults)
+        self._codec_options = _Watch(config, GUARD_OPTIONS, defaults)
         values = self._all.take()
         self.latest: Settings = self._interpret()
         """The settings last interpreted. After :meth:`codec_options_changed` was asked in this
@@ -99,9 +105,8 @@ class LiveConfig:
         """
         if self._all.changed():
             values = self._all.take()
-            self.latest = self._interpret()
+            self.latest = self._keep_start_values(self._interpret())
             self._all.keep(values)
-            self._report_late_changes(self.latest)
             for follow in self._followers:
                 follow(self.latest)
         return self.latest
@@ -124,21 +129,29 @@ class LiveConfig:
 
     def _interpret(self) -> Settings:
         config = self._config
-        # JWT_SECRET_KEY follows SECRET_KEY where it is only a copy of it.
-        if config.get("JWT_SECRET_KEY") == self._copied_secret:
+        # JWT_SECRET_KEY follows SECRET_KEY where it is only a copy of it, or was removed.
+        if config.get("JWT_SECRET_KEY") in (None, self._copied_secret):
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
-        settings = read_settings(config, self._explicit, self.profile)
+        # A key set after the start counts as explicit too, if its value isn't the default: that
+        # can't be told from the default that this class has added to the configuration.
+        changed = {key for key, o in OPTIONS.items() if config.get(key) not in (None, o.default)}
+        settings = read_settings(config, self._explicit | changed, self.profile)
         for sentence in settings.warnings():
             self._notices.warn(sentence)
         return settings
 
-    def _report_late_changes(self, settings: Settings) -> None:
+    def _keep_start_values(self, settings: Settings) -> Settings:
+        """Return *settings* with the options that ``init_app`` reads once as they were then, and
+        log those that were changed."""
+        kept = dict(vars(settings))
         for key, option in OPTIONS.items():
-            is_late = option.at_start and (
-                getattr(settings, option.field) != getattr(self._started_with, option.field)
-            )
-            if is_late and self._notices.first_time(key):
+            first = getattr(self._started_with, option.field)
+            if not option.at_start or getattr(settings, option.field) == first:
+                continue
+            kept[option.field] = first
+            if self._notices.first_time(key):
                 logger.warning(
                     "%s was changed after init_app(), which reads it once: the change has no "
                     "effect. Set it before init_app().", key,
                 )  # fmt: skip
+        return Settings(kept, settings.explicit, settings.profile)
