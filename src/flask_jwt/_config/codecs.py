@@ -55,7 +55,7 @@ class Codecs:
         codec = self._access
         if codec is None or self._config.codec_options_changed():
             self._config.codec_settings(self._make)
-        elif self._key_file is not None and self._key_file.changed():
+        elif self._key_file is not None and self._key_file.reload():
             self._make_with(self._key_file.keys, self._config.settings)
         else:
             return codec
@@ -127,7 +127,7 @@ class Codecs:
             audience=settings.accepted_audience,
             any_audience=not settings.profile.checks_issued_parties,
             issuer=settings.accepted_issuer,
-            texts=frozenset({"sub", "jti"}) if settings.verify_sub else frozenset(),
+            string_claims=frozenset({"sub", "jti"}) if settings.verify_sub else frozenset(),
         )
         return TokenCodec(
             keys,

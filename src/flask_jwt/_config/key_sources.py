@@ -68,7 +68,7 @@ def _with_other_algorithms(keys: KeySet, settings: Settings) -> KeySet:
         [
             *keys.keys,
             *(
-                key.verifying_as(other)
+                key.with_algorithm(other)
                 for key in keys.keys
                 for other in dict.fromkeys(settings.decode_algorithms)
                 if other != key.algorithm and _same_kind(other, key.algorithm)
