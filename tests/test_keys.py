@@ -123,7 +123,7 @@ def test_a_public_key_alone_verifies_but_does_not_issue():
         ({"JWT_PRIVATE_KEY": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}, "JWT_PRIVATE_KEY"),
         ({"JWT_PRIVATE_KEY": public_pem(PRIVATE["ES256"])}, "put it into JWT_PUBLIC_KEY"),
         ({"JWT_PRIVATE_KEY": private_pem(PRIVATE["ES256"]), "JWT_ALGORITHM": "RS256"}, "can't be used with RS256"),
-        ({"JWT_PRIVATE_KEY": private_pem(PRIVATE["ES256"]), "JWT_PUBLIC_KEY": public_pem(PRIVATE["ES384"])}, "public half"),
+        ({"JWT_PRIVATE_KEY": private_pem(PRIVATE["ES256"]), "JWT_PUBLIC_KEY": public_pem(PRIVATE["ES384"])}, "public key of"),
         ({"JWT_PRIVATE_KEY": private_pem(rsa.generate_private_key(public_exponent=65537, key_size=1024))}, "2048 bits"),
         ({"JWT_PRIVATE_KEY": private_pem(ec.generate_private_key(ec.SECP256K1()))}, "secp256k1"),
         ({"SECRET_KEY": public_pem(PRIVATE["ES256"])}, "asymmetric key"),
