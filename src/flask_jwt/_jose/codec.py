@@ -222,8 +222,8 @@ class TokenCodec:
         header, keys = cached or self._read_header(header_segment)
         key = _find_signer(keys, message, signature_segment, now)
         if key is None:
-            # A signature can't be valid over invalid characters, so for a cached header they are
-            # looked for only after a failure, to report the more precise error.
+            # After a cached header, the characters are checked only here, to report the more
+            # precise error. b64decode() below rejects them even if the signature is valid.
             _check_characters(message, signature_segment)
             raise SignatureInvalid
         try:
