@@ -643,7 +643,7 @@ def test_an_option_read_at_the_start_keeps_its_value(case, start, folder, caplog
             assert app.extensions["flask-jwt"].settings
     ((logger, level, line),) = late_changes(caplog)
     assert (logger, level) == ("flask_jwt", logging.WARNING)
-    assert line.startswith(f"{case.key} was changed after init_app(), which reads it once")
+    assert line.startswith(f"{case.key} was changed after init_app(), which reads it only once")
 
 
 def test_a_changed_storage_uri_is_not_used_by_new_limits_either(caplog):

@@ -9,7 +9,7 @@ from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
 from .._config.options import TokenLocation
-from .._config.settings import OPTIONS, checked
+from .._config.settings import OPTIONS, parse_option
 from .._jose.claims import claimed_identity
 from .._jose.codec import VerifiedToken
 from ..errors import ConfigError
@@ -164,7 +164,7 @@ def checked_config(name: str) -> Any:
     :raises ConfigError: if it can't be used
     """
     value = current_context().app.config.get(name, OPTIONS[name].default)
-    checked(name, value)
+    parse_option(name, value)
     return value
 
 
