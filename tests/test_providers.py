@@ -6,13 +6,18 @@ Each test verifies its token with PyJWT first, which knows neither this package 
 
 from __future__ import annotations
 
+import flask_jwt_extended as fje
 import httpx
 import jwt as pyjwt
 import pytest
+from flask import Flask
 
+import flask_jwt.extended as ours
+from flask_jwt import JWT, current_identity, jwt_required
+from tests.conftest import bearer
 from tests.providers import jwk_of, pem_of
 from tests.providers.cognito import GROUP, USERNAME
-from tests.providers.oidc import CLIENT, LIFETIME, RESOURCES
+from tests.providers.oidc import CLIENT, LIFETIME, RESOURCES, generate_keys
 
 pytest_plugins = ["tests.providers.fixtures"]
 
@@ -88,3 +93,90 @@ def test_a_cognito_id_token_differs_from_an_access_token_in_its_claims_alone(cog
     assert pyjwt.get_unverified_header(cognito.id_token) == pyjwt.get_unverified_header(
         cognito.access_token
     )
+
+
+@pytest.fixture(params=[*RESOURCES, "cognito access token", "cognito ID token"])
+def accepted(request):
+    """A token that PyJWT accepts, its subject, and the configuration that should accept it too.
+
+    The provider's key is there as PEM, as its users copy it from its console.
+    """
+    algorithm, audience = RESOURCES.get(request.param, "RS256"), None
+    if request.param in RESOURCES:
+        provider = request.getfixturevalue("oidc_provider")
+        audience = request.param
+        token = provider.token(audience)
+    else:
+        provider = request.getfixturevalue("cognito")
+        token = provider.access_token
+        if request.param == "cognito ID token":
+            token, audience = provider.id_token, provider.client_id
+    claims = verify_with_pyjwt(token, provider, algorithm, audience=audience)
+    config = {
+        "JWT_ALGORITHM": algorithm,
+        "JWT_PUBLIC_KEY": pem_of(jwk_of(token, provider.jwks())),
+        "JWT_DECODE_AUDIENCE": audience,
+        "JWT_DECODE_ISSUER": provider.issuer,
+    }
+    return token, claims["sub"], config
+
+
+def respond_natively(token, config):
+    app = Flask("native")
+    # The tokens have no nbf, which this package requires by default.
+    app.config.update(
+        config,
+        JWT_AUTH_URL_RULE=None,
+        JWT_IDENTITY_CLAIM="sub",
+        JWT_REQUIRED_CLAIMS=["exp", "iat"],
+    )
+    jwt = JWT(app)
+
+    @jwt.identity_handler
+    def identity(payload):
+        return payload["sub"]
+
+    @app.get("/")
+    @jwt_required()
+    def view():
+        return {"subject": str(current_identity)}
+
+    return app.test_client().get("/", headers=bearer(token))
+
+
+def respond_extended(package, token, config):
+    """Respond with *package*, which is flask_jwt_extended or flask_jwt.extended."""
+    app = Flask("extended")
+    app.config.update(config)
+    package.JWTManager(app)
+
+    @app.get("/")
+    @package.jwt_required()
+    def view():
+        return {"subject": package.get_jwt_identity()}
+
+    return app.test_client().get("/", headers=bearer(token))
+
+
+def test_jwt_accepts_a_providers_token(accepted):
+    token, subject, config = accepted
+    response = respond_natively(token, config)
+    assert (response.status_code, response.get_json()) == (200, {"subject": subject})
+
+
+def test_jwt_manager_accepts_a_providers_token_as_flask_jwt_extended_does(accepted):
+    token, subject, config = accepted
+    theirs = respond_extended(fje, token, config)
+    assert (theirs.status_code, theirs.get_json()) == (200, {"subject": subject})
+    response = respond_extended(ours, token, config)
+    assert (response.status_code, response.get_json()) == (200, {"subject": subject})
+
+
+def test_another_key_verifies_no_token_of_a_provider(accepted):
+    """The signature decides, and neither kid nor claims: those are as they should be."""
+    token, _, config = accepted
+    (jwk,) = (jwk for jwk in generate_keys(1) if jwk["alg"] == config["JWT_ALGORITHM"])
+    config["JWT_PUBLIC_KEY"] = pem_of(jwk)
+    assert respond_natively(token, config).status_code == 401
+    assert respond_extended(fje, token, config).status_code == 422
+    assert respond_extended(ours, token, config).status_code == 422

@@ -17,6 +17,8 @@ def jwk_of(token, jwks):
 
 
 def pem_of(jwk):
-    """Return a public JWK as PEM, which has no kid."""
+    """Return the public half of *jwk* as PEM, which has no kid."""
     key = pyjwt.PyJWK(jwk).key
+    if "d" in jwk:
+        key = key.public_key()
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
