@@ -65,7 +65,10 @@ def authenticate(state: AppState, username: Any, password: Any) -> Any:
 def _identify(state: AppState, username: str, password: str) -> Any:
     handler = state.handlers.authentication_callback
     if handler is None:
-        raise ConfigError("No authentication_handler is set")
+        raise ConfigError(
+            "No authentication_handler is set: pass one to JWT(), or decorate a function with "
+            "@jwt.authentication_handler"
+        )
     identity = state.call(handler, username, password)
     if not identity:
         raise InvalidCredentials
@@ -73,7 +76,7 @@ def _identify(state: AppState, username: str, password: str) -> Any:
 
 
 def _is_rejection(error: BaseException) -> bool:
-    """Return whether *error* rejects the credentials, with a custom response or ours.
+    """Return whether *error*, which the handler raised, means that the credentials are wrong.
 
     A server error, such as a 503, means that the credentials could not be checked.
     """

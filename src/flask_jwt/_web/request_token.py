@@ -92,7 +92,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     """Return the first valid token, in the order of the locations.
 
     An invalid token ends the search, unless it is in a cookie. If the search finds no valid token,
-    and the access cookie is missing or has expired, the refresh cookie is exchanged for a new one.
+    and the access cookie is missing or invalid, the refresh cookie is exchanged for new tokens.
 
     :raises JWTError: if there is no valid token
     """
