@@ -353,7 +353,7 @@ except ConfigError as error:
         method,
         "(True, None) False",
         f"True {method}",
-        "Reading a stored password hash needs argon2-cffi: pip install 'Flask-JWT-Too[argon2]'",
+        "This stored password hash needs argon2-cffi: pip install 'Flask-JWT-Too[argon2]'",
     ]
 
 

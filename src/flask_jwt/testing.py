@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 from ._config.settings import Settings
 from ._jose.codec import as_token
 from ._web.app_state import AppState
-from ._web.context import app_state, sessions_of
-from ._web.issue import issuing, signing_codec
+from ._web.context import app_state, require_sessions
+from ._web.issue import login_context, signing_codec
 from .errors import ConfigError
 
 __all__ = ["Clock", "JWTClient", "freeze", "jwt_headers"]
@@ -150,7 +150,7 @@ class JWTClient(FlaskClient):
         """
         __tracebackhide__ = True
         state = _state_of(self.application)
-        if url is None and sessions_of(state):
+        if url is None and require_sessions(state):
             url = state.settings.expand_rule(state.settings.refresh_url_rule)
         url = _url(url, "refresh")
         # Where no refresh token is known it is in a cookie: the access token must not stand for it.
@@ -252,7 +252,7 @@ _OTHERWISE = "Send what flask_jwt.create_access_token(…) gives where your appl
 
 
 def _token_of_login(state: AppState, identity: Any, fresh: bool = True) -> str:
-    with issuing(state.clock.now() if fresh else 0):
+    with login_context(state.clock.now() if fresh else 0):
         return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
 

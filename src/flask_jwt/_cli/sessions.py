@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from .._sessions.manager import SessionManager
-from .._web.context import app_state, sessions_of
+from .._web.context import app_state, require_sessions
 from ..stores import Session
 from .output import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
 
@@ -18,7 +18,7 @@ sessions_cli = AppGroup("sessions", help="Who is logged in, on which devices.")
 
 
 def _sessions() -> SessionManager:
-    return sessions_of(app_state())
+    return require_sessions(app_state())
 
 
 @sessions_cli.command("init")
