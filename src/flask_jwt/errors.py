@@ -31,6 +31,7 @@
         ├── InvalidCredentials        401  invalid_credentials
         ├── TooManyLoginAttempts              429  too_many_attempts
         ├── SessionNotFound            404  session_unknown
+        ├── KeysUnavailable           503  keys_unavailable
         └── StoreUnavailable          503  store_unavailable
 
     ConfigError                            RuntimeError: the developer's to mend, never a client's
@@ -375,6 +376,18 @@ class SessionNotFound(AuthError):
     status = 404
     error_code = "session_unknown"
     text = "You have no such session"
+
+
+class KeysUnavailable(AuthError):
+    """The keys of another issuer can't be fetched. A later request may succeed."""
+
+    title = "Service Unavailable"
+    status = 503
+    error_code = "keys_unavailable"
+    text = "The keys that verify this token can't be fetched; try again"
+
+    def __init__(self, description: str | None = None) -> None:
+        super().__init__(description, headers={"Retry-After": "2"})
 
 
 class StoreUnavailable(AuthError):

@@ -260,7 +260,7 @@ def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str
     """*token*, signed again with *claims* in place of its own."""
     if not claims:
         return token
-    header, payload = state.codecs.access().decode_unverified(token)
+    header, payload = state.codecs.decode_unverified(token)
     codec = signing_codec(state, identity)
     return codec.issue({**payload, **claims}, header, now=state.clock.now())
 

@@ -25,12 +25,13 @@ from .options import (
     parse_header_type,
     parse_issued_audience,
     parse_issued_issuer,
+    parse_key,
+    parse_keys,
     parse_locations,
     parse_methods,
     parse_names,
     parse_one_or_more,
     parse_path,
-    parse_pem,
     parse_positive_duration,
     parse_revocation_check,
     parse_same_site,
@@ -141,8 +142,8 @@ class Settings:
         "SECRET_KEY_FALLBACKS", None, parse_secrets, shapes_codec=True, is_secret=True
     )
     secret = Option("JWT_SECRET_KEY", None, parse_secret, shapes_codec=True, is_secret=True)
-    private_key = Option("JWT_PRIVATE_KEY", None, parse_pem, shapes_codec=True, is_secret=True)
-    public_key = Option("JWT_PUBLIC_KEY", None, parse_pem, shapes_codec=True)
+    private_key = Option("JWT_PRIVATE_KEY", None, parse_key, shapes_codec=True, is_secret=True)
+    public_key = Option("JWT_PUBLIC_KEY", None, parse_keys, shapes_codec=True)
     key_file = Option("JWT_KEY_FILE", None, parse_path, shapes_codec=True)
     algorithm = Option("JWT_ALGORITHM", "HS256", parse_algorithm, shapes_codec=True)
     decode_algorithms = Option("JWT_DECODE_ALGORITHMS", None, parse_algorithms, shapes_codec=True)

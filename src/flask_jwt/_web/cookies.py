@@ -79,7 +79,7 @@ def get_csrf_token(encoded_token: str) -> str:
     :raises TokenMalformed: if *encoded_token* is not a token
     """
     return csrf_value(
-        encoded_token, app_state().codecs.access().decode_unverified(encoded_token)[1]
+        encoded_token, app_state().codecs.decode_unverified(encoded_token)[1]
     )
 
 
@@ -90,7 +90,7 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     """
     state = app_state()
     with rendering_errors(state):
-        check_value(value, encoded_token, state.codecs.access().decode_unverified(encoded_token)[1])
+        check_value(value, encoded_token, state.codecs.decode_unverified(encoded_token)[1])
 
 
 def jwt_csrf_token() -> str:
@@ -101,7 +101,7 @@ def jwt_csrf_token() -> str:
     # value is the same, since it belongs to the session.
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
-        return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
+        return csrf_value(token, claims or state.codecs.decode_unverified(token)[1])
     except TokenMalformed:
         return ""
 

@@ -122,7 +122,7 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
 def _get_expires_in(token: str) -> int:
     state = app_state()
     try:
-        claims = state.codecs.access().decode_unverified(token)[1]
+        claims = state.codecs.decode_unverified(token)[1]
         return max(0, int(claims["exp"] - state.clock.now()))
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
         return int(state.settings.expiration)
