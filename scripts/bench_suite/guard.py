@@ -23,8 +23,8 @@ class Target(NamedTuple):
     """Hold a ratio of two overheads, and the range in which it should be."""
 
     label: str
-    over: str
-    under: str
+    numerator: str
+    denominator: str
     at_least: float = 0
     at_most: float = float("inf")
     wanted: str = ""
@@ -149,7 +149,7 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> None:
 
 
 def judge(target: Target, overhead: dict[str, Spread]) -> dict[str, Any]:
-    ratio = overhead[target.over].median / overhead[target.under].median
+    ratio = overhead[target.numerator].median / overhead[target.denominator].median
     return {
         "ratio": target.label,
         "value": ratio,

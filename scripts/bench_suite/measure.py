@@ -51,7 +51,7 @@ class Section:
 def interleave(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
     """Run every task once per round, and return the results of each task.
 
-    The order is another in each round. So when the machine is slow for a while, or one task slows
+    The order changes in each round. So when the machine is slow for a while, or one task slows
     the next, this affects all tasks alike.
     """
     # The seed is fixed, so that two runs of the benchmark differ in nothing but time.

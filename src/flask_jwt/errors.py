@@ -188,6 +188,7 @@ class TokenMissing(AuthError):
 
     title = "Authorization Required"
     error_code = "token_missing"
+    # No challenge: RFC 6750 section 3.1 gives no error code to a request without a token.
 
     def __init__(
         self,
@@ -358,6 +359,7 @@ class ReauthenticationRequired(AuthError):
 class UserNotFound(AuthError):
     """Raised when the token is valid, but its user no longer exists."""
 
+    # A code is never changed, not even with the name of its class, because clients compare it.
     title = "Invalid JWT"
     error_code = "user_gone"
     challenge = "invalid_token"
@@ -378,6 +380,7 @@ class InvalidCredentials(AuthError):
     The response doesn't say which, so that clients can't find out who has an account.
     """
 
+    # Flask-JWT's title, although the status is 401.
     title = "Bad Request"
     error_code = "invalid_credentials"
     default_description = "Invalid credentials"
@@ -404,6 +407,7 @@ class SessionNotFound(AuthError):
 
     title = "Not Found"
     status = 404
+    # The same for another user's session, so that clients can't find out which ids exist.
     error_code = "session_unknown"
     default_description = "Session not found"
 
