@@ -412,7 +412,7 @@ def test_check_a_column(tmp_path):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[:3] == [
-        "KIND                   HASHES",
+        "TYPE                   HASHES",
         "argon2id               4       current",
         "argon2, weaker         4       old",
     ]

@@ -151,7 +151,7 @@ def create_key_file(path: str, keys: KeySet) -> None:
         with _locked(target):
             if os.path.lexists(target):
                 raise ConfigError(
-                    f"{path} exists already. To add a key to it: flask jwt keys rotate"
+                    f"{path} already exists. To add a key to it, run: flask jwt keys rotate"
                 )
             _replace(target, keys)
 
