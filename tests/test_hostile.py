@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_jwt import JWT, create_access_token, get_jwt, get_jwt_header, jwt_required
+from flask_jwt._jose.key_file import create_key_file
+from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from tests.conftest import SECRET, Clock, bearer
 from tests.test_keys import private_pem, public_pem
@@ -180,14 +182,18 @@ def ec_app():
 
 
 @pytest.mark.parametrize("kid", [*KIDS, "0" * 43])
-def test_a_named_key_is_found_by_its_name_only(ec_app, kid):
+def test_a_key_of_a_key_file_is_found_by_its_kid_only(tmp_path, kid):
+    path = tmp_path / "keys.json"
     key = Key.from_pem(private_pem(EC_KEY))
-    assert (
-        answer(ec_app, f"JWT {sign({'alg': 'ES256', 'kid': key.kid}, GOOD, key)}").status_code
-        == 200
-    )
-    assert answer(ec_app, f"JWT {sign({'alg': 'ES256'}, GOOD, key)}").status_code == 200
-    assert_refused(ec_app, f"JWT {sign({'alg': 'ES256', 'kid': kid}, GOOD, key)}")
+    create_key_file(str(path), KeySet([key]))
+    app = Flask("key file")
+    app.config.update(JWT_KEY_FILE=path)
+    JWT(app, clock=CLOCK)
+    app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
+    for header in ({"kid": key.kid}, {}):
+        token = sign({"alg": "ES256", **header}, GOOD, key)
+        assert answer(app, f"JWT {token}").status_code == 200
+    assert_refused(app, f"JWT {sign({'alg': 'ES256', 'kid': kid}, GOOD, key)}")
 
 
 @pytest.mark.parametrize("strip", [False, True])

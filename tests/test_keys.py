@@ -83,6 +83,7 @@ def test_private_key_in_each_spelling(algorithm, spelling, tmp_path):
     pem = private_pem(PRIVATE[algorithm])
     path = tmp_path / "key.pem"
     path.write_text(pem)
+    path.chmod(0o600)
     given = {
         "text": pem, "escaped": pem.replace("\n", "\\n"), "path": path, "bytes": pem.encode(),
     }[spelling]  # fmt: skip

@@ -419,7 +419,7 @@ class KeysUnavailable(AuthError):
     title = "Service Unavailable"
     status = 503
     error_code = "keys_unavailable"
-    text = "The keys that verify this token can't be fetched; try again"
+    default_description = "The keys that verify this token can't be fetched; try again"
 
     def __init__(self, description: str | None = None) -> None:
         super().__init__(description, headers={"Retry-After": "2"})

@@ -32,7 +32,9 @@ from .passwords import passwords_cli
 from .sessions import sessions_cli
 
 jwt_cli = CommandGroup("jwt", help="Manage keys, sessions, passwords and tokens (Flask-JWT-Too).")
-keys_cli = CommandGroup("keys", help="Manage the key file (JWT_KEY_FILE). One key signs, all verify.")
+keys_cli = CommandGroup(
+    "keys", help="Manage the key file (JWT_KEY_FILE). One key signs, all verify."
+)
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)

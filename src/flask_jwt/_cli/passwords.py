@@ -19,7 +19,9 @@ from .output import CommandGroup, json_option, print_table
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-passwords_cli = CommandGroup("passwords", help="Hash passwords, and check how stored ones are hashed.")
+passwords_cli = CommandGroup(
+    "passwords", help="Hash passwords, and check how stored ones are hashed."
+)
 
 
 class Column(NamedTuple):

@@ -13,7 +13,9 @@ from .._web.context import app_state, require_sessions
 from ..stores import Session
 from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
 
-sessions_cli = CommandGroup("sessions", help="Manage sessions: the logins of users on their devices.")
+sessions_cli = CommandGroup(
+    "sessions", help="Manage sessions: the logins of users on their devices."
+)
 
 
 def _sessions() -> SessionManager:

@@ -150,9 +150,7 @@ class Codecs:
     def _load_keys(self, settings: Settings) -> KeySet:
         if settings.key_file is None:
             self._key_file = None
-            return load_configured_keys(
-                settings, allow_documented=self._config.is_debug_or_testing
-            )
+            return load_configured_keys(settings, allow_documented=self._config.is_debug_or_testing)
         if self._key_file is None or self._key_file.path != settings.key_file:
             self._key_file = KeyFile(settings.key_file, self._clock)
         return self._key_file.keys

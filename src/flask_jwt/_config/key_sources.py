@@ -37,7 +37,7 @@ def load_configured_keys(settings: Settings, *, allow_documented: bool = False) 
     :param allow_documented: accept the secrets that stand in the documentation
     :raises ConfigError: if there is no valid key; the message names the option to change
     """
-    is_symmetric = ALGORITHMS[settings.algorithm].kty == "oct"
+    is_symmetric = settings.is_symmetric
     has_pair = bool(settings.private_key or settings.public_key)
     if has_pair and not (is_symmetric and settings.profile.algorithm_names_key):
         return KeySet(_load_pair(settings))
@@ -113,8 +113,9 @@ def _add_algorithms(keys: list[Key], algorithms: Sequence[str]) -> list[Key]:
     copies = [
         key.with_algorithm(other)
         for key in keys
+        if not key.fixed_algorithm
         for other in dict.fromkeys(algorithms)
-        if other != key.algorithm and not key.fixed_algorithm and _use_same_keys(other, key.algorithm)
+        if other != key.algorithm and _use_same_keys(other, key.algorithm)
     ]
     return [*keys, *copies]
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from .._jose.claims import TIME_CLAIMS
+from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
 from .options import (
     Option,
@@ -277,9 +278,23 @@ class Settings:
         return bool(self.private_key or self.public_key or self.key_file)
 
     @property
+    def is_symmetric(self) -> bool:
+        """Return whether ``JWT_ALGORITHM`` signs and verifies with a secret."""
+        return ALGORITHMS[self.algorithm].kty == "oct"
+
+    @property
+    def needs_secret(self) -> bool:
+        """Return whether every accepted algorithm verifies with a secret."""
+        accepted = (self.algorithm, *self.decode_algorithms)
+        return all(ALGORITHMS[algorithm].kty == "oct" for algorithm in accepted)
+
+    @property
     def has_key(self) -> bool:
-        """Return whether a secret, a key or a key file is configured."""
-        return bool(self.secret) or self.has_public_key
+        """Return whether a key file, or a key or secret for ``JWT_ALGORITHM``, is configured.
+
+        A ``SECRET_KEY`` beside a public algorithm is Flask's own; the keys may be loaded.
+        """
+        return self.has_public_key or (self.is_symmetric and bool(self.secret))
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting that works but is probably a mistake."""

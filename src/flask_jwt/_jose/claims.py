@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 from ..errors import (
@@ -64,8 +64,8 @@ class ClaimsPolicy:
     """
 
     __slots__ = (
-        "any_access_type", "any_audience", "audience", "issuer", "leeway", "required", "string_claims", "type",
-        "unchecked",
+        "any_access_type", "any_audience", "audience", "issuer", "leeway", "required",
+        "string_claims", "type", "unchecked",
     )  # fmt: skip
 
     def __init__(
@@ -103,8 +103,7 @@ class ClaimsPolicy:
         """
         # A token without a type is an access token, because Flask-JWT's tokens had no type.
         if self.type is not None and claims.get("type", "access") != self.type:
-            if not self.any_access_type or claims["type"] == "refresh":
-                self._reject_type(claims)
+            self._check_other_type(claims)
         for name in self.required:
             if name not in claims:
                 raise ClaimMissing(name)
@@ -142,7 +141,9 @@ class ClaimsPolicy:
             iat = _ALWAYS if "iat" in self.unchecked else iat
         return exp, nbf, iat
 
-    def _reject_type(self, claims: Mapping[str, Any]) -> NoReturn:
+    def _check_other_type(self, claims: Mapping[str, Any]) -> None:
+        if self.any_access_type and claims["type"] != "refresh":
+            return
         # The message must not repeat whatever a client wrote into the claim.
         actual = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
         raise WrongTokenType(

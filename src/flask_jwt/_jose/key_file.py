@@ -129,14 +129,14 @@ def _read(path: str) -> bytes:
 
 
 def _parse(path: str, data: bytes) -> KeySet:
+    if not data.strip():
+        raise InvalidKey(f"JWT_KEY_FILE {path} is empty")
     try:
-        if not data.strip():
-            raise InvalidKey("the file is empty")
         keys = KeySet.from_jwks(parse_json(data))
-        if not keys.keys:
-            raise InvalidKey("the file holds no keys")
     except (InvalidKey, ValueError) as error:
         raise InvalidKey(f"JWT_KEY_FILE {path}: {error}") from None
+    if not keys.keys:
+        raise InvalidKey(f"JWT_KEY_FILE {path} holds no keys")
     return keys
 
 
@@ -225,16 +225,20 @@ def _replace(target: str, keys: KeySet, before: bytes | None = None) -> None:
             file.flush()
             os.fsync(file.fileno())
         if before is not None:
-            if _read(target) != before:
-                raise ConfigError(
-                    f"{target} was changed while this command ran, so nothing was written. Run the "
-                    "command again."
-                )
+            _check_unchanged(target, before)
             _copy_access(target, temporary)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _check_unchanged(target: str, before: bytes) -> None:
+    if _read(target) != before:
+        raise ConfigError(
+            f"{target} was changed while this command ran, so nothing was written. Run the command "
+            "again."
+        )
 
 
 def _copy_access(source: str, target: str) -> None:

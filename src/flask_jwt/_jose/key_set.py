@@ -98,7 +98,7 @@ class KeySet:
         }
 
 
-def _read_dates(jwk: Mapping[str, Any]) -> dict[str, float]:
+def _read_dates(jwk: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``sign_from`` and ``verify_until`` that key files add to a JWK."""
     dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
     if not all(type(date) in (int, float) for date in dates.values()):

@@ -7,7 +7,8 @@ from base64 import b64decode
 from typing import Any
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
-_SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|sk-(?:ssh|ecdsa))\S*\s")
+_SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s")
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
 
 _NOT_A_KEY = (
@@ -37,7 +38,7 @@ def explain_encoding(data: bytes) -> str | None:
     if len(data) < 40 or not re.fullmatch(rb"[A-Za-z0-9+/_\s-]+=*\s*", data):
         return None
     try:
-        decoded = b64decode(b"".join(data.split()) + b"==", altchars=b"-_" if b"-" in data else None)
+        decoded = b64decode(b"".join(data.split()).translate(_TO_BASE64) + b"==")
     except ValueError:
         return None
     if b"-----BEGIN " in decoded:
@@ -66,8 +67,6 @@ def load_key(data: bytes) -> Any:
     data = data.replace(b"\\r", b"").replace(b"\\n", b"\n").strip()
     try:
         if _SSH_PUBLIC.match(data + b"\n"):
-            if data.startswith(b"sk-"):  # a security key signs more than the message
-                raise ValueError
             return serialization.load_ssh_public_key(data)
         label, block = _choose_block(data)
         if label == b"OPENSSH PRIVATE KEY":

@@ -96,7 +96,8 @@ class Key:
 
     __slots__ = (
         "_engine", "_mac", "_signing", "_verifying",
-        "algorithm", "fixed_algorithm", "kid", "match_kid", "publish_kid", "sign_from", "verify_until", "weakness",
+        "algorithm", "fixed_algorithm", "kid", "match_kid", "publish_kid", "sign_from",
+        "verify_until", "weakness",
     )  # fmt: skip
 
     def __init__(
@@ -430,8 +431,10 @@ def _choose_algorithm(key_type: str, algorithms: Sequence[str]) -> str | None:
     """Return the first of *algorithms* that keys of *key_type* fit, without any the default."""
     if not algorithms:
         return _DEFAULT_ALGORITHM.get(key_type)
-    families = {algorithm: ALGORITHMS[algorithm] for algorithm in algorithms}
-    return next((a for a, family in families.items() if key_type in (family.kty, family.detail)), None)
+    fitting = (
+        name for name in algorithms if key_type in (ALGORITHMS[name].kty, ALGORITHMS[name].detail)
+    )
+    return next(fitting, None)
 
 
 def _examine_public_key(public: Any) -> tuple[str, str | None]:
@@ -454,7 +457,7 @@ def _examine_public_key(public: Any) -> tuple[str, str | None]:
 
 
 _FIELD = 2**255 - 19
-_ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303021
+_ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
 #: The y coordinates of the eight points of Ed25519 whose order divides 8: of the neutral element,
 #: of the point of order 2, of the two points of order 4, and of the four points of order 8.
 _SMALL_ORDER_Y = frozenset({1, _FIELD - 1, 0, _ORDER_8, _FIELD - _ORDER_8})
@@ -488,7 +491,8 @@ def _check_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str, 
     if algorithm is None and isinstance(key_type, str):
         algorithm = _choose_algorithm(key_type, algorithms)
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise UnsuitableKey(f'A JWK needs an "alg", one of {", ".join(ALGORITHMS)}')
+        names = ", ".join(algorithms or ALGORITHMS)
+        raise UnsuitableKey(f'JWK {kid} needs an "alg", one of {names}, or fits none of them')
     _check_algorithm(algorithm, algorithms, kid)
     if jwk.get("use", "sig") != "sig":
         raise UnsuitableKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")

@@ -78,9 +78,7 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is not a token
     """
-    return csrf_value(
-        encoded_token, app_state().codecs.decode_unverified(encoded_token)[1]
-    )
+    return csrf_value(encoded_token, app_state().codecs.decode_unverified(encoded_token)[1])
 
 
 def check_csrf_token(encoded_token: str, value: str) -> None:

@@ -136,7 +136,8 @@ class JWT(Handlers):
             bind_sessions(state, self._store)
         if state.settings.has_key:
             state.codecs.access()  # so that an invalid key is an error here, not at a request
-        else:
+        elif self.decode_key_callback is None and state.settings.needs_secret:
+            # Keys for public algorithms may come from a decode_key_loader that is set later.
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,

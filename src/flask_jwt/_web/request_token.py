@@ -36,7 +36,7 @@ from ..errors import (
 )
 from . import csrf
 from .app_state import AppState
-from .context import RequestState, app_state, current_request, sessions_of
+from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import has_refresh_cookie, rotate_session
 
 _NO_KEY = "There is no key to verify this token"
@@ -184,7 +184,7 @@ def _verify(
     # codec; the session manager then verifies the token with the codec for sessions.
     is_refresh = options.refresh and state.sessions is not None
     if is_refresh and "sid" in state.codecs.decode_unverified(token)[1]:
-        current.session = sessions_of(state).verify(token)
+        current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
     codec = codec_for(state, token, options.type)
     return codec.get_cached(token, now) or codec.verify(token, now)
@@ -267,7 +267,9 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
 
 def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     """Return the words of the credentials with an accepted scheme in a list of credentials."""
-    elements = [element.split() for element in _LIST_ELEMENT.findall(value) if element.strip()]
+    elements: list[list[str]] = [
+        element.split() for element in _LIST_ELEMENT.findall(value) if element.strip()
+    ]
     accepted = [
         number
         for number, element in enumerate(elements)
