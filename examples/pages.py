@@ -7,7 +7,7 @@ app = Flask(__name__)
 app.config.update(
     JWT_STORAGE_URI="sqlite:///sessions.db",
     JWT_TOKEN_LOCATION=["cookies"],
-    JWT_LOGIN_VIEW="sign_in",
+    JWT_LOGIN_VIEW="sign_in",  # the endpoint or the path of the login page
 )
 app.config.from_prefixed_env()
 # Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
