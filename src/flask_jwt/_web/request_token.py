@@ -281,13 +281,19 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
     following = elements[accepted[0] + 1 :]
-    # The next credentials begin with a scheme and a space. Anything else is a parameter of ours
-    # (RFC 9110 section 11.4), and Bearer credentials have none.
-    if following and (len(following[0]) == 1 or following[0][1].startswith("=")):
+    # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
+    # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
+    if following and not _is_scheme(following[0]):
         raise AuthorizationInvalid("Token contains a comma")
     return elements[accepted[0]]
 
 
+def _is_scheme(element: list[str]) -> bool:
+    is_parameter = len(element) > 1 and element[1].startswith("=")
+    return not is_parameter and _SCHEME.fullmatch(element[0]) is not None
+
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9-]*")
 #: An element of a list in a header; a comma in a quoted string (RFC 9110 section 5.6.4) separates
 #: none. A quoted string that isn't closed ends with the header.
 _LIST_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+', re.DOTALL)
