@@ -29,6 +29,7 @@
         ├── UserNotFound                  401  user_gone
         ├── MalformedLogin            400  login_malformed
         ├── InvalidCredentials        401  invalid_credentials
+        ├── LoginNotFound             404  not_found
         ├── TooManyLoginAttempts              429  too_many_attempts
         ├── SessionNotFound            404  session_unknown
         └── StoreUnavailable          503  store_unavailable
@@ -353,6 +354,15 @@ class InvalidCredentials(AuthError):
     title = "Bad Request"
     error_code = "invalid_credentials"
     text = "Invalid credentials"
+
+
+class LoginNotFound(AuthError):
+    """The application has no authentication handler, so nobody can log in at its endpoint."""
+
+    title = "Not Found"
+    status = 404
+    error_code = "not_found"
+    text = "This application has no login"
 
 
 class TooManyLoginAttempts(AuthError):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import signals
 from .._clock import Clock
-from .._jose.claims import TIME_CLAIMS, identity_of, subject_of
+from .._jose.claims import TIME_CLAIMS, subject_of
 from .._jose.codec import TokenCodec
 from ..errors import (
     ClaimInvalid,
@@ -72,6 +72,8 @@ class SessionHost(NamedTuple):
     """Returns the claims of an access token for a user who logged in at a time."""
     access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
     """Returns an access token for a user, in a session, with claims; None: with new ones."""
+    subject: Callable[[Any], str]
+    """Returns the subject of a user or of a user's id."""
     user: Callable[[Mapping[str, Any]], Any]
     """The user of a payload, or None if there is none any more."""
     sender: Any
@@ -163,7 +165,7 @@ class SessionManager:
         kept = {name: payload[name] for name in payload if name not in _FLEETING}
         session = Session(
             sid=secrets.token_hex(16),
-            subject=_subject(payload, identity),
+            subject=self._subject(payload, identity),
             payload=json.dumps(kept),
             generation=0,
             created_at=now,
@@ -246,7 +248,7 @@ class SessionManager:
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
-        return self.store.list_active(subject_of(identity_of(subject)), self._host.clock.now())
+        return self.store.list_active(self._host.subject(subject), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
         """A session, over though it may be; None if it is unknown.
@@ -366,6 +368,12 @@ class SessionManager:
         access_token = self._host.access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
+    def _subject(self, payload: Mapping[str, Any], identity: Any) -> str:
+        for name in ("sub", "identity"):
+            if payload.get(name) is not None:
+                return subject_of(payload[name])
+        return self._host.subject(identity)
+
     def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
         for session in others[: max(0, len(others) + 1 - maximum)]:
@@ -374,10 +382,3 @@ class SessionManager:
 
 _FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
 """Claims of one access token, which are not kept with its session."""
-
-
-def _subject(payload: Mapping[str, Any], identity: Any) -> str:
-    for name in ("sub", "identity"):
-        if payload.get(name) is not None:
-            return subject_of(payload[name])
-    return subject_of(identity_of(identity))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._config.settings import Settings
-from .._jose.claims import claimed_identity
+from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
@@ -36,8 +36,20 @@ def _host(state: AppState) -> SessionHost:
             idle=settings.session_idle,
             grace=settings.refresh_grace,
             maximum=settings.max_sessions,
-            access_lifetime=settings.access_lifetime,
+            # Access tokens that never expire end with their session.
+            access_lifetime=min(
+                settings.access_lifetime, settings.refresh_lifetime, LONGEST_SESSION
+            ),
         )
+
+    def subject(user: Any) -> str:
+        load = state.handlers.user_identity_callback
+        is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
+        if not state.issues_for_users():
+            # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
+            return subject_of(user.id if hasattr(user, "id") else user)
+        # A user_identity_loader takes users, not the ids that it returns.
+        return subject_of(state.call(load, user) if is_user or load is identity_of else user)
 
     def payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
         with issuing(auth_time):
@@ -46,7 +58,12 @@ def _host(state: AppState) -> SessionHost:
 
     def access_token(identity: Any, session: Session, claims: Mapping[str, Any] | None) -> Token:
         with issuing(session.created_at, session, claims):
-            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            try:
+                return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            except InvalidIdentity as error:
+                # At a refresh, the identity is what the identity handler has returned.
+                message = "identity_handler returned {}; return {}"
+                raise InvalidIdentity(error.description, message) from None
 
     def user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
@@ -61,6 +78,7 @@ def _host(state: AppState) -> SessionHost:
         codec=state.codecs.refresh,
         payload=payload,
         access_token=access_token,
+        subject=subject,
         user=user,
         sender=state.app,
         clock=state.clock,
