@@ -24,7 +24,7 @@ JWT(app, authenticate, identity)
 
 SIGN_IN = """
 {% if request.args.error == "invalid_credentials" %}
-<p role="alert">That name and password don't go together.</p>
+<p role="alert">The user name or password is wrong.</p>
 {% endif %}
 <form method="post" action="{{ url_for('jwt') }}">
   <input type="hidden" name="next" value="{{ request.args.next }}">

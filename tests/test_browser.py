@@ -233,7 +233,7 @@ def test_items_come_and_go(page, store):
     api.expect(row.get_by_role("cell").first).to_have_text("12.50")
     add()
     problem = page.get_by_role("alert")
-    api.expect(problem).to_have_text("There is an item of this name already.")
+    api.expect(problem).to_have_text("There already is an item with this name.")
     row.get_by_role("button", name=f"Remove {name}").click()
     api.expect(row).to_have_count(0)
 
@@ -321,7 +321,7 @@ def test_sign_out_the_others(page, phone, store):
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
     page.get_by_role("button", name="Sign out the others").click()
-    api.expect(page.get_by_role("status")).to_have_text("Your other devices are signed out.")
+    api.expect(page.get_by_role("status")).to_have_text("Your other devices were signed out.")
     assert_signed_in(phone, store, False)
     assert_signed_in(page, store)
 
@@ -331,7 +331,7 @@ def test_sign_out_everywhere(page, phone, store):
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
     page.get_by_role("button", name="Sign out everywhere").click()
-    api.expect(page.get_by_role("status")).to_have_text("You are signed out, on all your devices.")
+    api.expect(page.get_by_role("status")).to_have_text("You are signed out on all your devices.")
     for each in page, phone:
         assert_signed_in(each, store, False)
         assert each.context.cookies() == []
@@ -347,7 +347,7 @@ def test_somebody_else_s_device_is_none_of_yours(page, phone, store):
     page.get_by_text("Rename").click()
     page.get_by_role("button", name="Save").click()
     assert_on(page, "Not Found")
-    api.expect(page.get_by_role("main")).to_contain_text("You have no such device.")
+    api.expect(page.get_by_role("main")).to_contain_text("Device not found.")
 
 
 # -- other sites --

@@ -245,7 +245,7 @@ def test_generated_file_is_its_owner_s_only_and_never_replaced(key_file):
     before = key_file.read_bytes()
     result = Flask("tool").test_cli_runner().invoke(generate, ["--file", str(key_file)])
     assert result.exit_code == 1
-    assert "exists already" in result.output
+    assert "already exists" in result.output
     assert key_file.read_bytes() == before
 
 
@@ -408,7 +408,7 @@ def test_inspect_tells_verdict_and_reason(make_app, clock):
     token = issue(app)
     good = run(app, "inspect", token)
     assert good.exit_code == 0
-    assert "accepted" in good.output
+    assert "accepts the token" in good.output
     assert "2027-01-15 08:05:00Z" in good.output, "exp, readable"
     clock.tick(1000)
     late = run(app, "inspect", token, "--json")

@@ -227,7 +227,7 @@ def test_a_refused_login_says_why_and_keeps_the_password_to_itself():
     with pytest.raises(AssertionError) as caught:
         client.login("joe", 'wrong\n"wörd')
     assert str(caught.value) == (
-        "POST /auth answered 401 UNAUTHORIZED: invalid_credentials; Bad Request; Invalid credentials"
+        "POST /auth returned 401 UNAUTHORIZED: invalid_credentials; Bad Request; Invalid credentials"
     )
     assert status(client) == 401, "nobody, not the one before"
 
@@ -241,7 +241,7 @@ def test_a_password_in_the_answer_is_not_shown():
 
     with pytest.raises(AssertionError) as caught:
         JWTClient(app).login("joe", 'secrét"', url="/in")
-    assert str(caught.value) == "POST /in answered 400 BAD REQUEST: no …"
+    assert str(caught.value) == "POST /in returned 400 BAD REQUEST: no …"
 
 
 def test_an_answer_without_a_token_is_not_taken_for_a_login():
@@ -296,7 +296,7 @@ def test_refresh():
         assert status(client, "/fresh") == 401
         client.use_tokens(*before)
         clock.tick(31)
-        with pytest.raises(AssertionError, match="POST /auth/refresh answered 401.*refresh_reused"):
+        with pytest.raises(AssertionError, match="POST /auth/refresh returned 401.*refresh_reused"):
             client.refresh()
 
 
@@ -304,7 +304,7 @@ def test_a_refused_refresh_leaves_the_client_as_it_was():
     client = JWTClient(with_sessions())
     client.login_as(1)
     client.use_tokens(client.access_token)
-    with pytest.raises(AssertionError, match="POST /auth/refresh answered 401.*token_missing"):
+    with pytest.raises(AssertionError, match="POST /auth/refresh returned 401.*token_missing"):
         client.refresh()
     assert status(client) == 200
 
@@ -322,7 +322,7 @@ def test_logout_after_the_access_token_has_expired():
 
 def test_a_refused_logout():
     client = JWTClient(with_sessions())
-    with pytest.raises(AssertionError, match="POST /auth/logout answered 401.*token_missing"):
+    with pytest.raises(AssertionError, match="POST /auth/logout returned 401.*token_missing"):
         client.logout()
 
 
@@ -503,7 +503,7 @@ def test_extended_headers(extended_app):
 
 def test_extended_client(extended_app):
     client = JWTClient(extended_app)
-    with pytest.raises(AssertionError, match="answered 401 UNAUTHORIZED: Bad username or password"):
+    with pytest.raises(AssertionError, match="returned 401 UNAUTHORIZED: Bad username or password"):
         client.login("joe", "wrong", url="/login")
     client.login("joe", "pass", url="/login")
     assert status(client, "/fresh") == 204
@@ -845,7 +845,7 @@ def test_it(jwt_client):
 """,
     )
     assert code == 1
-    assert "AssertionError: POST /auth answered 401 UNAUTHORIZED: invalid_credentials" in output
+    assert "AssertionError: POST /auth returned 401 UNAUTHORIZED: invalid_credentials" in output
     assert "test_it.py:3: AssertionError" in output
     assert "hunter2" not in output
 

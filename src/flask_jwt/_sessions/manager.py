@@ -1,4 +1,4 @@
-"""Sessions: start, refresh (rotation, grace, reuse), revoke, list. The only place that rotates."""
+"""Start, refresh, revoke and list sessions. Refresh tokens are rotated here and nowhere else."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from ..stores import Session, SessionStore
 from .printable import printable
 from .revocations import Revocations
 
-KEPT_AFTER_END = 3600.0
-"""Seconds that an ended session is kept at least, so that its user can be told why."""
+ENDED_SESSION_RETENTION = 3600.0
+"""Seconds for which an ended session is kept at least, so that a client can be told that its
+session was revoked or has expired, rather than that it is unknown."""
 
 PRUNE_BATCH = 500
-"""Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
+"""Sessions deleted in one transaction: few, because the transaction locks their rows."""
 
 
 class SessionPolicy(NamedTuple):
-    """How long sessions live, in seconds.
+    """The limits of sessions, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
     :param idle: the limit between two refreshes, or None
-    :param grace: for so long the previous refresh token is answered with the present one; 0: never
-    :param maximum: active sessions of one subject, or None; the oldest goes
-    :param access_lifetime: the longest life of an access token, leeway included
+    :param grace: how long the previous refresh token is still accepted after a rotation; 0: never
+    :param maximum: active sessions of one subject, or None; the oldest one is revoked
+    :param access_lifetime: the longest lifetime of an access token, leeway included
     """
 
     lifetime: float
@@ -50,7 +51,7 @@ class SessionPolicy(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a login or a refresh gives."""
+    """The tokens of a session that was started or refreshed."""
 
     access_token: str
     refresh_token: str
@@ -58,24 +59,28 @@ class Tokens(NamedTuple):
     identity: Any
     """The user."""
 
+    # Without the tokens: a repr ends up in logs and error reports.
     def __repr__(self) -> str:
         return f"<Tokens of session {self.session.sid}>"
 
 
 class SessionHost(NamedTuple):
-    """What sessions need of the application that they belong to."""
+    """The functions and objects of the application that its sessions need.
 
-    policy: Callable[[], SessionPolicy]
-    codec: Callable[[], TokenCodec]
-    """Issues and verifies refresh tokens."""
-    payload: Callable[[Any, float], Mapping[str, Any]]
-    """Returns the claims of an access token for a user who logged in at a time."""
-    access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
-    """Returns an access token for a user, in a session, with claims; None: with new ones."""
-    subject: Callable[[Any], str]
-    """Returns the subject of a user or of a user's id."""
-    user: Callable[[Mapping[str, Any]], Any]
-    """The user of a payload, or None if there is none any more."""
+    Sessions get them as arguments, so that this module needs no web framework.
+    """
+
+    get_policy: Callable[[], SessionPolicy]
+    get_codec: Callable[[], TokenCodec]
+    """Return the codec that issues and verifies refresh tokens."""
+    create_payload: Callable[[Any, float], Mapping[str, Any]]
+    """Return the claims of an access token for a user who logged in at a time."""
+    issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
+    """Return an access token for a user in a session, with the claims given; None: new claims."""
+    get_subject: Callable[[Any], str]
+    """Return the subject of the tokens of a user, or of the user with an id."""
+    load_user: Callable[[Mapping[str, Any]], Any]
+    """Return the user of a payload, or None if the user no longer exists."""
     sender: Any
     """The sender of signals."""
     clock: Clock
@@ -83,12 +88,12 @@ class SessionHost(NamedTuple):
 
 _SID = re.compile(r"[0-9a-f]{32}")
 
-_PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
-_KINDS = (str, int, str, dict, int, int)
+_REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
+_REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
 
 
 class RefreshClaims(NamedTuple):
-    """What a refresh token says."""
+    """The claims of a refresh token that belongs to a session."""
 
     sid: str
     generation: int
@@ -97,12 +102,12 @@ class RefreshClaims(NamedTuple):
     auth_time: int
     expires_at: int
 
-    def is_ours(self) -> bool:
-        """Whether every claim is of the kind we issue."""
-        return tuple(map(type, self)) == _KINDS and _SID.fullmatch(self.sid) is not None
+    def is_valid(self) -> bool:
+        """Return whether every claim has the type that :class:`SessionManager` issues."""
+        return tuple(map(type, self)) == _REFRESH_CLAIM_TYPES and is_sid(self.sid)
 
-    def session(self, generation: int, rotated_at: float) -> Session:
-        """The session at *generation*, as far as the token tells it."""
+    def to_session(self, generation: int, rotated_at: float) -> Session:
+        """Return the session at *generation*, with the fields that the token states."""
         return Session(
             sid=self.sid,
             subject=self.subject,
@@ -114,14 +119,23 @@ class RefreshClaims(NamedTuple):
         )
 
 
+def is_sid(value: str) -> bool:
+    """Return whether *value* has the format of a session's id.
+
+    What a client sends is checked before it reaches the store, which may read it as a pattern, as
+    a part of a key, or not at all.
+    """
+    return _SID.fullmatch(value) is not None
+
+
 class SessionManager:
-    """The sessions of one application.
+    """Start, refresh, list and revoke the sessions of one application.
 
-    :param store: where they are kept
-    :param host: the application that they belong to
+    :param store: keeps the sessions
+    :param host: the application's functions and objects
 
-    :attr:`revocations` is what the guard knows of revoked sessions, and is told at once of those
-    revoked here; None where the guard asks the store itself, or nobody.
+    :attr:`revocations` holds the sessions that were revoked recently; those revoked here are added
+    at once. None if the guard queries the store for each request, or doesn't check sessions.
     """
 
     def __init__(self, store: SessionStore, host: SessionHost) -> None:
@@ -129,16 +143,18 @@ class SessionManager:
         self._host = host
         self.revocations: Revocations | None = None
 
-    def watch(self, staleness: float | None, lifetime: float) -> None:
-        """Follow the store's revocations, for :meth:`check_access`.
+    def follow_revocations(self, staleness: float | None, lifetime: float) -> None:
+        """Poll the store's revocations from now on, for :meth:`check_access_token`.
 
-        :param staleness: seconds; 0 or None: nothing is kept here, and the store is asked each time
-        :param lifetime: seconds that an access token may live, leeway included
+        :param staleness: seconds; 0 or None: nothing is cached, each check queries the store
+        :param lifetime: the longest lifetime of an access token in seconds, leeway included
         """
-        known = self.revocations
+        current = self.revocations
+        # Tokens that never expire would need all revocations there ever were, so for them the
+        # store is queried.
         if not staleness or not math.isfinite(lifetime):
             self.revocations = None
-        elif known is None or (known.lifetime, known.staleness) != (lifetime, staleness):
+        elif current is None or (current.lifetime, current.staleness) != (lifetime, staleness):
             self.revocations = Revocations(
                 self.store, lifetime=lifetime, staleness=staleness, clock=self._host.clock
             )
@@ -151,72 +167,77 @@ class SessionManager:
         user_agent: str | None = None,
         ip: str | None = None,
     ) -> Tokens:
-        """Begin a session for a user who has just proved who they are.
+        """Start a session for a user who has just authenticated.
 
         :param identity: a user object or dict with an ``id``, or the id itself
         :param label: the device's name, for its user to recognize
-        :raises StoreUnavailable: if it can't be kept
+        :raises StoreUnavailable: if the store can't be reached; no session was started
         """
-        policy = self._host.policy()
-        moment = self._host.clock.now()
-        # Whole seconds, so that the claims of its tokens say exactly what its row says.
-        now = float(int(moment))
-        payload = self._host.payload(identity, now)
-        kept = {name: payload[name] for name in payload if name not in _FLEETING}
+        policy = self._host.get_policy()
+        now = self._host.clock.now()
+        # Whole seconds, as in a token's claims, so that the claims and the row are equal.
+        started_at = float(int(now))
+        payload = self._host.create_payload(identity, started_at)
+        kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
         session = Session(
             sid=secrets.token_hex(16),
-            subject=self._subject(payload, identity),
-            payload=json.dumps(kept),
+            subject=self._get_subject(payload, identity),
+            payload=json.dumps(kept_claims),
             generation=0,
-            created_at=now,
-            rotated_at=now,
-            expires_at=now + int(policy.lifetime),
-            idle_expires_at=None if policy.idle is None else moment + policy.idle,
+            created_at=started_at,
+            rotated_at=started_at,
+            expires_at=started_at + int(policy.lifetime),
+            idle_expires_at=None if policy.idle is None else now + policy.idle,
             user_agent=printable(user_agent, 255),
             ip=printable(ip, 45),
             label=printable(label, 255),
         )
         self.store.create(session)
         if policy.maximum is not None:
-            self._end_oldest(session, policy.maximum, moment)
+            self._revoke_oldest(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
-        return self._tokens(identity, session, kept, payload)
+        return self._issue_tokens(identity, session, kept_claims, payload)
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
 
-        The refresh token given is then used up. Given once more within the grace it is answered
-        with the same new one, so that tabs and retries converge; given later it is taken for
-        stolen, and its session ends.
+        A refresh token can be used once. If it is used again within the grace period, the response
+        holds the same new refresh token, so that concurrent tabs and retries end up with one. If it
+        is used again later, it may have been stolen, so its session is revoked.
 
-        :raises RefreshTokenReused: if so
-        :raises TokenInvalid: or the subclass that says what else is wrong
-        :raises UserNotFound: if there is no such user any more; the session ends
-        :raises StoreUnavailable: if the store can't be asked; nothing has changed for the caller
+        :raises RefreshTokenReused: if the token was used before, and the grace period has passed
+        :raises TokenInvalid: or a subclass, if the token is invalid for another reason
+        :raises UserNotFound: if the user no longer exists; the session is revoked
+        :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
-        presented = self._read(token, now)
-        identity = self._host.user(presented.payload)
+        claims = self._verify_refresh_token(token, now)
+        identity = self._host.load_user(claims.payload)
         if identity is None:
-            self.revoke(presented.sid)
+            self.revoke(claims.sid)
             raise UserNotFound
-        policy = self._host.policy()
+        policy = self._host.get_policy()
         idle = None if policy.idle is None else now + policy.idle
-        generation = presented.generation
-        if self.store.rotate(presented.sid, generation, now=now, idle_expires_at=idle):
-            session = presented.session(generation + 1, now)
+        generation = claims.generation
+        if self.store.rotate(claims.sid, generation, now=now, idle_expires_at=idle):
+            # The row isn't read back: the token states what was in it, and the one caller whose
+            # UPDATE matched knows what has changed. A read would cost a second query, and could
+            # see a later rotation.
+            session = claims.to_session(generation + 1, now)
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
-            session = self._resolve_stale(presented, policy.grace, now)
-        return self._tokens(identity, session, presented.payload)
+            session = self._resolve_stale(claims, policy.grace, now)
+        return self._issue_tokens(identity, session, claims.payload)
 
     def revoke(self, sid: str) -> bool:
-        """End a session: its refresh token at once, its access tokens within the staleness that
-        ``JWT_REVOCATION_CHECK`` tolerates.
+        """Revoke a session.
 
-        :returns: True if nobody had ended it before
+        Its refresh token is rejected at once, its access tokens at the latest after the seconds of
+        ``JWT_REVOCATION_CHECK``.
+
+        :returns: True if the session had not been revoked before
         """
-        if not _SID.fullmatch(sid):
+        if not is_sid(sid):
             return False
         now = self._host.clock.now()
         is_first = self.store.revoke(sid, now)
@@ -227,52 +248,54 @@ class SessionManager:
         return is_first
 
     def revoke_all(self, subject: Any, keep: str | None = None) -> int:
-        """End all sessions of a user, but for that of the sid *keep*.
+        """Revoke all sessions of a user, except the one whose sid is *keep*.
+
+        For example after a change of the password, to log out everywhere but here::
+
+            jwt.sessions.revoke_all(user.id, keep=get_jwt().get("sid"))
 
         :param subject: the user, their id, or the ``sub`` of their tokens
-        :returns: how many were ended
+        :returns: the number of sessions revoked
         """
         return sum(
             self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
         )
 
     def rename(self, sid: str, label: str | None) -> bool:
-        """Give a session another label, by which its user knows the device; None for none.
+        """Set the label of a session, by which its user recognizes the device; None for none.
 
-        :returns: False if it is unknown
+        :returns: False if there is no such session
         """
-        return _SID.fullmatch(sid) is not None and self.store.rename(sid, printable(label, 255))
+        return is_sid(sid) and self.store.rename(sid, printable(label, 255))
 
     def list(self, subject: Any) -> list[Session]:
-        """A user's active sessions, oldest first.
+        """Return the active sessions of a user, oldest first.
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
-        return self.store.list_active(self._host.subject(subject), self._host.clock.now())
+        return self.store.list_active(self._host.get_subject(subject), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
-        """A session, over though it may be; None if it is unknown.
-
-        Only what can be a sid is looked for: a client's text never reaches the store.
-        """
-        return self.store.get(sid) if _SID.fullmatch(sid) else None
+        """Return a session, even one that has ended, or None if there is no such session."""
+        return self.store.get(sid) if is_sid(sid) else None
 
     def count(self) -> dict[str, int]:
-        """How many sessions are active, revoked and expired."""
+        """Count the active, revoked and expired sessions."""
         return self.store.count(self._host.clock.now())
 
     def prune(self, *, on_batch: Callable[[int], None] | None = None) -> int:
-        """Forget the sessions that ended longer ago than any token of theirs can be shown.
+        """Delete sessions that ended so long ago that no token of theirs can still be valid.
 
-        :param on_batch: called with the number forgotten after each short transaction
-        :returns: how many were forgotten
+        :param on_batch: called with the number of deleted sessions after each transaction
+        :returns: the number of sessions deleted
         """
-        before = self._host.clock.now() - max(KEPT_AFTER_END, self._host.policy().access_lifetime)
+        retention = max(ENDED_SESSION_RETENTION, self._host.get_policy().access_lifetime)
+        before = self._host.clock.now() - retention
         total = 0
-        while forgotten := self.store.prune(before, PRUNE_BATCH):
-            total += forgotten
+        while deleted := self.store.prune(before, PRUNE_BATCH):
+            total += deleted
             if on_batch is not None:
-                on_batch(forgotten)
+                on_batch(deleted)
         return total
 
     def close(self) -> None:
@@ -280,38 +303,39 @@ class SessionManager:
         self.store.close()
 
     def verify(self, token: str) -> Session:
-        """The session whose present refresh token this is, or was within the grace.
+        """Return the session of a refresh token, without using the token up.
 
-        It uses nothing up and ends nothing; :meth:`refresh` does.
+        The token is the session's current one, or the previous one within the grace period. A
+        reused token is rejected, but doesn't revoke the session; :meth:`refresh` does that.
 
-        :raises TokenRevoked: if the session is over, or the token was rotated longer ago
-        :raises TokenInvalid: or the subclass that says what else is wrong
+        :raises TokenRevoked: if the session has ended, or the grace period of the token has passed
+        :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         """
         now = self._host.clock.now()
-        presented = self._read(token, now)
-        current = self.store.get(presented.sid)
+        claims = self._verify_refresh_token(token, now)
+        current = self.store.get(claims.sid)
         if current is None or not current.is_active(now):
             raise TokenRevoked
-        age = now - current.rotated_at if current.generation != presented.generation else 0
-        if (
-            current.generation - presented.generation not in (0, 1)
-            or age > self._host.policy().grace
-        ):
+        age = now - current.rotated_at if current.generation != claims.generation else 0
+        is_recent = current.generation - claims.generation in (0, 1)
+        if not is_recent or age > self._host.get_policy().grace:
             raise TokenRevoked
         return current
 
-    def check_access(self, sid: Any, issued_at: float) -> None:
-        """Refuse an access token whose session is known to be over.
+    def check_access_token(self, sid: Any, issued_at: float) -> None:
+        """Reject the access token of a session that has ended.
 
-        A token older than access tokens of this application get may belong to a session whose
-        revocation is forgotten here, so for it the store itself is asked.
-
+        :param sid: the token's ``sid``
         :param issued_at: the token's ``iat``
-        :raises TokenRevoked: if its session is over
+        :raises TokenRevoked: if the session was revoked, or the store was queried and the session
+            has ended in another way
+        :raises ClaimInvalid: if *sid* can't be the id of a session
         """
-        if not isinstance(sid, str) or not _SID.fullmatch(sid):
-            raise ClaimInvalid("The token's sid is none of ours")
+        if not isinstance(sid, str) or not is_sid(sid):
+            raise ClaimInvalid('Invalid "sid" claim')
         recent = self.revocations
+        # The revocations of a token that is older than access tokens get here (its lifetime was
+        # set by hand, or has been shortened since) may have been dropped already.
         if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
             recent.check(sid)
             return
@@ -319,40 +343,50 @@ class SessionManager:
         if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
-    def _read(self, token: str, now: float) -> RefreshClaims:
-        claims = self._host.codec().verify(token, now).claims
-        presented = RefreshClaims(*(claims[name] for name in _PRESENTED))
-        if not presented.is_ours():
-            raise ClaimInvalid("The refresh token is none of ours")
-        return presented
+    def _verify_refresh_token(self, token: str, now: float) -> RefreshClaims:
+        payload = self._host.get_codec().verify(token, now).claims
+        claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
+        if not claims.is_valid():
+            raise ClaimInvalid("Invalid claims in the refresh token")
+        return claims
 
-    def _resolve_stale(self, presented: RefreshClaims, grace: float, now: float) -> Session:
-        """The session as it is, if *presented* is just what it was; otherwise its end."""
-        current = self.store.get(presented.sid)
+    def _resolve_stale(self, claims: RefreshClaims, grace: float, now: float) -> Session:
+        """Return the current session if its previous token was sent within the grace period.
+
+        Otherwise raise the error that says why the rotation matched no row, and revoke the session
+        if the token was reused.
+        """
+        current = self.store.get(claims.sid)
         if current is None or current.revoked_at is not None:
             raise TokenRevoked
         if not current.is_active(now):
             raise TokenExpired("Session has expired")
-        ahead = current.generation - presented.generation
+        ahead = current.generation - claims.generation
         if ahead == 1 and grace > 0 and now - current.rotated_at <= grace:
             return current
         if ahead == 0:
-            raise StoreUnavailable  # it has become what it was between our two looks: try again
+            # The row changed between UPDATE and SELECT; ask the client to retry.
+            raise StoreUnavailable
         if ahead < 0:
-            raise TokenRevoked  # the store has forgotten: it was restored from an older state
-        self.revoke(presented.sid)
+            # The store was restored from a backup that is older than the token. This is no reuse.
+            raise TokenRevoked
+        self.revoke(claims.sid)
         signals.refresh_token_reused.send(
-            self._host.sender, session=current, generation=presented.generation
+            self._host.sender, session=current, generation=claims.generation
         )
         raise RefreshTokenReused
 
-    def _tokens(
+    def _issue_tokens(
         self,
         identity: Any,
         session: Session,
         payload: Mapping[str, Any],
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
+        # The refresh token states what its session's row holds, and nothing random. So the store
+        # holds no token and no hash of one, from which whoever reads the database could make a
+        # valid token; a refresh needs no query before its UPDATE; and within the grace period the
+        # same token can be issued again.
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -364,21 +398,22 @@ class SessionManager:
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
         }
-        refresh_token = self._host.codec().issue(claims, now=self._host.clock.now())
-        access_token = self._host.access_token(identity, session, access_claims)
+        refresh_token = self._host.get_codec().issue(claims, now=self._host.clock.now())
+        access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
-    def _subject(self, payload: Mapping[str, Any], identity: Any) -> str:
+    def _get_subject(self, payload: Mapping[str, Any], identity: Any) -> str:
+        # A payload handler of the application may leave out sub, identity, or both.
         for name in ("sub", "identity"):
             if payload.get(name) is not None:
                 return subject_of(payload[name])
-        return self._host.subject(identity)
+        return self._host.get_subject(identity)
 
-    def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
+    def _revoke_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
         for session in others[: max(0, len(others) + 1 - maximum)]:
             self.revoke(session.sid)
 
 
-_FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
+_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
 """Claims of one access token, which are not kept with its session."""

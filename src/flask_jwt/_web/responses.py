@@ -1,4 +1,4 @@
-"""From an error to an answer: JSON body and ``WWW-Authenticate`` challenge (RFC 6750 section 3)."""
+"""Turn errors into responses: JSON body and ``WWW-Authenticate`` challenge (RFC 6750 section 3)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ logger = logging.getLogger("flask_jwt")
 
 
 def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
-    """*error* by the name that the front door has for it, ready to be raised: its answer will be
-    the application's."""
+    """Return *error* as the extension class names it, with the application's response.
+
+    :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
+    """
     if error.renderer is not None:
         return error
     translated = state.translate_error(error)
@@ -33,29 +35,32 @@ def prepare_error(state: AppState, error: JWTError, realm: str | None = None) ->
 
 @contextmanager
 def rendering_errors(state: AppState) -> Iterator[None]:
-    """Within this context a refusal gets the application's answer."""
+    """Prepare every :class:`JWTError` that is raised within this context."""
     try:
         yield
     except JWTError as error:
+        # From its cause, so that a traceback doesn't show each error twice.
         raise prepare_error(state, error) from error.__cause__
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
-    """Flask's error handler for :class:`JWTError`, also for those raised by a view itself.
+    """Handle a :class:`JWTError` for Flask, also one that a view has raised.
 
-    A handler of the application's for PyJWT's class of the error answers instead, as one for
-    :class:`jwt.ExpiredSignatureError` means it to.
+    If the application has an error handler for the error's PyJWT class, for example
+    :class:`jwt.ExpiredSignatureError`, that handler is called instead.
     """
+    # Flask itself would choose the handler for JWTError, which is nearer in the class's MRO.
     handlers = state.app.error_handler_spec[None][None]
-    for kind in type(error).__mro__:
-        is_of_pyjwt = issubclass(kind, InvalidTokenError) and not issubclass(kind, JWTError)
-        if is_of_pyjwt and kind in handlers:
-            return state.app.ensure_sync(handlers[kind])(error)
+    for error_class in type(error).__mro__:
+        if not issubclass(error_class, InvalidTokenError) or issubclass(error_class, JWTError):
+            continue
+        if error_class in handlers:
+            return state.app.ensure_sync(handlers[error_class])(error)
     return prepare_error(state, error).response
 
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
-    """The JSON answer to *error*, as Flask-JWT's error handlers return it."""
+    """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
     logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
@@ -72,12 +77,15 @@ def _render(state: AppState, error: JWTError) -> Response:
 def _render_where_raised(error: JWTError) -> BaseResponse:
     try:
         state = app_state()
-    except RuntimeError:  # no application, or one without a JWT
+    except RuntimeError:  # there is no application context, or the application has no JWT
         return json_response(error)
     return _render(state, state.translate_error(error))
 
 
-# REST extensions take the answer from the error itself: they pass Flask's error handlers by.
+# REST extensions don't call Flask's error handlers: they read the response and its status, as
+# ``code``, from the error. So JWTError.code is a descriptor that renders the response, because the
+# application's handler may choose another status; and an error that a view has raised, which no
+# guard has prepared, needs a renderer too. It is set here, since errors.py knows no application.
 JWTError.unbound_renderer = staticmethod(_render_where_raised)
 
 
@@ -87,10 +95,11 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
-    quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
+    quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 
 
-def _quotable(text: str) -> str:
-    printable = "".join(c for c in text if " " <= c <= "~")
+def _escape_quoted(value: str) -> str:
+    # RFC 6750 section 3 allows only printable ASCII characters in error_description.
+    printable = "".join(c for c in value if " " <= c <= "~")
     return printable.replace("\\", "\\\\").replace('"', '\\"')
