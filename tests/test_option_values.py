@@ -14,7 +14,8 @@ from flask import Flask
 from flask_jwt import JWT, ConfigError, jwt_required
 from flask_jwt._config.settings import OPTIONS
 from flask_jwt.extended import JWTManager
-from tests.conftest import SECRET
+
+SECRET = "a-secret-of-32-bytes-for-testing"
 
 ODD_VALUES = [
     None, True, False, object(), "", " ", "a\nb", "a;b", "a=b", "é", "\ud800", "\0", "False", "true",
@@ -205,6 +206,10 @@ def test_a_value_that_cannot_work_stops_the_start(extension, key, value, advice)
 def test_values_that_work(key, value, parsed):
     app, _ = start(**{key: value})
     assert getattr(app.extensions["flask-jwt"].settings, OPTIONS[key].field) == parsed
+
+
+def test_tokens_fit_into_the_smallest_limit():
+    assert statuses(*start(JWT_MAX_TOKEN_SIZE=512)) == [200, 200, 204, 200]
 
 
 COOKIES = ("ACCESS_COOKIE", "REFRESH_COOKIE", "ACCESS_CSRF_COOKIE", "REFRESH_CSRF_COOKIE")

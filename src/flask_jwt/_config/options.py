@@ -208,7 +208,7 @@ def parse_token_size(value: Any) -> int:
 
 
 SMALLEST_TOKEN_LIMIT = 512
-"""Bytes. With a lower limit no user could log in, because tokens with default claims are longer."""
+"""Bytes. With a much lower limit no user could log in: a refresh token has more than 400 bytes."""
 
 
 def parse_flag(value: Any) -> bool:

@@ -238,8 +238,8 @@ class Settings:
     def required_claims(self) -> frozenset[str]:
         """Return the claims that an access token must have.
 
-        By default these are the ones that the application issues. Its users' tokens come from
-        another program if it can't sign any, and few identity providers issue an ``nbf``.
+        By default these are the time claims that the application issues. An application that only
+        verifies requires ``exp`` alone, because few identity providers issue an ``nbf``.
         """
         required = self.required
         if "JWT_REQUIRED_CLAIMS" not in self.explicit:
@@ -336,8 +336,8 @@ class Settings:
             )
         if self.identity_claim in (RESERVED_CLAIMS | {"csrf"}) - {"identity", "sub"}:
             sentences.append(
-                f"JWT_IDENTITY_CLAIM: every token has a claim {self.identity_claim!r} already; "
-                "write another name, such as 'sub'"
+                f"JWT_IDENTITY_CLAIM: tokens have the claim {self.identity_claim!r} for another "
+                "purpose; write another name, such as 'sub'"
             )
         sentences += self._find_shared_cookie_names()
         # Browsers also reject cookies that break the rules of their name prefix (RFC 6265bis

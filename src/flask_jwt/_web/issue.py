@@ -168,8 +168,8 @@ def _get_user_id(state: AppState, identity: Any) -> Any:
         subject_of(user_id)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"The user_identity_loader returned a {type(user_id).__name__} that JSON can't "
-            f"represent, so no token can contain it: {error}. Return a string instead."
+            "The user_identity_loader returned a value that JSON can't represent, so no token can "
+            f"contain it: {error}. Return a string instead."
         ) from None
     return user_id
 
