@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from .. import signals
 from .._clock import Clock
-from .._jose.claims import TIME_CLAIMS, identity_of, subject_of
+from .._jose.claims import TIME_CLAIMS, subject_of
 from .._jose.codec import TokenCodec
 from ..errors import (
     ClaimInvalid,
@@ -81,6 +81,8 @@ class SessionHost(NamedTuple):
     issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
     """Return an access token, given the user, the session, and the claims of the token. If the
     claims are None, they are created as at a login."""
+    get_subject: Callable[[Any], str]
+    """Return the subject of a user's tokens, given the user or the user's id."""
     load_user: Callable[[Mapping[str, Any]], Any]
     """Return the user of a payload, or None if the user no longer exists."""
     sender: Any
@@ -191,7 +193,7 @@ class SessionManager:
         kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
         session = Session(
             sid=secrets.token_hex(16),
-            subject=_get_subject(payload, identity),
+            subject=self._get_subject(payload, identity),
             payload=json.dumps(kept_claims),
             generation=0,
             created_at=started_at,
@@ -283,7 +285,7 @@ class SessionManager:
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
-        return self.store.list_active(subject_of(identity_of(subject)), self._host.clock.now())
+        return self.store.list_active(self._host.get_subject(subject), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
         """Return a session, even one that has ended, or None if there is no such session."""
@@ -416,6 +418,13 @@ class SessionManager:
         access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
+    def _get_subject(self, payload: Mapping[str, Any], identity: Any) -> str:
+        # A payload handler of the application may leave out sub, identity, or both.
+        for name in ("sub", "identity"):
+            if payload.get(name) is not None:
+                return subject_of(payload[name])
+        return self._host.get_subject(identity)
+
     def _revoke_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
         for session in others[: max(0, len(others) + 1 - maximum)]:
@@ -424,11 +433,3 @@ class SessionManager:
 
 _PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
 """Claims that differ in each access token, so they are not stored in the session."""
-
-
-def _get_subject(payload: Mapping[str, Any], identity: Any) -> str:
-    # A payload handler of the application may leave out sub, identity, or both.
-    for name in ("sub", "identity"):
-        if payload.get(name) is not None:
-            return subject_of(payload[name])
-    return subject_of(identity_of(identity))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._config.settings import Settings
-from .._jose.claims import claimed_identity
+from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
@@ -38,7 +38,10 @@ def _create_host(state: AppState) -> SessionHost:
             idle=settings.session_idle,
             grace=settings.refresh_grace,
             maximum=settings.max_sessions,
-            access_lifetime=settings.access_lifetime,
+            # Access tokens that never expire end with their session.
+            access_lifetime=min(
+                settings.access_lifetime, settings.refresh_lifetime, LONGEST_SESSION
+            ),
         )
 
     def create_payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
@@ -50,7 +53,21 @@ def _create_host(state: AppState) -> SessionHost:
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> Token:
         with login_context(session.created_at, session, claims):
-            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            try:
+                return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            except InvalidIdentity as error:
+                # At a refresh, the identity is what the identity handler has returned.
+                message = "identity_handler returned {}; return {}"
+                raise InvalidIdentity(error.description, message) from None
+
+    def get_subject(user: Any) -> str:
+        load = state.handlers.user_identity_callback
+        if not state.issues_for_users():
+            # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
+            return subject_of(user.id if hasattr(user, "id") else user)
+        # A user_identity_loader takes users, not the ids that it returns.
+        is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
+        return subject_of(state.call(load, user) if is_user or load is identity_of else user)
 
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
@@ -67,6 +84,7 @@ def _create_host(state: AppState) -> SessionHost:
         get_codec=state.codecs.refresh,
         create_payload=create_payload,
         issue_access_token=issue_access_token,
+        get_subject=get_subject,
         load_user=load_user,
         sender=state.app,
         clock=state.clock,
