@@ -342,3 +342,27 @@ def test_close_without_sessions_does_nothing(start):
 def test_close_of_an_application_without_a_jwt(start):
     with pytest.raises(ConfigError, match="no JWT"):
         start().jwt.close(Flask("other"))
+
+
+def test_two_apps_in_one_process_do_not_share_tokens(user):
+    jwt = JWT(None, lambda username, password: user, lambda payload: user, clock=Clock())
+    clients = []
+    for secret in ("one-secret-of-thirty-two-bytes--", "another-secret-of-32-bytes------"):
+        app = Flask("tested")
+        app.config["SECRET_KEY"] = secret
+        jwt.init_app(app)
+        app.add_url_rule("/protected", view_func=jwt_required()(lambda: {"user": 1}))
+        clients.append(app.test_client())
+    for ours, theirs in (clients, clients[::-1]):
+        token = token_of(ours)
+        assert get(ours, f"JWT {token}").status_code == 200
+        refusal(get(theirs, f"JWT {token}"), "Invalid token", "Signature verification failed")
+
+
+def test_two_apps_with_two_keys_share_neither_tokens_nor_cache(clock):
+    one = new_app(clock)
+    two = new_app(clock, SECRET_KEY="another-secret-of-32-bytes------")
+    token = issue(one)
+    assert [status(one, token), status(two, token), status(one, token)] == [200, 401, 200]
+    other = issue(two)
+    assert [status(two, other), status(one, other)] == [200, 401]

@@ -495,50 +495,6 @@ def test_too_many_sessions_end_the_oldest(shop, clock):
     assert codes == [(401, "token_revoked"), OK, OK]
 
 
-# the guard
-
-
-def test_optional(shop):
-    app = shop()
-    client = app.test_client()
-    token = login(app)["access_token"]
-    assert client.get("/optional").get_json() == {"user": None}
-    assert client.get("/optional", headers={"Authorization": "Basic am9lOng="}).get_json() == {
-        "user": None
-    }
-    assert get(app, "/optional", token).get_json() == {"user": 1}
-    assert get(app, "/optional", token + "x").status_code == 401
-    assert client.get("/optional", headers={"Authorization": "Bearer"}).status_code == 401
-
-
-def test_fresh_means_from_a_login(shop, clock):
-    app = shop()
-    tokens = login(app)
-    assert get(app, "/fresh", tokens["access_token"]).text == "fresh"
-    clock.tick(5)
-    refreshed = refresh(app, tokens["refresh_token"]).get_json()["access_token"]
-    response = get(app, "/fresh", refreshed)
-    assert code(response) == (401, "insufficient_user_authentication")
-    assert 'error="insufficient_user_authentication"' in response.headers["WWW-Authenticate"]
-    assert get(app, "/recent", refreshed).text == "recent"
-    clock.tick(120)
-    assert 'max_age="120"' in get(app, "/recent", refreshed).headers["WWW-Authenticate"]
-
-
-def test_fresh_works_without_sessions(make_app):
-    app = make_app()
-    app.add_url_rule("/fresh", view_func=jwt_required(fresh=True)(lambda: "fresh"))
-    token = (
-        app.test_client()
-        .post("/auth", json={"username": "joe", "password": "pass"})
-        .get_json()["access_token"]
-    )
-    assert get(app, "/fresh", token).text == "fresh"
-    with app.app_context():
-        made = flask_jwt.create_access_token(1)
-    assert code(get(app, "/fresh", made)) == (401, "insufficient_user_authentication")
-
-
 # revocation, as other processes see it
 
 

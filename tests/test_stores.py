@@ -251,24 +251,3 @@ def test_counting(store):
     after = store.count(1500.0)
     assert after["active"] - before["active"] == 1
     assert after["revoked"] - before["revoked"] == 1
-
-
-def test_a_store_that_is_down_is_closed_all_the_same():
-    """To close is no operation: it is not failed fast, and says nothing about the store."""
-
-    class Down(MemoryStore):
-        closed = 0
-
-        def get(self, sid):
-            raise StoreUnavailable
-
-        def close(self):
-            self.closed += 1
-
-    watched = CircuitBreakerStore(down := Down(), AppClock())
-    with pytest.raises(StoreUnavailable):
-        watched.get("0" * 32)
-    watched.close()
-    assert down.closed == 1
-    with pytest.raises(StoreUnavailable):
-        watched.count(0)

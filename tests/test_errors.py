@@ -269,21 +269,6 @@ def test_custom_error_handler_answers_under_each_framework(client, jwt):
     assert response.get_json() == {"why": "Request does not contain an access token"}
 
 
-def test_two_apps_in_one_process_do_not_share_tokens(user):
-    jwt = JWT(None, lambda username, password: user, lambda payload: user, clock=Clock())
-    clients = []
-    for secret in ("one-secret-of-thirty-two-bytes--", "another-secret-of-32-bytes------"):
-        app = Flask("tested")
-        app.config["SECRET_KEY"] = secret
-        jwt.init_app(app)
-        app.add_url_rule("/protected", view_func=jwt_required()(lambda: {"user": 1}))
-        clients.append(app.test_client())
-    for ours, theirs in (clients, clients[::-1]):
-        token = token_of(ours)
-        assert get(ours, f"JWT {token}").status_code == 200
-        refusal(get(theirs, f"JWT {token}"), "Invalid token", "Signature verification failed")
-
-
 def test_blueprint_with_its_own_prefix(app, client):
     blueprint = Blueprint("inner", __name__, url_prefix="/inner")
 
@@ -297,3 +282,42 @@ def test_blueprint_with_its_own_prefix(app, client):
     assert client.get("/inner/view", headers={"Authorization": f"JWT {token}"}).status_code == 200
     response = client.get("/inner/view")
     assert response.headers["WWW-Authenticate"] == 'JWT realm="Inner realm"'
+
+
+def test_error_raised_by_a_view_is_answered_alike(app):
+    @app.get("/refuse")
+    def refuse():
+        raise JWTError("No entry", "Come back later", 403, {"X-Why": "late"})
+
+    response = app.test_client().get("/refuse")
+    assert response.status_code == 403
+    assert response.headers["X-Why"] == "late"
+    assert response.get_json() == {
+        "status_code": 403, "error": "No entry", "description": "Come back later",
+    }  # fmt: skip
+
+
+def test_a_view_s_own_pyjwt_error_is_not_ours(app):
+    @app.get("/own")
+    @jwt_required()
+    def own():
+        raise pyjwt.ExpiredSignatureError
+
+    client = app.test_client()
+    assert get(client, token_of(client), "/own").status_code == 500
+
+
+def test_errors_inherit_from_pyjwt_s(app, clock):
+    with app.test_request_context():
+        token = flask_jwt.create_access_token(1)
+        clock.tick(1000)
+        with pytest.raises(pyjwt.ExpiredSignatureError):
+            flask_jwt.decode_token(token)
+
+
+def test_error_as_text():
+    error = JWTError("Bad", "Mend it")
+    assert (str(error), repr(error)) == ("Bad. Mend it", "JWTError: Bad")
+    assert (error.error, error.description, error.status_code, error.headers) == (
+        "Bad", "Mend it", 401, None,
+    )  # fmt: skip
