@@ -57,3 +57,30 @@ def app(make_app):
 @pytest.fixture
 def client(app):
     return app.test_client()
+
+
+@pytest.fixture
+def make_pages(make_app):
+    """Make applications with pages, a sign-in page and sessions, which take tokens in cookies."""
+
+    def make_pages(**options):
+        defaults = {
+            "JWT_TOKEN_LOCATION": ["cookies"],
+            "JWT_LOGIN_VIEW": "sign_in",
+            "JWT_STORAGE_URI": "memory://",
+        }
+        app = make_app(guards={}, **{**defaults, **options})
+        support.add_pages(app)
+        return app
+
+    return make_pages
+
+
+@pytest.fixture
+def pages(make_pages):
+    return make_pages()
+
+
+@pytest.fixture
+def browser(pages):
+    return support.Browser(pages)

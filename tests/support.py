@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from flask import Flask
+from flask import Flask, jsonify, render_template_string
 from flask.testing import FlaskClient
 
 import flask_jwt
@@ -128,6 +128,45 @@ def add_guards(app, guards, show=show_user, api=flask_jwt):
         app.add_url_rule(path, path[1:], view, methods=["GET", "POST", "DELETE"])
 
 
+PAGE = """{{ current_identity.username if current_identity is not none else "anonymous" }}
+{{ jwt_csrf_field() }}"""
+
+
+def add_pages(app):
+    """Add pages for browsers: one for everybody, one that is guarded, and a sign-in page."""
+
+    @app.get("/home")
+    @flask_jwt.jwt_required(optional=True)
+    def home():
+        return render_template_string(PAGE)
+
+    @app.route("/page", methods=["GET", "POST"])
+    @flask_jwt.jwt_required()
+    def page():
+        return render_template_string(PAGE)
+
+    @app.get("/sign-in")
+    def sign_in():
+        return "sign in here"
+
+
+def add_cookie_views(app):
+    """Add views that set the cookies of a login for user 1, and delete them again."""
+
+    @app.post("/cookies")
+    def cookies():
+        response = jsonify(ok=True)
+        flask_jwt.set_access_cookies(response, flask_jwt.create_access_token(1))
+        flask_jwt.set_refresh_cookies(response, flask_jwt.create_refresh_token(1))
+        return response
+
+    @app.post("/no-cookies")
+    def no_cookies():
+        response = jsonify(ok=True)
+        flask_jwt.unset_jwt_cookies(response)
+        return response
+
+
 # Clients
 
 
@@ -175,12 +214,15 @@ class Browser(FlaskClient):
     It keeps cookies, Secure ones too, asks for a page, and says which site a request comes from.
     """
 
-    def open(self, *args, site="same-origin", accept=HTML, **kwargs):
+    site = "same-origin"
+
+    def open(self, *args, accept=HTML, **kwargs):
         """Send a request.
 
-        :param site: ``Sec-Fetch-Site``; None: an old browser, which does not send it
         :param accept: ``Accept``; "*/*" is what a script sends
+        :param site: ``Sec-Fetch-Site``; None: it is not sent
         """
+        site = kwargs.pop("site", self.site)
         if args and isinstance(args[0], str):  # otherwise a redirect is followed
             kwargs.setdefault("base_url", "https://localhost")
             headers = {"Accept": accept}
@@ -200,10 +242,16 @@ class Browser(FlaskClient):
 
     def copy(self):
         """Return another browser with the same cookies: a second tab, or a thief's."""
-        other = Browser(self.application, self.response_wrapper)
+        other = type(self)(self.application, self.response_wrapper)
         for cookie in self._cookies.values():
             other.set_cookie(cookie.key, cookie.value, secure=True)
         return other
+
+
+class OldBrowser(Browser):
+    """A browser from before 2023, which does not send ``Sec-Fetch-Site``."""
+
+    site = None
 
 
 def location(response):

@@ -1,22 +1,43 @@
-"""TODO"""
+"""The cookies that carry tokens: their attributes, and options that would make browsers drop them.
+
+tests/test_csrf.py specifies who may use them.
+"""
 
 from __future__ import annotations
 
+import pytest
+
+from flask_jwt import ConfigError
+from tests.support import OldBrowser, add_cookie_views
+
+
+@pytest.fixture
+def make_browser(make_app):
+    """Make a browser of an application that takes tokens in cookies, with those of a login."""
+
+    def make_browser(**config):
+        app = make_app(JWT_TOKEN_LOCATION="cookies", **config)
+        add_cookie_views(app)
+        browser = OldBrowser(app)
+        browser.response = browser.post("/cookies")
+        return browser
+
+    return make_browser
+
 
 def cookies_of(response):
-    """Attributes by cookie name, lower case."""
-    found = {}
+    """Return the value and the attributes of each cookie; attributes are in lower case."""
+    cookies = {}
     for line in response.headers.getlist("Set-Cookie"):
         first, *attributes = line.split("; ")
         name, value = first.split("=", 1)
         pairs = (attribute.partition("=") for attribute in attributes)
-        found[name] = {"value": value, **{k.lower(): v for k, _, v in pairs}}
-    return found
+        cookies[name] = {"value": value, **{k.lower(): v for k, _, v in pairs}}
+    return cookies
 
 
-def test_cookies_are_safe_by_default(make):
-    app = make(JWT_TOKEN_LOCATION="cookies")
-    cookies = cookies_of(app.test_client().post("/cookies"))
+def test_cookies_are_secure_by_default(make_browser):
+    cookies = cookies_of(make_browser().response)
     assert set(cookies) == {
         "access_token_cookie",
         "refresh_token_cookie",
@@ -32,9 +53,8 @@ def test_cookies_are_safe_by_default(make):
         assert "domain" not in cookie
 
 
-def test_cookie_options(make):
-    app = make(
-        JWT_TOKEN_LOCATION="cookies",
+def test_cookies_have_the_configured_names_and_attributes(make_browser):
+    browser = make_browser(
         JWT_SESSION_COOKIE=False,
         JWT_COOKIE_DOMAIN="example.com",
         JWT_COOKIE_SAMESITE="Strict",
@@ -42,7 +62,7 @@ def test_cookie_options(make):
         JWT_ACCESS_COOKIE_NAME="at",
         JWT_CSRF_IN_COOKIES=False,
     )
-    cookies = cookies_of(app.test_client().post("/cookies"))
+    cookies = cookies_of(browser.response)
     assert set(cookies) == {"at", "refresh_token_cookie"}
     assert cookies["at"]["domain"] == "example.com"
     assert cookies["at"]["samesite"] == "Strict"
@@ -50,17 +70,18 @@ def test_cookie_options(make):
     assert cookies["refresh_token_cookie"]["path"] == "/auth"
 
 
-def test_unset_cookies(browser):
-    response = https(browser, "POST", "/no-cookies")
+def test_cookies_are_deleted(make_browser):
+    browser = make_browser()
+    response = browser.post("/no-cookies")
     assert all("1970" in cookie["expires"] for cookie in cookies_of(response).values())
-    assert https(browser, "GET", "/any").status_code == 401
+    assert browser.get("/protected").status_code == 401
 
 
-def test_insecure_cookies_warn_in_production_only(make):
-    app = make(JWT_TOKEN_LOCATION="cookies", JWT_COOKIE_SECURE=False)
-    app.testing = False
+def test_cookies_without_secure_are_reported_in_production_only(make_browser):
+    browser = make_browser(JWT_COOKIE_SECURE=False, TESTING=True)
+    browser.application.testing = False
     with pytest.warns(UserWarning, match="JWT_COOKIE_SECURE"):
-        app.test_client().post("/cookies")
+        browser.post("/cookies")
 
 
 @pytest.mark.parametrize(
@@ -74,13 +95,11 @@ def test_insecure_cookies_warn_in_production_only(make):
         ({"JWT_ACCESS_COOKIE_PATH": "x"}, "starts with '/'"),
     ],
 )
-def test_cookies_that_browsers_would_drop_are_found_at_start(make, config, message):
+def test_cookies_that_browsers_would_drop_are_an_error_at_start(make_app, config, message):
     with pytest.raises(ConfigError, match=message):
-        make(JWT_TOKEN_LOCATION="cookies", **config)
+        make_app(JWT_TOKEN_LOCATION="cookies", **config)
 
 
-def test_host_cookies_work(make):
-    app = make(JWT_TOKEN_LOCATION="cookies", JWT_ACCESS_COOKIE_NAME="__Host-access")
-    client = app.test_client()
-    https(client, "POST", "/cookies")
-    assert https(client, "GET", "/any").status_code == 200
+def test_cookies_with_the_prefix_host_work(make_browser):
+    browser = make_browser(JWT_ACCESS_COOKIE_NAME="__Host-access")
+    assert browser.get("/protected").status_code == 200

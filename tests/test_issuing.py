@@ -1,6 +1,17 @@
-"""TODO"""
+"""The tokens that the package issues, and what its functions read from tokens."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+
+import jwt as pyjwt
+import pytest
+
+from flask_jwt import ConfigError, create_access_token, create_refresh_token, decode_token
+from flask_jwt.errors import TokenExpired, TokenInvalid, WrongTokenType
+from tests.support import User, claims_of, get, issue, login, token_of
+
+# Identities
 
 
 @pytest.mark.parametrize(
@@ -8,32 +19,53 @@ from __future__ import annotations
     [{"id": 5}, {"id": 0}, {"id": ""}, User(0), User(""), User("x"), {"id": [1, "a"]}],
     ids=repr,
 )
-def test_any_json_id_is_an_id(make_app, jwt, identity):
+def test_each_id_that_json_can_hold_is_an_id(app, client, identity):
     user_id = identity["id"] if isinstance(identity, dict) else identity.id
-    jwt.authentication_handler(lambda username, password: identity)
-    jwt.identity_handler(lambda payload: User(payload["identity"]))
-    client = make_app().test_client()
+    app.jwt.authentication_handler(lambda username, password: identity)
+    app.jwt.identity_handler(lambda payload: User(payload["identity"]))
     token = token_of(client)
     assert claims_of(token)["identity"] == user_id
     assert isinstance(claims_of(token)["sub"], str)
-    assert get(client, token).get_json() == {"user": user_id}
+    assert get(app, "/protected", token).get_json() == {"user": user_id}
 
 
-@pytest.mark.parametrize("identity", [User(None), {"name": "joe"}, User(object()), object()])
-def test_an_identity_without_a_usable_id_tells_the_fix(make_app, jwt, identity):
-    jwt.authentication_handler(lambda username, password: identity)
-    app = make_app()
+@pytest.mark.parametrize(
+    "identity",
+    [User(None), {"name": "joe"}, User(object()), object()],
+    ids=["None", "none", "no JSON", "an object"],
+)
+def test_an_identity_without_a_usable_id_is_reported_with_the_fix(app, client, identity):
+    app.jwt.authentication_handler(lambda username, password: identity)
     app.testing = True
     with pytest.raises(ConfigError, match="authentication handler"):
-        login(app.test_client())
+        login(client)
 
 
-def test_create_access_token(app, clock):
+def test_the_identity_claim_has_a_configured_name(make_app):
+    app = make_app(JWT_IDENTITY_CLAIM="uid")
+    app.jwt.identity_handler(lambda payload: User(payload["uid"]))
+    token = issue(app)
+    assert claims_of(token)["uid"] == 1
+    assert "identity" not in claims_of(token)
+    assert get(app, "/protected", token).get_json() == {"user": 1}
+
+
+def test_sub_has_to_be_a_string_only_if_an_option_says_so(make_app):
+    app = make_app(JWT_VERIFY_SUB=True, JWT_IDENTITY_CLAIM="sub")
+    with pytest.warns(UserWarning, match=r"JWT_VERIFY_SUB = False"):
+        number = issue(app)
+    response = get(app, "/protected", number)
+    assert "Subject must be a string" in response.get_json()["description"]
+
+
+# Claims
+
+
+def test_create_access_token_takes_claims_headers_and_a_lifetime(app, clock):
+    options = {"claims": {"role": "admin"}, "headers": {"x": 1}}
+    token = issue(app, 7, expires_delta=timedelta(minutes=1), **options)
     with app.app_context():
-        token = flask_jwt.create_access_token(
-            7, claims={"role": "admin"}, headers={"x": 1}, expires_delta=timedelta(minutes=1)
-        )
-        claims = flask_jwt.decode_token(token)
+        claims = decode_token(token)
     assert (claims["identity"], claims["sub"], claims["role"]) == (7, "7", "admin")
     assert claims["exp"] == clock() + 60
     assert pyjwt.get_unverified_header(token)["x"] == 1
@@ -42,61 +74,66 @@ def test_create_access_token(app, clock):
 def test_extra_claims_do_not_replace_issued_ones_by_accident(app):
     with app.app_context():
         with pytest.raises(ValueError, match="exp, sub"):
-            flask_jwt.create_access_token(7, claims={"exp": 1, "sub": "root", "x": 1})
-        token = flask_jwt.create_access_token(7, claims={"sub": "root"}, overwrite=True)
-        assert flask_jwt.decode_token(token)["sub"] == "root"
+            create_access_token(7, claims={"exp": 1, "sub": "root", "x": 1})
+        token = create_access_token(7, claims={"sub": "root"}, overwrite=True)
+        assert decode_token(token)["sub"] == "root"
 
 
-def test_claims_json_can_not_hold(app):
+def test_claims_that_json_can_not_hold_are_an_error(app):
     with app.app_context():
         with pytest.raises(TypeError):
-            flask_jwt.create_access_token(7, claims={"x": object()})
+            create_access_token(7, claims={"x": object()})
         with pytest.raises(ValueError, match="NaN|float"):
-            flask_jwt.create_access_token(7, claims={"x": float("nan")})
+            create_access_token(7, claims={"x": float("nan")})
         with pytest.raises(ValueError, match="JWT_MAX_TOKEN_SIZE"):
-            flask_jwt.create_access_token(7, claims={"x": "x" * 9000})
+            create_access_token(7, claims={"x": "x" * 9000})
 
 
-def test_tokens_that_never_expire(make, clock):
-    app = make(JWT_ACCESS_TOKEN_EXPIRES=False, JWT_REQUIRED_CLAIMS=[])
-    forever = token(app)
-    assert "exp" not in pyjwt.decode(
-        forever, SECRET, ["HS256"], options={"verify_iat": False, "verify_nbf": False}
-    )
-    clock.tick(10 * 366 * 86400)
-    assert app.test_client().get("/any", headers=bearer(forever)).status_code == 200
+def test_audience_and_issuer(make_app):
+    """What an application issues it accepts, unless it is configured otherwise."""
+    app = make_app(JWT_ENCODE_AUDIENCE="shop", JWT_ENCODE_ISSUER="me")
+    token = issue(app)
 
+    def status(app, token=token):
+        return get(app, "/protected", token).status_code
 
-def test_lifetime_under_either_name(make, clock):
-    for name in ("JWT_ACCESS_TOKEN_EXPIRES", "JWT_EXPIRATION_DELTA"):
-        app = make(**{name: timedelta(seconds=60)})
-        short = bearer(token(app))
-        clock.tick(69)
-        assert app.test_client().get("/any", headers=short).status_code == 200
-        clock.tick(1)
-        assert app.test_client().get("/any", headers=short).status_code == 401
-
-
-def test_identity_claim(make):
-    app = make(JWT_IDENTITY_CLAIM="uid")
-    good = token(app)
+    assert status(app) == 200
+    plain = make_app()
+    assert status(plain) == 401, "it is for an audience, which this application is not"
+    assert status(make_app(JWT_DECODE_AUDIENCE=["desk", "shop"])) == 200
+    assert status(make_app(JWT_DECODE_AUDIENCE="desk")) == 401
+    assert status(make_app(JWT_DECODE_AUDIENCE="shop", JWT_DECODE_ISSUER="you")) == 401
+    assert status(app, issue(plain)) == 401, "it lacks both"
     with app.app_context():
-        assert decode_token(good)["uid"] == 1
-        assert "identity" not in decode_token(good)
-    assert app.test_client().get("/any", headers=bearer(good)).get_json()["id"] == 1
+        assert decode_token(token)["aud"] == "shop"
 
 
-def test_sub_as_text_only_where_asked(make):
-    app = make(JWT_VERIFY_SUB=True, JWT_IDENTITY_CLAIM="sub")
-    with pytest.warns(UserWarning, match=r"JWT_VERIFY_SUB = False"):
-        number = token(app)
-    response = app.test_client().get("/any", headers=bearer(number))
-    assert "Subject must be a string" in response.get_json()["description"]
+# Lifetimes
 
 
-def test_decode_token_may_forgive_age_alone(make, clock):
-    app = make()
-    old = token(app)
+def test_tokens_may_never_expire(make_app, clock):
+    app = make_app(JWT_ACCESS_TOKEN_EXPIRES=False, JWT_REQUIRED_CLAIMS=[])
+    token = issue(app)
+    assert "exp" not in claims_of(token)
+    clock.tick(10 * 366 * 86400)
+    assert get(app, "/protected", token).status_code == 200
+
+
+def test_the_lifetime_may_have_either_name(make_app, clock):
+    for name in ("JWT_ACCESS_TOKEN_EXPIRES", "JWT_EXPIRATION_DELTA"):
+        app = make_app(**{name: timedelta(seconds=60)})
+        token = issue(app)
+        clock.tick(69)
+        assert get(app, "/protected", token).status_code == 200
+        clock.tick(1)
+        assert get(app, "/protected", token).status_code == 401
+
+
+# Reading
+
+
+def test_decode_token_may_accept_expired_tokens_but_nothing_else_that_is_wrong(app, clock):
+    old = issue(app)
     clock.tick(1000)
     with app.app_context():
         assert decode_token(old, allow_expired=True)["identity"] == 1
@@ -110,17 +147,3 @@ def test_decode_token_may_forgive_age_alone(make, clock):
             decode_token(refresh)
         assert decode_token(refresh, refresh=True)["type"] == "refresh"
         assert decode_token(refresh, verify_type=False)["type"] == "refresh"
-
-
-def test_audience_and_issuer(clock):
-    app = new_app(clock, JWT_ENCODE_AUDIENCE="shop", JWT_ENCODE_ISSUER="me")
-    token = issue(app)
-    assert status(app, token) == 200
-    plain = new_app(clock)
-    assert status(plain, token) == 401, "it names an audience, and that isn't us"
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE=["desk", "shop"]), token) == 200
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE="desk"), token) == 401
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE="shop", JWT_DECODE_ISSUER="you"), token) == 401
-    assert status(app, issue(plain)) == 401, "it lacks both"
-    with app.app_context():
-        assert decode_token(token)["aud"] == "shop"

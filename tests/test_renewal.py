@@ -1,199 +1,213 @@
-"""TODO"""
+"""Renewal: a browser whose access cookie has expired stays signed in by its refresh cookie.
+
+The guard renews the cookies during any request, unless the refresh cookie was used before.
+"""
 
 from __future__ import annotations
 
+import pytest
 
-def test_renewal_is_transparent(client, clock):
-    sign_in(client)
-    before = cookies(client)
+from flask_jwt import (
+    create_access_token,
+    current_identity,
+    decode_token,
+    jwt_required,
+    set_access_cookies,
+)
+from flask_jwt.errors import StoreUnavailable
+from flask_jwt.stores.memory import MemoryStore
+from tests.support import Browser, bearer, code, location
+
+
+def test_an_expired_access_cookie_is_renewed(browser, clock):
+    browser.sign_in()
+    before = browser.cookies
     clock.tick(400)
-    answer = client.get("/page")
-    assert answer.text.startswith("joe")
-    assert answer.headers["Cache-Control"] == "no-store"
-    after = cookies(client)
+    response = browser.get("/page")
+    assert response.text.startswith("joe")
+    assert response.headers["Cache-Control"] == "no-store"
+    after = browser.cookies
     assert after["access_token_cookie"] != before["access_token_cookie"]
     assert after["refresh_token_cookie"] != before["refresh_token_cookie"]
-    assert "Set-Cookie" not in client.get("/page").headers, "once is enough"
+    assert "Set-Cookie" not in browser.get("/page").headers, "once is enough"
 
 
-def test_renewal_where_the_access_cookie_is_gone(client):
-    sign_in(client)
-    client.delete_cookie("access_token_cookie")
-    assert client.get("/page").text.startswith("joe")
+def test_a_missing_access_cookie_is_renewed(browser):
+    browser.sign_in()
+    browser.delete_cookie("access_token_cookie")
+    assert browser.get("/page").text.startswith("joe")
 
 
-def test_no_cache_keeps_somebody_s_cookies(app, client, clock):
-    @app.get("/cached")
+def test_no_cache_may_keep_a_response_with_cookies(pages, browser, clock):
+    @pages.get("/cached")
     @jwt_required(optional=True)
     def cached():
         return "page", {"Cache-Control": "public, max-age=600"}
 
-    sign_in(client)
-    assert client.get("/cached").headers["Cache-Control"] == "public, max-age=600"
+    browser.sign_in()
+    assert browser.get("/cached").headers["Cache-Control"] == "public, max-age=600"
     clock.tick(400)
-    answer = client.get("/cached")
-    assert len(answer.headers.getlist("Set-Cookie")) == 4
-    assert answer.headers.getlist("Cache-Control") == ["no-store"]
-    with app.app_context():
-        app.jwt.sessions.revoke_all(1)
-    answer = client.get("/cached")
-    assert len(answer.headers.getlist("Set-Cookie")) == 4, "they are taken away"
-    assert answer.headers.getlist("Cache-Control") == ["no-store"]
+    response = browser.get("/cached")
+    assert len(response.headers.getlist("Set-Cookie")) == 4
+    assert response.headers.getlist("Cache-Control") == ["no-store"]
+    with pages.app_context():
+        pages.jwt.sessions.revoke_all(1)
+    response = browser.get("/cached")
+    assert len(response.headers.getlist("Set-Cookie")) == 4, "the cookies are deleted"
+    assert response.headers.getlist("Cache-Control") == ["no-store"]
 
 
-def test_a_view_s_own_access_cookie_outlasts_the_renewal(app, client, clock):
-    @app.get("/own")
+def test_an_access_cookie_that_a_view_sets_replaces_the_renewed_one(pages, browser, clock):
+    @pages.get("/own")
     @jwt_required()
     def own():
-        response = app.make_response("own")
+        response = pages.make_response("own")
         set_access_cookies(response, create_access_token(current_identity, claims={"own": True}))
         return response
 
-    sign_in(client)
-    before = cookies(client)
+    browser.sign_in()
+    before = browser.cookies
     clock.tick(400)
-    client.get("/own")
-    after = cookies(client)
+    browser.get("/own")
+    after = browser.cookies
     assert after["refresh_token_cookie"] != before["refresh_token_cookie"]
-    with app.app_context():
+    with pages.app_context():
         assert decode_token(after["access_token_cookie"])["own"] is True
 
 
-def test_ten_tabs_rotate_once(app, client, clock):
-    sign_in(client)
+def test_ten_tabs_rotate_once(pages, browser, clock):
+    browser.sign_in()
     clock.tick(400)
-    tabs = [copy_of(client) for _ in range(10)]
+    tabs = [browser.copy() for _ in range(10)]
     assert {tab.get("/page").status_code for tab in tabs} == {200}
-    assert len({cookies(tab)["refresh_token_cookie"] for tab in tabs}) == 1
-    with app.app_context():
-        assert [session.generation for session in app.jwt.sessions.list(1)] == [1]
+    assert len({tab.cookies["refresh_token_cookie"] for tab in tabs}) == 1
+    with pages.app_context():
+        assert [session.generation for session in pages.jwt.sessions.list(1)] == [1]
 
 
-def test_a_guard_within_a_guard_rotates_once(make, clock):
-    app = make(JWT_REFRESH_GRACE=0)
+def test_a_guard_within_a_guard_rotates_once(make_pages, clock):
+    app = make_pages(JWT_REFRESH_GRACE=0)
     view = app.view_functions["page"]
     app.add_url_rule("/twice", "twice", jwt_required()(view))
-    client = browser(app)
-    sign_in(client)
+    browser = Browser(app)
+    browser.sign_in()
     clock.tick(400)
-    assert client.get("/twice").status_code == 200
+    assert browser.get("/twice").status_code == 200
 
 
-def test_a_stolen_refresh_cookie_ends_the_session(client, clock):
-    sign_in(client)
-    thief = copy_of(client)
+def test_a_stolen_refresh_cookie_ends_the_session(browser, clock):
+    browser.sign_in()
+    thief = browser.copy()
     clock.tick(400)
-    assert client.get("/page").status_code == 200
+    assert browser.get("/page").status_code == 200
     clock.tick(400)
-    answer = thief.get("/page", headers={"Accept": "*/*"})
-    assert (answer.status_code, answer.get_json()["code"]) == (401, "refresh_reused")
-    assert not cookies(thief), "they are good for nothing"
-    assert location(client.get("/page")) == "/sign-in?error=token_revoked&next=%2Fpage"
-    assert not cookies(client)
+    response = thief.get("/page", accept="*/*")
+    assert code(response) == (401, "refresh_reused")
+    assert not thief.cookies
+    assert location(browser.get("/page")) == "/sign-in?error=token_revoked&next=%2Fpage"
+    assert not browser.cookies
 
 
-def test_the_login_page_is_told_that_a_copy_was_used(client, clock):
-    sign_in(client)
-    thief = copy_of(client)
+def test_the_login_page_learns_that_a_copy_was_used(browser, clock):
+    browser.sign_in()
+    thief = browser.copy()
     clock.tick(400)
-    client.get("/page")
+    browser.get("/page")
     clock.tick(400)
     assert location(thief.get("/page")) == "/sign-in?error=refresh_reused&next=%2Fpage"
 
 
-def test_an_ended_session_is_nobody_s_where_a_login_is_optional(app, client, clock):
-    sign_in(client)
-    other = copy_of(client)
-    with app.app_context():
-        app.jwt.sessions.revoke_all(1)
-    answer = client.get("/home")
-    assert answer.text.startswith("nobody")
-    assert not cookies(client)
+def test_an_ended_session_is_anonymous_if_a_login_is_optional(pages, browser, clock):
+    browser.sign_in()
+    other = browser.copy()
+    with pages.app_context():
+        pages.jwt.sessions.revoke_all(1)
+    response = browser.get("/home")
+    assert response.text.startswith("anonymous")
+    assert not browser.cookies
     clock.tick(400)
-    assert other.get("/home").text.startswith("nobody")
-    assert not cookies(other)
+    assert other.get("/home").text.startswith("anonymous")
+    assert not other.cookies
 
 
-def test_a_user_who_is_gone(client, users, clock):
-    sign_in(client)
-    users.clear()
-    assert location(client.get("/page")) == "/sign-in?next=%2Fpage"
-    assert not cookies(client)
+def test_a_user_who_was_deleted_is_signed_out(pages, browser):
+    browser.sign_in()
+    pages.users.clear()
+    assert location(browser.get("/page")) == "/sign-in?next=%2Fpage"
+    assert not browser.cookies
 
 
-def test_renewal_needs_proof_too(client, clock):
-    sign_in(client)
-    before = cookies(client)
+def test_a_forged_request_renews_nothing(browser, clock):
+    browser.sign_in()
+    before = browser.cookies
     clock.tick(400)
-    assert client.post("/page", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    assert cookies(client) == before, "a forged request doesn't even use the session up"
-    assert client.post("/page", headers=OWN).status_code == 200
+    assert browser.post("/page", site="cross-site").status_code == 403
+    assert browser.cookies == before, "nor does it use up the refresh token"
+    assert browser.post("/page").status_code == 200
 
 
-def test_a_store_that_is_down_takes_no_cookies(make, clock):
-    class Down(MemoryStore):
-        is_down = False
+class Down(MemoryStore):
+    """A store that can be down."""
 
-        def rotate(self, *args, **kwargs):
-            if self.is_down:
-                from flask_jwt.errors import StoreUnavailable
+    is_down = False
 
-                raise StoreUnavailable
-            return super().rotate(*args, **kwargs)
+    def rotate(self, *args, **kwargs):
+        if self.is_down:
+            raise StoreUnavailable
+        return super().rotate(*args, **kwargs)
 
-    app = make()
-    client = browser(app)
-    sign_in(client)
-    store = app.extensions["flask-jwt"].sessions.store.store
-    store.__class__ = Down
+
+def test_cookies_are_kept_while_the_store_is_down(make_pages, clock):
+    store = Down()
+    browser = Browser(make_pages(store=store))
+    browser.sign_in()
     store.is_down = True
     clock.tick(400)
-    assert client.get("/page").status_code == 503
-    assert client.get("/home").status_code == 503
-    assert len(cookies(client)) == 4
+    assert browser.get("/page").status_code == 503
+    assert browser.get("/home").status_code == 503
+    assert len(browser.cookies) == 4
 
 
-def test_a_header_is_not_renewed_by_a_cookie_s_refusal(make, clock):
-    app = make(["headers", "cookies"])
-    client = browser(app)
-    sign_in(client)
-    expired = cookies(client)["access_token_cookie"]
+def test_an_expired_header_is_not_renewed_by_a_cookie(make_pages, clock):
+    browser = Browser(make_pages(JWT_TOKEN_LOCATION=["headers", "cookies"]))
+    browser.sign_in()
+    expired = browser.cookies["access_token_cookie"]
     clock.tick(400)
-    assert client.get("/page", headers={**bearer(expired), "Accept": "*/*"}).status_code == 401
-    assert len(cookies(client)) == 4
+    assert browser.get("/page", headers=bearer(expired), accept="*/*").status_code == 401
+    assert len(browser.cookies) == 4
 
 
 @pytest.mark.parametrize("cookie", ["rubbish", "a.b.c", "x" * 9000, "é", "\x01"])
-def test_odd_refresh_cookies(app, cookie):
-    answer = app.test_client().get(
+def test_invalid_refresh_cookies_are_rejected(pages, cookie):
+    response = pages.test_client().get(
         "/page", environ_overrides={"HTTP_COOKIE": f"refresh_token_cookie={cookie}"}
     )
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
-def test_refresh_with_the_cookie(client):
-    sign_in(client)
-    before = cookies(client)
-    script = {"Accept": "*/*"}
-    assert client.post("/auth/refresh", headers=script).status_code == 403
-    answer = client.post("/auth/refresh", headers={**script, **OWN})
-    assert (answer.status_code, answer.data) == (204, b"")
-    assert len(answer.headers.getlist("Set-Cookie")) == 4
-    assert cookies(client)["refresh_token_cookie"] != before["refresh_token_cookie"]
+def test_rejected_claims_end_no_session(pages, browser):
+    pages.jwt.token_verification_loader(lambda header, claims: False)
+    browser.sign_in()
+    assert location(browser.get("/page")) == "/sign-in?next=%2Fpage"
+    assert browser.get("/home").status_code == 303
+    assert len(browser.cookies) == 4
 
 
-def test_refresh_with_the_cookie_beside_another_scheme_s_header(make):
-    client = browser(make(["headers", "cookies"]))
-    sign_in(client)
-    answer = client.post(
-        "/auth/refresh", headers={**OWN, "Authorization": "Basic am9lOnBhc3M=", "Accept": "*/*"}
-    )
-    assert answer.status_code == 204
+# By a script
 
 
-def test_claims_that_are_refused_end_no_session(app, client):
-    app.jwt.token_verification_loader(lambda header, claims: False)
-    sign_in(client)
-    assert location(client.get("/page")) == "/sign-in?next=%2Fpage"
-    assert client.get("/home").status_code == 303
-    assert len(cookies(client)) == 4
+def test_a_script_refreshes_with_the_cookie(browser):
+    browser.sign_in()
+    before = browser.cookies
+    assert browser.post("/auth/refresh", accept="*/*", site=None).status_code == 403
+    response = browser.post("/auth/refresh", accept="*/*")
+    assert (response.status_code, response.data) == (204, b"")
+    assert len(response.headers.getlist("Set-Cookie")) == 4
+    assert browser.cookies["refresh_token_cookie"] != before["refresh_token_cookie"]
+
+
+def test_a_header_of_another_scheme_does_not_hide_the_cookie(make_pages):
+    browser = Browser(make_pages(JWT_TOKEN_LOCATION=["headers", "cookies"]))
+    browser.sign_in()
+    basic = {"Authorization": "Basic am9lOnBhc3M="}
+    assert browser.post("/auth/refresh", headers=basic, accept="*/*").status_code == 204

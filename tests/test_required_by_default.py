@@ -1,11 +1,30 @@
-"""TODO"""
+"""``JWT_REQUIRED_BY_DEFAULT``: every view is guarded but those that are exempt."""
 
 from __future__ import annotations
 
+import pytest
+from flask import Blueprint, request
+from flask.views import MethodView
+
+from flask_jwt import current_identity, extended, jwt_required
+from tests.support import Browser, bearer, location
+from tests.test_errors import FRAMEWORKS, class_of
+
 
 @pytest.fixture
-def closed(make):
-    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+def make_guarded(make_pages):
+    """Make applications whose views are guarded by default."""
+
+    def make_guarded(**options):
+        return make_pages(JWT_REQUIRED_BY_DEFAULT=True, **options)
+
+    return make_guarded
+
+
+@pytest.fixture
+def guarded(make_guarded):
+    """An application with views of each kind."""
+    app = make_guarded()
 
     @app.get("/unmarked")
     def unmarked():
@@ -66,36 +85,34 @@ def closed(make):
         ("GET", "/auth/sessions", 401),
     ],
 )
-def test_what_is_open_where_all_is_guarded(closed, method, path, status):
-    answer = closed.test_client().open(path, method=method)
-    assert answer.status_code == status
+def test_which_views_are_guarded(guarded, method, path, status):
+    response = guarded.test_client().open(path, method=method)
+    assert response.status_code == status
 
 
-def test_what_a_login_opens_where_all_is_guarded(closed):
-    client = browser(closed)
-    sign_in(client)
-    assert client.get("/unmarked").text == "joe"
-    assert client.get("/methods").text == "get"
+def test_a_login_opens_guarded_views(guarded):
+    browser = Browser(guarded)
+    browser.sign_in()
+    assert browser.get("/unmarked").text == "joe"
+    assert browser.get("/methods").text == "get"
 
 
-def test_the_login_page_is_open_under_its_path_too(make):
-    app = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW="/sign-in")
-    assert browser(app).get("/sign-in").status_code == 200
+def test_the_login_page_is_exempt_if_the_option_has_its_path(make_guarded):
+    app = make_guarded(JWT_LOGIN_VIEW="/sign-in")
+    assert Browser(app).get("/sign-in").status_code == 200
 
 
 @pytest.mark.parametrize("page", ["/sign-in?from=guard", "/shop/sign-in"])
-def test_the_login_page_is_open_under_each_of_its_urls(make, page):
-    client = make(JWT_REQUIRED_BY_DEFAULT=True, JWT_LOGIN_VIEW=page).test_client()
-    answer = client.get("/page", headers=PAGE, base_url="https://localhost/shop")
-    assert location(answer).startswith(page)
-    assert (
-        client.get("/sign-in", headers=PAGE, base_url="https://localhost/shop").status_code == 200
-    )
+def test_the_login_page_is_exempt_under_each_of_its_urls(make_guarded, page):
+    browser = Browser(make_guarded(JWT_LOGIN_VIEW=page))
+    shop = "https://localhost/shop"
+    assert location(browser.get("/page", base_url=shop)).startswith(page)
+    assert browser.get("/sign-in", base_url=shop).status_code == 200
 
 
-def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
+def test_a_view_whose_endpoint_is_called_static_is_guarded(make_guarded, tmp_path):
     (tmp_path / "file").write_text("file")
-    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    app = make_guarded()
     plain = Blueprint("plain", __name__, url_prefix="/plain")
     plain.add_url_rule("/", "static", lambda: "secret")
     app.register_blueprint(plain)
@@ -106,12 +123,12 @@ def test_a_view_that_is_called_static_is_no_static_file(make, tmp_path):
     app.add_url_rule("/dotted", "some.static", lambda: "secret")
     client = app.test_client()
     assert [client.get(path).status_code for path in ("/plain/", "/dotted")] == [401, 401]
-    with client.get("/outer/inner/static/file") as answer:
-        assert answer.text == "file"
+    with client.get("/outer/inner/static/file") as response:
+        assert response.text == "file"
 
 
-def test_a_view_that_takes_options_itself_is_not_run_for_it(make):
-    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+def test_a_guarded_view_is_not_run_for_options(make_guarded):
+    app = make_guarded()
     app.add_url_rule("/both", "both", lambda: "secret", methods=["GET", "OPTIONS"])
 
     class Preflight(MethodView):
@@ -131,17 +148,17 @@ def test_a_view_that_takes_options_itself_is_not_run_for_it(make):
     decorated.provide_automatic_options = False
     app.add_url_rule("/decorated", "decorated", decorated)
     client = app.test_client()
-    answer = client.options("/both")
-    assert (answer.status_code, answer.data) == (200, b"")
-    assert {"GET", "OPTIONS"} <= set(answer.headers["Allow"].split(", "))
+    response = client.options("/both")
+    assert (response.status_code, response.data) == (200, b"")
+    assert {"GET", "OPTIONS"} <= set(response.headers["Allow"].split(", "))
     assert client.options("/preflight").status_code == 204
     assert client.options("/decorated").text == "of the decorator"
     for path in ("/both", "/preflight", "/decorated"):
         assert client.get(path).status_code == 401
 
 
-def test_a_subclass_of_an_open_class_is_guarded(make):
-    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+def test_a_subclass_of_an_exempt_class_is_guarded(make_guarded):
+    app = make_guarded()
 
     @app.jwt.exempt
     class Open(MethodView):
@@ -159,26 +176,21 @@ def test_a_subclass_of_an_open_class_is_guarded(make):
 
 
 @pytest.mark.parametrize("install", FRAMEWORKS, ids=lambda f: f.__name__)
-def test_under_each_framework_all_is_guarded(make, install):
-    if install is apiflask:
-        from apiflask import APIFlask
-
-        app = make(App=APIFlask, JWT_REQUIRED_BY_DEFAULT=True)
-    else:
-        app = make(JWT_REQUIRED_BY_DEFAULT=True)
+def test_views_of_each_framework_are_guarded(make_guarded, install):
+    app = make_guarded(flask=class_of(install))
     install(app, lambda: {"it": "runs"})
     client = app.test_client()
-    answer = client.get("/protected")
-    assert (answer.status_code, answer.get_json()["code"]) == (401, "token_missing")
+    response = client.get("/protected")
+    assert (response.status_code, response.get_json()["code"]) == (401, "token_missing")
     endpoint = next(rule.endpoint for rule in app.url_map.iter_rules() if rule.rule == "/protected")
     app.jwt.exempt(app.view_functions[endpoint])
     assert client.get("/protected").get_json() == {"it": "runs"}
 
 
-def test_a_method_of_a_resource_may_be_open(make):
+def test_a_method_of_a_resource_may_be_exempt(make_guarded):
     from flask_restful import Api, Resource
 
-    app = make(JWT_REQUIRED_BY_DEFAULT=True)
+    app = make_guarded()
 
     class Half(Resource):
         def get(self):
@@ -194,15 +206,13 @@ def test_a_method_of_a_resource_may_be_open(make):
     assert client.post("/rest").status_code == 200
 
 
-def test_in_the_extended_spelling_all_is_guarded():
-    from flask_jwt import extended
-
-    app = Flask("extended")
-    app.config.update(JWT_SECRET_KEY=SECRET, JWT_REQUIRED_BY_DEFAULT=True)
-    jwt = extended.JWTManager(app)
+def test_views_are_guarded_under_jwtmanager_too(make_app):
+    app = make_app(
+        extended.JWTManager, users=False, guards={"/own": {"optional": True}}, show=lambda: "own",
+        api=extended, JWT_REQUIRED_BY_DEFAULT=True,
+    )  # fmt: skip
     app.add_url_rule("/closed", "closed", lambda: "closed")
-    app.add_url_rule("/open", "open", jwt.exempt(lambda: "open"))
-    app.add_url_rule("/own", "own", extended.jwt_required(optional=True)(lambda: "own"))
+    app.add_url_rule("/open", "open", app.jwt.exempt(lambda: "open"))
     client = app.test_client()
     assert client.get("/closed").get_json() == {"msg": "Missing Authorization Header"}
     assert [client.get(path).text for path in ("/open", "/own")] == ["open", "own"]
