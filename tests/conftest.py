@@ -11,12 +11,17 @@ from tests import support
 pytest_plugins = ["tests.servers"]
 
 
-def pytest_collection_modifyitems(items):
-    """Mark what needs server processes, which the fixtures of tests/servers.py start."""
+def pytest_collection_modifyitems(config, items):
+    """Mark the tests that use fixtures of tests/servers.py, and leave out those that soak."""
     for item in items:
         fixtures = item._fixtureinfo.name2fixturedefs.values()
         if any(each.func.__module__ == "tests.servers" for defs in fixtures for each in defs):
             item.add_marker("servers")
+    if "soak" not in config.option.markexpr:
+        soaking = [item for item in items if item.get_closest_marker("soak")]
+        if soaking:
+            config.hook.pytest_deselected(items=soaking)
+            items[:] = [item for item in items if item not in soaking]
 
 
 @pytest.fixture(autouse=True)

@@ -21,6 +21,8 @@ def test_many_threads_share_one_small_cache(clock):
         thread.join()
     assert not failures
     assert len(app.extensions["flask-jwt"].codecs.access()._cache) <= 5
+
+
 """Sessions with many callers, killed workers and stores that go away; real servers, real time."""
 
 ROUNDS = 200

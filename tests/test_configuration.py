@@ -36,7 +36,14 @@ def test_the_login_has_the_configured_rule_and_endpoint(make_app):
 
 def test_there_may_be_no_login_endpoint(make_app):
     app = make_app(JWT_AUTH_URL_RULE=None)
-    assert {rule.endpoint for rule in app.url_map.iter_rules()} == {"static", "protected", "optional", "fresh", "recent", "renew"}
+    assert {rule.endpoint for rule in app.url_map.iter_rules()} == {
+        "static",
+        "protected",
+        "optional",
+        "fresh",
+        "recent",
+        "renew",
+    }
 
 
 def test_url_options_of_the_login_are_used_and_not_changed(make_app):
@@ -52,7 +59,9 @@ def test_a_changed_option_takes_effect_at_the_next_request(app, clock):
     token = token_of(client)
 
     app.config["JWT_AUTH_HEADER_PREFIX"] = "Token"
-    assert get(app, "/protected", token).get_json()["description"] == "Unsupported authorization type"
+    assert (
+        get(app, "/protected", token).get_json()["description"] == "Unsupported authorization type"
+    )
     assert client.get("/protected", headers={"Authorization": f"token {token}"}).status_code == 200
     app.config["JWT_AUTH_HEADER_PREFIX"] = "Bearer"
 
@@ -70,7 +79,10 @@ def test_a_changed_option_takes_effect_at_the_next_request(app, clock):
     assert client.post("/auth", json={"email": "joe", "password": "pass"}).status_code == 200
 
     app.config["JWT_REQUIRED_CLAIMS"].append("tenant")  # in place
-    assert get(app, "/protected", token).get_json()["description"] == 'Token is missing the "tenant" claim'
+    assert (
+        get(app, "/protected", token).get_json()["description"]
+        == 'Token is missing the "tenant" claim'
+    )
 
 
 def test_defaults_are_not_shared_between_applications(make_app):

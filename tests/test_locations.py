@@ -1,125 +1,73 @@
-"""Where tokens are found, cookies and their proof, and the loaders, in the native spelling."""
+"""Where tokens are found: headers, cookies, query strings and JSON, and which of them counts."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
-
-import jwt as pyjwt
 import pytest
-from flask import Flask, jsonify
 
-import flask_jwt
 from flask_jwt import (
-    JWT,
     ConfigError,
-    create_access_token,
     create_refresh_token,
-    current_identity,
-    decode_token,
-    get_csrf_token,
-    get_jwt,
     get_jwt_identity,
     get_jwt_request_location,
-    jwt_required,
-    set_access_cookies,
-    set_refresh_cookies,
-    unset_jwt_cookies,
 )
-from flask_jwt.errors import CsrfFailed, TokenExpired, TokenInvalid, WrongTokenType
-from tests.conftest import SECRET, Clock, User, bearer, login
+from tests.support import bearer, body_of, code, issue
 
 EVERYWHERE = ["headers", "cookies", "query_string", "json"]
+GUARDS = {
+    "/any": {},
+    "/optional": {"optional": True},
+    "/renew": {"refresh": True},
+    "/headers": {"locations": "headers"},
+    "/nowhere": {"locations": ["nowhere"]},
+}
+
+
+def show_location():
+    return {"id": get_jwt_identity(), "location": get_jwt_request_location()}
 
 
 @pytest.fixture
-def make(clock):
-    """An application with a view for each kind of guard, and its JWT."""
+def make(make_app):
+    """Make applications whose views show where the token was."""
 
-    def make(jwt=None, **config):
-        app = Flask("located")
-        app.testing = True
-        app.config.update(SECRET_KEY=SECRET, **config)
-        jwt = jwt or JWT(clock=clock)
-        jwt.init_app(app)
-
-        def show():
-            return {"id": get_jwt_identity(), "where": get_jwt_request_location()}
-
-        def rule(path, **ask):
-            app.add_url_rule(
-                path, path[1:], jwt_required(**ask)(show), methods=["GET", "POST", "DELETE"]
-            )
-
-        rule("/any")
-        rule("/optional", optional=True)
-        rule("/refresh", refresh=True)
-        rule("/headers", locations="headers")
-        rule("/whatever", verify_type=False)
-        rule("/nowhere", locations=["nowhere"])
-        rule("/fresh", fresh=True)
-        rule("/fresh-for-a-minute", fresh=timedelta(minutes=1))
-
-        @app.post("/cookies")
-        def cookies():
-            response = jsonify(ok=True)
-            set_access_cookies(response, create_access_token(1))
-            set_refresh_cookies(response, create_refresh_token(1))
-            return response
-
-        @app.post("/no-cookies")
-        def no_cookies():
-            response = jsonify(ok=True)
-            unset_jwt_cookies(response)
-            return response
-
-        return app
+    def make(**config):
+        return make_app(users=False, guards=GUARDS, show=show_location, TESTING=True, **config)
 
     return make
-
-
-def token(app, **options):
-    with app.app_context():
-        return create_access_token(1, **options)
-
-
-def answer(response):
-    return response.status_code, response.get_json()
 
 
 # Locations
 
 
-def test_each_location(make):
+def test_each_configured_location_is_searched(make):
     app = make(JWT_TOKEN_LOCATION=EVERYWHERE)
-    good = token(app)
+    token = issue(app)
     client = app.test_client()
-    assert client.get("/any", headers=bearer(good)).get_json()["where"] == "headers"
-    assert client.get(f"/any?jwt={good}").get_json()["where"] == "query_string"
-    assert client.post("/any", json={"access_token": good}).get_json()["where"] == "json"
-    client.set_cookie("access_token_cookie", good)
-    assert client.get("/any").get_json() == {"id": 1, "where": "cookies"}
+    assert client.get("/any", headers=bearer(token)).get_json()["location"] == "headers"
+    assert client.get(f"/any?jwt={token}").get_json()["location"] == "query_string"
+    assert client.post("/any", json={"access_token": token}).get_json()["location"] == "json"
+    client.set_cookie("access_token_cookie", token)
+    assert client.get("/any").get_json() == {"id": 1, "location": "cookies"}
 
 
-def test_only_configured_locations_count(make):
+def test_no_other_location_is_searched(make):
     app = make()
-    good = token(app)
+    token = issue(app)
     client = app.test_client()
-    client.set_cookie("access_token_cookie", good)
-    response = client.post(f"/any?jwt={good}", json={"access_token": good})
-    assert response.status_code == 401
-    assert response.get_json()["code"] == "token_missing"
+    client.set_cookie("access_token_cookie", token)
+    response = client.post(f"/any?jwt={token}", json={"access_token": token})
+    assert code(response) == (401, "token_missing")
 
 
-def test_the_order_is_the_configured_one(make):
+def test_locations_are_searched_in_the_configured_order(make):
     for locations in (["query_string", "json"], ["json", "query_string"]):
         app = make(JWT_TOKEN_LOCATION=locations)
-        good = token(app)
-        response = app.test_client().post(f"/any?jwt={good}", json={"access_token": good})
-        assert response.get_json()["where"] == locations[0]
+        token = issue(app)
+        response = app.test_client().post(f"/any?jwt={token}", json={"access_token": token})
+        assert response.get_json()["location"] == locations[0]
 
 
-def test_names_and_prefixes_are_configured(make):
+def test_names_and_prefixes_can_be_configured(make):
     app = make(
         JWT_TOKEN_LOCATION=EVERYWHERE,
         JWT_HEADER_NAME="X-Token",
@@ -128,46 +76,46 @@ def test_names_and_prefixes_are_configured(make):
         JWT_QUERY_STRING_VALUE_PREFIX="Bearer ",
         JWT_JSON_KEY="tok",
     )
-    good = token(app)
+    token = issue(app)
     client = app.test_client()
-    assert client.get("/any", headers={"X-Token": good}).status_code == 200
-    assert client.get("/any", headers=bearer(good)).status_code == 401
-    assert client.get("/any", query_string={"t": f"Bearer {good}"}).status_code == 200
-    assert client.get("/any", query_string={"t": good}).status_code == 401
-    assert client.post("/any", json={"tok": good}).status_code == 200
+    assert client.get("/any", headers={"X-Token": token}).status_code == 200
+    assert client.get("/any", headers=bearer(token)).status_code == 401
+    assert client.get("/any", query_string={"t": f"Bearer {token}"}).status_code == 200
+    assert client.get("/any", query_string={"t": token}).status_code == 401
+    assert client.post("/any", json={"tok": token}).status_code == 200
 
 
 def test_a_guard_may_name_its_own_locations(make):
     app = make(JWT_TOKEN_LOCATION="query_string")
-    good = token(app)
+    token = issue(app)
     client = app.test_client()
-    assert client.get("/headers", headers=bearer(good)).status_code == 200
-    assert client.get(f"/headers?jwt={good}").status_code == 401
+    assert client.get("/headers", headers=bearer(token)).status_code == 200
+    assert client.get(f"/headers?jwt={token}").status_code == 401
 
 
-def test_a_location_there_is_not_is_the_developer_s_to_mend(make):
+def test_a_guard_with_an_unknown_location_is_an_error(make):
     with pytest.raises(ConfigError, match="'nowhere' is not a valid location"):
         make().test_client().get("/nowhere")
 
 
 @pytest.mark.parametrize("locations", [[], "cookie", ["headers", "body"], 1, {"headers": True}])
-def test_wrong_locations_are_found_at_start(make, locations):
+def test_unknown_locations_are_an_error_at_start(make, locations):
     with pytest.raises(ConfigError, match="JWT_TOKEN_LOCATION"):
         make(JWT_TOKEN_LOCATION=locations)
 
 
-def test_no_token_anywhere_says_what_is_missing_where(make):
+def test_the_error_says_what_is_missing_in_each_location(make):
     app = make(JWT_TOKEN_LOCATION=EVERYWHERE)
-    status, body = answer(app.test_client().get("/any"))
+    status, body = body_of(app.test_client().get("/any"))
     assert status == 401
     assert 'Missing cookie "access_token_cookie"' in body["description"]
     assert 'Missing header "Authorization"' in body["description"]
     assert "Missing 'jwt' query" in body["description"]
-    assert answer(app.test_client().get("/optional")) == (200, {"id": None, "where": None})
+    assert body_of(app.test_client().get("/optional")) == (200, {"id": None, "location": None})
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"),
+    ("body", "content_type"),
     [
         (b"[1]", "application/json"),
         (b'"text"', "application/json"),
@@ -182,47 +130,46 @@ def test_no_token_anywhere_says_what_is_missing_where(make):
         (b"[" * 100_000, "application/json"),
     ],
 )
-def test_json_bodies_of_any_kind_are_refused(make, body, kind):
+def test_a_json_body_without_a_usable_token_is_rejected(make, body, content_type):
     app = make(JWT_TOKEN_LOCATION="json")
-    response = app.test_client().post("/any", data=body, content_type=kind)
+    response = app.test_client().post("/any", data=body, content_type=content_type)
     assert response.status_code == 401
 
 
 # Which token counts
 
 
-def test_a_bad_cookie_does_not_stand_in_the_way_of_a_good_header(make):
+def test_an_invalid_cookie_does_not_hide_a_valid_header(make):
     app = make(JWT_TOKEN_LOCATION=["cookies", "headers"])
     client = app.test_client()
     client.set_cookie("access_token_cookie", "rubbish")
-    good = bearer(token(app))
-    assert client.get("/any", headers=good).get_json()["where"] == "headers"
-    assert client.post("/any", headers=good).get_json()["where"] == "headers"
+    headers = bearer(issue(app))
+    assert client.get("/any", headers=headers).get_json()["location"] == "headers"
+    assert client.post("/any", headers=headers).get_json()["location"] == "headers"
 
 
-def test_a_cookie_without_proof_does_not_stand_in_the_way_of_a_good_header(make):
+def test_a_cookie_without_its_csrf_value_does_not_hide_a_valid_header(make):
     app = make(JWT_TOKEN_LOCATION=["cookies", "headers"])
     client = app.test_client()
-    client.set_cookie("access_token_cookie", token(app))
-    assert client.post("/any", headers=bearer(token(app))).status_code == 200
+    client.set_cookie("access_token_cookie", issue(app))
+    assert client.post("/any", headers=bearer(issue(app))).status_code == 200
     response = client.post("/any")
-    assert response.status_code == 403
-    assert response.get_json()["code"] == "csrf_failed"
+    assert code(response) == (403, "csrf_failed")
 
 
-def test_a_bad_header_is_final(make):
+def test_an_invalid_header_is_final(make):
     app = make(JWT_TOKEN_LOCATION=["headers", "cookies"])
     client = app.test_client()
-    client.set_cookie("access_token_cookie", token(app))
+    client.set_cookie("access_token_cookie", issue(app))
     assert client.get("/any", headers=bearer("rubbish")).status_code == 401
 
 
-def test_refresh_tokens_are_read_under_their_own_names(make):
+def test_refresh_tokens_have_names_of_their_own(make):
     app = make(JWT_TOKEN_LOCATION=["cookies", "json"])
     client = app.test_client()
     with app.app_context():
         refresh = create_refresh_token(1)
-    assert client.post("/refresh", json={"refresh_token": refresh}).status_code == 200
-    assert client.post("/refresh", json={"access_token": refresh}).status_code == 401
+    assert client.post("/renew", json={"refresh_token": refresh}).status_code == 200
+    assert client.post("/renew", json={"access_token": refresh}).status_code == 401
     client.set_cookie("refresh_token_cookie", refresh)
-    assert client.get("/refresh").status_code == 200
+    assert client.get("/renew").status_code == 200
