@@ -221,7 +221,7 @@ def test_an_application_starts_without_its_store(tmp_path):
         "postgresql+psycopg://postgres@127.0.0.1:1/postgres",
     ):
         app = new_app(uri, JWT_STORE_TIMEOUT=0.5)
-        response = app.test_client().post("/auth", json={"username": "a", "password": "b"})
+        response = app.test_client().post("/auth", json={"username": "a", "password": "pass"})
         assert response.status_code == 503, uri
         stateless = bearer(stateless_token(app))
         assert app.test_client().get("/protected", headers=stateless).status_code == 200
