@@ -121,11 +121,14 @@ def _set_handlers(jwt, users):
         return next((user for user in users if user.id == payload["identity"]), None)
 
 
+METHODS = ["GET", "POST", "DELETE", "OPTIONS"]
+
+
 def add_guards(app, guards, show=show_user, api=flask_jwt):
     """Add a guarded view for each path."""
     for path, arguments in guards.items():
         view = api.jwt_required(**arguments)(show)
-        app.add_url_rule(path, path[1:], view, methods=["GET", "POST", "DELETE"])
+        app.add_url_rule(path, path[1:], view, methods=METHODS)
 
 
 PAGE = """{{ current_identity.username if current_identity is not none else "anonymous" }}

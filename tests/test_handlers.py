@@ -20,7 +20,7 @@ from flask_jwt import (
     get_jwt,
     jwt_required,
 )
-from tests.support import SECRET, User, bearer, claims_of, get, issue, login, token_of
+from tests.support import SECRET, User, claims_of, get, issue, login, token_of
 
 # How they are given
 

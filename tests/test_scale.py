@@ -22,7 +22,7 @@ from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
 from tests.servers import stores, uri_of
 
-ROWS = int(os.environ.get("SOAK_ROWS", 1_000_000))
+ROWS = int(os.environ.get("SOAK_ROWS", "1000000"))
 BATCH = 10_000
 
 

@@ -18,7 +18,7 @@ from tests.servers import stores, uri_of
 from tests.support import bearer, login
 from tests.workers import new_app
 
-MINUTES = float(os.environ.get("SOAK_MINUTES", 10))
+MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
 MIB = 2**20
 
 pytestmark = pytest.mark.soak
