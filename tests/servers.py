@@ -127,23 +127,31 @@ class PostgresServer(Server):
         self.options = {}
         self.home = newest
         if AS_ROOT:
-            # The tests' folders may be closed to others. The binaries look for their libraries
-            # in a folder beside the package's.
-            self.home = self.folder / installed.name / newest.name
-            shutil.copytree(newest, self.home)
-            libraries = installed.with_name(f"{installed.name}.libs")
-            shutil.copytree(libraries, self.folder / libraries.name)
             self.folder.chmod(0o755)
             self.options = {"user": NOBODY}
+            if not self._can_run():
+                # The binaries look for their libraries in a folder beside the package's.
+                self.home = self.folder / installed.name / newest.name
+                shutil.copytree(newest, self.home)
+                libraries = installed.with_name(f"{installed.name}.libs")
+                shutil.copytree(libraries, self.folder / libraries.name)
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
         if AS_ROOT:
             os.chown(self.data, NOBODY, NOBODY)
         subprocess.run(
             [self.home / "bin/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-             "--locale=C"],
+             "--locale=C", "--no-sync"],
             check=True, capture_output=True, cwd="/", **self.options,
         )  # fmt: skip
+
+    def _can_run(self):
+        """Return whether the user nobody may read the folders of this Python."""
+        command = [self.home / "bin/postgres", "--version"]
+        with suppress(OSError):
+            ran = subprocess.run(command, capture_output=True, check=False, cwd="/", **self.options)
+            return ran.returncode == 0
+        return False
 
     @property
     def url(self):

@@ -244,6 +244,7 @@ def test_items_are_added_and_removed(page, store):
 # -- staying signed in --
 
 
+@pytest.mark.slow
 def test_ten_tabs_refresh_at_once_and_stay_signed_in(chromium, tmp_path):
     settings = {"FLASK_JWT_EXPIRATION_DELTA": "4", "FLASK_JWT_LEEWAY": "0"}
     with watched(tmp_path, **settings) as store, device(chromium) as first:
@@ -267,6 +268,7 @@ def test_ten_tabs_refresh_at_once_and_stay_signed_in(chromium, tmp_path):
         assert after["revoked_at"] is None
 
 
+@pytest.mark.slow
 def test_replaying_a_stolen_refresh_cookie_ends_the_session(chromium, tmp_path):
     settings = {
         "FLASK_JWT_EXPIRATION_DELTA": "2",

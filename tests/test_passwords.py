@@ -203,7 +203,9 @@ def test_a_repr_shows_no_hash():
 
 
 @pytest.mark.parametrize("given", ["x" * 4097, "x" * 10**7, "\ud800", None, 17, b"pass", ["pass"]])
-@pytest.mark.parametrize("stored", [None, CURRENT["ours"], OLD["bcrypt"]])
+@pytest.mark.parametrize(
+    "stored", [None, CURRENT["ours"], OLD["bcrypt"]], ids=["unknown", "argon2", "bcrypt"]
+)
 def test_an_invalid_password_is_wrong_whether_or_not_there_is_a_user(stored, given, log):
     assert check_password(stored, given, accept_plain_text=True) == (False, None)
     assert not log.records
