@@ -42,12 +42,11 @@ def work(app, until, statuses):
     client = app.test_client()
     while time.monotonic() < until:
         username = f"user-{random.randrange(200)}"
+        client.environ_base["REMOTE_ADDR"] = f"10.0.{random.randrange(256)}.{random.randrange(256)}"
         if random.random() < 0.1:
             statuses["wrong", login(client, username, "wrong").status_code] += 1
         response = login(client, username)
         statuses["login", response.status_code] += 1
-        if response.status_code != 200:
-            continue
         tokens = response.get_json()
         for _ in range(random.randrange(20)):
             response = client.get("/protected", headers=bearer(tokens["access_token"]))
@@ -77,9 +76,7 @@ def test_memory_and_connections_are_stable_under_load(app):
     for thread in threads:
         thread.join()
     print(dict(statuses), samples[:: max(1, len(samples) // 10)])
-    # Anybody may fail: the limits count wrong passwords, for the address of all of them.
-    allowed = {("wrong", 401), ("wrong", 429), ("login", 429)}
-    assert {key for key in statuses if key[1] != 200} <= allowed
+    assert {key for key in statuses if key[1] != 200} == {("wrong", 401)}
     half = len(samples) // 2
     grown = max(rss for rss, _ in samples[half:]) - max(rss for rss, _ in samples[:half])
     # Ended sessions are kept for an hour, so a short run still grows by their rows in memory.
