@@ -10,12 +10,15 @@ from tests import support
 
 pytest_plugins = ["tests.servers"]
 
+SERVERS = {"tests.servers", "tests.providers.fixtures"}
+"""Modules with fixtures that start servers."""
+
 
 def pytest_collection_modifyitems(config, items):
-    """Mark the tests that use fixtures of tests/servers.py, and leave out those that soak."""
+    """Mark the tests that use servers, and leave out those that soak."""
     for item in items:
         fixtures = item._fixtureinfo.name2fixturedefs.values()
-        if any(each.func.__module__ == "tests.servers" for defs in fixtures for each in defs):
+        if any(each.func.__module__ in SERVERS for defs in fixtures for each in defs):
             item.add_marker("servers")
     if "soak" not in config.option.markexpr:
         soaking = [item for item in items if item.get_closest_marker("soak")]

@@ -236,7 +236,7 @@ def test_items_are_added_and_removed(page, store):
     api.expect(row.get_by_role("cell").first).to_have_text("12.50")
     add()
     problem = page.get_by_role("alert")
-    api.expect(problem).to_have_text("There is an item of this name already.")
+    api.expect(problem).to_have_text("There already is an item with this name.")
     row.get_by_role("button", name=f"Remove {name}").click()
     api.expect(row).to_have_count(0)
 
@@ -328,7 +328,7 @@ def test_a_device_signs_out_the_others(page, phone, store):
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
     page.get_by_role("button", name="Sign out the others").click()
-    api.expect(page.get_by_role("status")).to_have_text("Your other devices are signed out.")
+    api.expect(page.get_by_role("status")).to_have_text("Your other devices were signed out.")
     assert_signed_in(phone, store, False)
     assert_signed_in(page, store)
 
@@ -338,7 +338,7 @@ def test_a_user_signs_out_everywhere(page, phone, store):
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
     page.get_by_role("button", name="Sign out everywhere").click()
-    api.expect(page.get_by_role("status")).to_have_text("You are signed out, on all your devices.")
+    api.expect(page.get_by_role("status")).to_have_text("You are signed out on all your devices.")
     for each in page, phone:
         assert_signed_in(each, store, False)
         assert each.context.cookies() == []
@@ -354,7 +354,7 @@ def test_a_device_of_another_user_is_not_found(page, phone, store):
     page.get_by_text("Rename").click()
     page.get_by_role("button", name="Save").click()
     assert_on(page, "Not Found")
-    api.expect(page.get_by_role("main")).to_contain_text("You have no such device.")
+    api.expect(page.get_by_role("main")).to_contain_text("Device not found.")
 
 
 # -- other sites --

@@ -564,8 +564,8 @@ for password in "first password", "second password":
     print(app.test_client().post("/auth", json=body).status_code)
 """
     assert python("-c", script, folder=copy).split("\n\n") == [
-        "ann can log in now.",
-        "ann can log in now.",
+        "User ann can now log in.",
+        "User ann can now log in.",
         "Error: password must have 8 to 200 characters",
         "401\n200\n",
     ]

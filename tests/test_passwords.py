@@ -352,7 +352,7 @@ except ConfigError as error:
         method,
         "(True, None) False",
         f"True {method}",
-        "Reading a stored password hash needs argon2-cffi: pip install 'Flask-JWT-Too[argon2]'",
+        "This stored password hash needs argon2-cffi: pip install 'Flask-JWT-Too[argon2]'",
     ]
 
 
@@ -411,7 +411,7 @@ def test_check_counts_the_hashes_of_a_column(tmp_path):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[:3] == [
-        "KIND                   HASHES",
+        "TYPE                   HASHES",
         "argon2id               4       current",
         "argon2, weaker         4       old",
     ]

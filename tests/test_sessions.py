@@ -557,7 +557,7 @@ def test_the_commands_list_show_revoke_and_prune(shop, tmp_path, clock):
         "revoked": 0,
         "expired": 0,
     }
-    assert "Ended 1 session." in run(app, "revoke", sid).output
+    assert "Revoked 1 session." in run(app, "revoke", sid).output
     assert code(get(app, "/protected", tokens["access_token"])) == (401, "token_revoked")
     assert run(app, "revoke", "nonesuch").exit_code == 1
     assert run(app, "revoke", "-starts-with-a-dash").exit_code == 1
@@ -565,10 +565,10 @@ def test_the_commands_list_show_revoke_and_prune(shop, tmp_path, clock):
     assert run(app, "revoke").exit_code == 2
     assert run(app, "show", "nonesuch").exit_code == 1
     login(app)
-    assert "Ended 1 session." in run(app, "revoke", "--subject", "1").output
+    assert "Revoked 1 session." in run(app, "revoke", "--subject", "1").output
     assert json.loads(run(app, "prune", "--json").output) == {"forgotten": 0}
     clock.tick(4000)
-    assert "Forgot 2 of 2" in run(app, "prune").output
+    assert "Deleted 2 of 2" in run(app, "prune").output
     assert "active" in run(app, "stats").output
 
 

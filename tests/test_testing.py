@@ -204,7 +204,7 @@ def test_a_rejected_login_says_why_and_does_not_show_the_password():
     with pytest.raises(AssertionError) as caught:
         client.login("joe", 'wrong\n"wörd')
     assert str(caught.value) == (
-        "POST /auth answered 401 UNAUTHORIZED: invalid_credentials; Bad Request; Invalid credentials"
+        "POST /auth returned 401 UNAUTHORIZED: invalid_credentials; Bad Request; Invalid credentials"
     )
     assert status(client) == 401, "anonymous, not the user before"
 
@@ -218,7 +218,7 @@ def test_a_password_in_the_response_is_not_shown():
 
     with pytest.raises(AssertionError) as caught:
         JWTClient(app).login("joe", 'secrét"', url="/in")
-    assert str(caught.value) == "POST /in answered 400 BAD REQUEST: no …"
+    assert str(caught.value) == "POST /in returned 400 BAD REQUEST: no …"
 
 
 def test_a_response_without_a_token_is_no_login():
@@ -273,7 +273,7 @@ def test_refresh_replaces_both_tokens():
         assert status(client, "/fresh") == 401
         client.use_tokens(*before)
         clock.tick(31)
-        with pytest.raises(AssertionError, match="POST /auth/refresh answered 401.*refresh_reused"):
+        with pytest.raises(AssertionError, match="POST /auth/refresh returned 401.*refresh_reused"):
             client.refresh()
 
 
@@ -281,7 +281,7 @@ def test_a_rejected_refresh_changes_nothing():
     client = JWTClient(with_sessions())
     client.login_as(1)
     client.use_tokens(client.access_token)
-    with pytest.raises(AssertionError, match="POST /auth/refresh answered 401.*token_missing"):
+    with pytest.raises(AssertionError, match="POST /auth/refresh returned 401.*token_missing"):
         client.refresh()
     assert status(client) == 200
 
@@ -299,7 +299,7 @@ def test_a_logout_works_after_the_access_token_has_expired():
 
 def test_a_rejected_logout_says_why():
     client = JWTClient(with_sessions())
-    with pytest.raises(AssertionError, match="POST /auth/logout answered 401.*token_missing"):
+    with pytest.raises(AssertionError, match="POST /auth/logout returned 401.*token_missing"):
         client.logout()
 
 
@@ -480,7 +480,7 @@ def test_headers_for_jwtmanager(extended_app):
 
 def test_a_client_for_jwtmanager(extended_app):
     client = JWTClient(extended_app)
-    with pytest.raises(AssertionError, match="answered 401 UNAUTHORIZED: Bad username or password"):
+    with pytest.raises(AssertionError, match="returned 401 UNAUTHORIZED: Bad username or password"):
         client.login("joe", "wrong", url="/login")
     client.login("joe", "pass", url="/login")
     assert status(client, "/fresh") == 200
@@ -820,7 +820,7 @@ def test_it(jwt_client):
 """,
     )
     assert code == 1
-    assert "AssertionError: POST /auth answered 401 UNAUTHORIZED: invalid_credentials" in output
+    assert "AssertionError: POST /auth returned 401 UNAUTHORIZED: invalid_credentials" in output
     assert "test_it.py:3: AssertionError" in output
     assert "hunter2" not in output
 

@@ -59,8 +59,9 @@ TOKENS = {
 
 pytestmark = pytest.mark.skipif(
     not CASES,
-    reason="Wycheproof's vectors are not here: put json_web_*_test.json of C2SP/wycheproof "
-    "(testvectors_v1) into a folder and name it in WYCHEPROOF",
+    reason="Wycheproof's vectors are not installed. Run: git clone --depth 1 "
+    "https://github.com/C2SP/wycheproof; copy testvectors_v1/json_web_*_test.json into an empty "
+    "folder; set the environment variable WYCHEPROOF to that folder (see docs/keys.md)",
 )
 
 

@@ -1,4 +1,4 @@
-"""The one clock of an application."""
+"""The clock of an application."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 class Clock:
-    """Tells the time to everything in one application that needs it.
+    """Provide the time for all code of one application.
 
-    Keep the clock and call :attr:`now` or :attr:`monotonic` at each use: a test replaces both
-    attributes while the application runs.
+    Keep the clock itself, and call :attr:`now` or :attr:`monotonic` each time the time is needed,
+    because a test may replace both attributes while the application runs.
 
     :param now: returns seconds since the epoch
     """
@@ -18,4 +18,4 @@ class Clock:
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.monotonic: Callable[[], float] = time.monotonic
-        """Returns seconds that never go backwards, except where a test replaces it."""
+        """Returns seconds that never decrease, unless a test replaces this function."""

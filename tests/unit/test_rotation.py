@@ -45,11 +45,13 @@ def make_manager(clock):
         manager = SessionManager(
             MemoryStore(),
             SessionHost(
-                policy=lambda: policy,
-                codec=lambda: codec,
-                payload=lambda user, now: {"identity": user.id, "exp": now + 60},
-                access_token=lambda user, session, claims: f"access token of {session.generation}",
-                user=lambda payload: users.get(payload["identity"]),
+                get_policy=lambda: policy,
+                get_codec=lambda: codec,
+                create_payload=lambda user, now: {"identity": user.id, "exp": now + 60},
+                issue_access_token=lambda user, session, claims: (
+                    f"access token of {session.generation}"
+                ),
+                load_user=lambda payload: users.get(payload["identity"]),
                 sender=object(),
                 clock=AppClock(clock),
             ),

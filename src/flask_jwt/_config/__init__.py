@@ -1,1 +1,1 @@
-"""From a configuration to settings and codecs."""
+"""Turn app.config into settings and codecs."""

@@ -1,4 +1,4 @@
-"""The codecs of one application, made anew when an option or the key file changes."""
+"""Make the codecs of one application, and new ones when an option or the key file changes."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .._jose.claims import ClaimsPolicy
 from .._jose.codec import TokenCodec
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
-from .key_sources import configured_keys, given_keys
+from .key_sources import load_configured_keys, loaded_keys
 from .live import LiveConfig
 from .notices import Notices
 from .settings import Settings
 
 _MAX_CODECS = 64
-"""Codecs for other token types and for loaded keys that are kept, each with its own cache."""
+"""The maximum number of codecs for other token types and loaded keys, each with its own cache."""
 
 
 class Codecs:
-    """Makes and keeps the codecs of one application.
+    """Make and keep the codecs of one application.
 
-    A codec is immutable, so a changed option or key makes a new one, whose cache of verified tokens
-    is empty. Nothing ever has to invalidate an entry.
+    Codecs are immutable. A changed option or key makes a new codec with an empty cache, so cached
+    tokens never have to be invalidated.
 
     :param config: the application's configuration
-    :param refresh_claims: the claims that each refresh token of a session has
-    :param json_default: makes what JSON can't hold into something that it can
+    :param refresh_claims: the claims that every refresh token of a session has
+    :param json_default: converts a claim that JSON can't represent to one that it can
     """
 
     def __init__(
@@ -54,70 +54,75 @@ class Codecs:
         """Return the codec that issues tokens and verifies access tokens."""
         codec = self._access
         if codec is None or self._config.codec_options_changed():
-            self._config.codec_settings(self._make)
-        elif self._key_file is not None and self._key_file.changed():
-            self._make_with(self._key_file.keys, self._config.settings)
+            self._config.apply_codec_options(self._make_codecs)
+        elif self._key_file is not None and self._key_file.reload():
+            self._make_codecs_with(self._key_file.keys, self._config.settings)
         else:
             return codec
         assert self._access is not None  # noqa: S101  both branches above made it
         return self._access
 
     def refresh(self) -> TokenCodec:
-        """Return the codec of sessions' refresh tokens, which has the same keys."""
+        """Return the codec that issues and verifies the refresh tokens of sessions."""
         self.access()
         assert self._refresh is not None  # noqa: S101  made together with the other
         return self._refresh
 
     def for_type(self, token_type: str | None) -> TokenCodec:
-        """Return a codec that verifies tokens of one type; None: of any."""
+        """Return a codec that verifies tokens of *token_type*; None verifies every type."""
         access = self.access()
         if token_type == "access":
             return access
-        return self._kept(token_type, lambda: self._codec(self._keys, token_type))
+        return self._get_or_make(token_type, lambda: self._make_codec(self._keys, token_type))
 
     def with_key(self, material: Any, token_type: str | None = "access") -> TokenCodec:
-        """Return a codec with the key that a key loader returned.
+        """Return a codec for the key that a key loader returned.
 
-        :raises InvalidKey: if *material* is no key
+        :raises InvalidKey: if *material* is not a valid key
         """
         self.access()
 
         def make() -> TokenCodec:
-            return self._codec(given_keys(material, self._config.settings), token_type)
+            return self._make_codec(loaded_keys(material, self._config.settings), token_type)
 
-        # Key objects are not all hashable, so they are known by their id; keeping the object keeps
-        # its id from being given to another one.
-        name = material if isinstance(material, (str, bytes)) else id(material)
-        return self._kept((token_type, name), make, material)
+        # Not all key objects are hashable, so the id of the object identifies it. The cache keeps a
+        # reference to the object, so that Python can't reuse its id for another one.
+        key_id = material if isinstance(material, (str, bytes)) else id(material)
+        return self._get_or_make((token_type, key_id), make, material)
 
-    def _kept(self, name: Any, make: Callable[[], TokenCodec], material: Any = None) -> TokenCodec:
-        kept = self._others.get(name)
-        if kept is None:
+    def _get_or_make(
+        self, cache_key: Any, make: Callable[[], TokenCodec], material: Any = None
+    ) -> TokenCodec:
+        cached = self._others.get(cache_key)
+        if cached is None:
+            # A key loader may return any number of keys, so the memory has to be bounded.
             if len(self._others) >= _MAX_CODECS:
                 self._others = {}
-            kept = self._others[name] = make(), material
-        return kept[0]
+            cached = self._others[cache_key] = make(), material
+        return cached[0]
 
-    def _make(self, settings: Settings) -> None:
-        self._make_with(self._load_keys(settings), settings)
+    def _make_codecs(self, settings: Settings) -> None:
+        self._make_codecs_with(self._load_keys(settings), settings)
 
     def _load_keys(self, settings: Settings) -> KeySet:
         if settings.key_file is None:
             self._key_file = None
-            return configured_keys(settings)
+            return load_configured_keys(settings)
         if self._key_file is None or self._key_file.path != settings.key_file:
             self._key_file = KeyFile(settings.key_file, self._clock)
         return self._key_file.keys
 
-    def _make_with(self, keys: KeySet, settings: Settings) -> None:
+    def _make_codecs_with(self, keys: KeySet, settings: Settings) -> None:
         self._report_weaknesses(keys)
-        strict = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
+        # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
+        # a refresh token, so its policy is fixed; it is used once, so it isn't cached.
+        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
         size = settings.max_token_size
-        self._refresh = TokenCodec(keys, strict, cache_size=0, max_size=size)
+        self._refresh = TokenCodec(keys, policy, cache_size=0, max_size=size)
         self._keys, self._others = keys, {}
-        self._access = self._codec(keys, "access")
+        self._access = self._make_codec(keys, "access")
 
-    def _codec(self, keys: KeySet, token_type: str | None) -> TokenCodec:
+    def _make_codec(self, keys: KeySet, token_type: str | None) -> TokenCodec:
         settings = self._config.settings
         policy = ClaimsPolicy(
             token_type,
@@ -127,7 +132,7 @@ class Codecs:
             audience=settings.accepted_audience,
             any_audience=not settings.profile.checks_issued_parties,
             issuer=settings.accepted_issuer,
-            texts=frozenset({"sub", "jti"}) if settings.verify_sub else frozenset(),
+            string_claims=frozenset({"sub", "jti"}) if settings.verify_sub else frozenset(),
         )
         return TokenCodec(
             keys,
@@ -141,10 +146,10 @@ class Codecs:
     def _report_weaknesses(self, keys: KeySet) -> None:
         for key in keys.keys:
             if key.weakness:
-                self._notices.warn(f"{key.weakness}. It is used all the same; make a new one soon.")
+                self._notices.warn(f"{key.weakness}. The key is used anyway; replace it soon.")
             if key.is_secret and key.missing_bytes:
                 self._notices.warn(
                     f"The secret is {key.missing_bytes} bytes shorter than {key.algorithm} needs "
-                    "(RFC 7518 section 3.2), so it can be guessed. `flask jwt secret` prints a "
-                    "good one; put it into JWT_SECRET_KEY."
+                    "(RFC 7518 section 3.2), so it may be guessed. Generate a new one with "
+                    "`flask jwt secret` and set JWT_SECRET_KEY to it."
                 )

@@ -1,4 +1,4 @@
-"""The configuration as it is now: a mapping in, Settings out."""
+"""Apply changes of the configuration while the application runs."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from typing import Any
 
 from .notices import Notices
 from .profile import Profile
-from .settings import GUARD_OPTIONS, OPTIONS, Settings, read_settings
+from .settings import CODEC_OPTIONS, OPTIONS, Settings, read_settings
 
 logger = logging.getLogger("flask_jwt")
 
-_NOTHING: Any = object()
+#: The value of ``_copied_secret`` if JWT_SECRET_KEY was not copied from SECRET_KEY. It is an object
+#: rather than None, so that no configured value is equal to it.
+_NOT_COPIED: Any = object()
 
 
 class _Watch:
-    """Notices when the values of some keys differ from those last interpreted.
+    """Detect whether configuration values have changed since they were last applied.
 
-    Changes made in place, such as appending to a list, count: a copy is compared.
+    To apply values means to parse them, or to create objects from them. Changes in place, such as
+    appending to a list, are detected too, because the values are compared with copies.
     """
 
     def __init__(
@@ -29,45 +32,47 @@ class _Watch:
         self._config = config
         self._keys = tuple(keys)
         self._defaults = defaults
-        self._read: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._keys)
-        self._interpreted: tuple[Any, ...] = ()
+        # This runs at each request, and one itemgetter call is faster than a lookup for each key.
+        self._read_values: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._keys)
+        self._applied: tuple[Any, ...] = ()
 
-    def changed(self) -> bool:
-        """Return whether a value differs from those last interpreted."""
+    def has_changed(self) -> bool:
+        """Return whether a value differs from the one that was last applied."""
         try:
-            return self._read(self._config) != self._interpreted
+            return self._read_values(self._config) != self._applied
         except KeyError:
             return True
 
-    def take(self) -> tuple[Any, ...]:
-        """Return a copy of the present values, to be passed to :meth:`keep` once interpreted."""
+    def copy_values(self) -> tuple[Any, ...]:
+        """Return a copy of the current values; pass it to :meth:`mark_applied` afterwards."""
         for key in self._keys:
             self._config.setdefault(key, copy(self._defaults[key]))
         return tuple(
             value.copy() if isinstance(value, (list, dict, set)) else value
-            for value in self._read(self._config)
+            for value in self._read_values(self._config)
         )
 
-    def keep(self, values: tuple[Any, ...]) -> None:
-        """Remember that *values* were interpreted.
+    def mark_applied(self, values: tuple[Any, ...]) -> None:
+        """Treat *values* as applied, so that only other values count as a change.
 
-        Called only after the interpretation, so that no other thread goes on with the result of
-        older values in between.
+        Call this only after the values have been applied. Otherwise another thread would see no
+        change and go on with settings made from older values.
         """
-        self._interpreted = values
+        self._applied = values
 
 
 class LiveConfig:
-    """Follows a configuration that may change while the application runs.
+    """Parse a configuration again whenever it changes while the application runs.
 
-    Comparing all options at each request would cost more than the rest of the guard, so there are
-    two tiers: the guard compares only the options that shape a codec
-    (:meth:`codec_options_changed`), everything else reads :attr:`settings`, which compares all.
+    To notice a change, the current values are compared with those that were applied. Comparing all
+    options at each request would take longer than the rest of the guard. So the guard compares only
+    the codec options: those on which verifying and issuing tokens depends, such as keys. Code that
+    runs less often reads :attr:`settings`, which compares all options.
 
-    :param config: the application's configuration; defaults are added to it
-    :param profile: the defaults and strictness of the extension class
-    :param notices: told of combinations that work but can't be what the developer wants
-    :raises ConfigError: naming every value that can't be used
+    :param config: the application's configuration; the defaults are added to it
+    :param profile: the defaults and strictness of the extension class, ``JWT`` or ``JWTManager``
+    :param notices: reports combinations that work but are probably a mistake
+    :raises ConfigError: if values are invalid; the message names all of them
     """
 
     def __init__(
@@ -79,79 +84,84 @@ class LiveConfig:
         self._followers: list[Callable[[Settings], None]] = []
         for key, default in profile.defaults.items():
             config.setdefault(key, copy(default))
+        # Options that the application has set. The defaults that are added below are not explicit.
         self._explicit = frozenset(key for key in OPTIONS if config.get(key) is not None)
         defaults = {key: option.default for key, option in OPTIONS.items()}
         for key, default in defaults.items():
             config.setdefault(key, copy(default))
-        self._copied_secret = _NOTHING
+        # Flask-JWT copied SECRET_KEY to JWT_SECRET_KEY, and applications may read the copy.
+        self._copied_secret = _NOT_COPIED
         if config.get("JWT_SECRET_KEY") is None:
             self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
-        # A key that is removed later gets the default that it had at the start.
+        # If an option is deleted from the configuration later, it gets the default again.
         defaults.update(profile.defaults)
-        self._all = _Watch(config, OPTIONS, defaults)
-        self._codec_options = _Watch(config, GUARD_OPTIONS, defaults)
-        values = self._all.take()
-        self.latest: Settings = self._interpret()
-        """The settings last interpreted. After :meth:`codec_options_changed` was asked in this
-        request, those that shape a codec are up to date here, and reading them costs nothing."""
-        self._all.keep(values)
-        self._started_with = self.latest
+        self._all_options = _Watch(config, OPTIONS, defaults)
+        self._codec_options = _Watch(config, CODEC_OPTIONS, defaults)
+        values = self._all_options.copy_values()
+        self.latest: Settings = self._parse()
+        """The settings that were parsed last. Reading them is fast, because nothing is compared.
+        Once a request has used a codec, the codec options are current; others may be outdated."""
+        self._all_options.mark_applied(values)
+        self._start_settings = self.latest
 
     @property
     def settings(self) -> Settings:
-        """The configuration as it is now.
+        """Return the settings for the current configuration, after comparing all options.
 
-        :raises ConfigError: if it was changed into something that can't be used
+        :raises ConfigError: if a value has become invalid
         """
-        if self._all.changed():
-            values = self._all.take()
-            self.latest = self._keep_start_values(self._interpret())
-            self._all.keep(values)
+        if self._all_options.has_changed():
+            values = self._all_options.copy_values()
+            self.latest = self._restore_start_options(self._parse())
+            self._all_options.mark_applied(values)
             for follow in self._followers:
                 follow(self.latest)
         return self.latest
 
     def follow(self, follower: Callable[[Settings], None]) -> None:
-        """Call *follower* with the settings, now and whenever they have changed."""
+        """Call *follower* with the settings, now and after each change."""
         self._followers.append(follower)
         follower(self.settings)
 
     def codec_options_changed(self) -> bool:
-        """Return whether an option that shapes a codec differs from the last
-        :meth:`codec_settings`."""
-        return self._codec_options.changed()
+        """Return whether a codec option has changed since the codecs were made."""
+        return self._codec_options.has_changed()
 
-    def codec_settings(self, make: Callable[[Settings], None]) -> None:
-        """Have codecs made of the present settings; until that is done they count as changed."""
-        values = self._codec_options.take()
-        make(self.settings)
-        self._codec_options.keep(values)
+    def apply_codec_options(self, make_codecs: Callable[[Settings], None]) -> None:
+        """Call *make_codecs* with the current settings.
 
-    def _interpret(self) -> Settings:
+        If *make_codecs* raises an error, the options still count as changed, so the next request
+        calls it again.
+        """
+        values = self._codec_options.copy_values()
+        make_codecs(self.settings)
+        self._codec_options.mark_applied(values)
+
+    def _parse(self) -> Settings:
         config = self._config
-        # JWT_SECRET_KEY follows SECRET_KEY where it is only a copy of it, or was removed.
+        # If JWT_SECRET_KEY is only a copy, it follows SECRET_KEY. Without this, an application that
+        # rotates its SECRET_KEY would go on signing tokens with the old secret.
         if config.get("JWT_SECRET_KEY") in (None, self._copied_secret):
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
-        # A key set after the start counts as explicit too, if its value isn't the default: that
-        # can't be told from the default that this class has added to the configuration.
+        # An option that was set after __init__ is explicit too, if its value isn't the default. A
+        # value that equals the default may be the one that __init__ added.
         changed = {key for key, o in OPTIONS.items() if config.get(key) not in (None, o.default)}
         settings = read_settings(config, self._explicit | changed, self.profile)
         for sentence in settings.warnings():
             self._notices.warn(sentence)
         return settings
 
-    def _keep_start_values(self, settings: Settings) -> Settings:
-        """Return *settings* with the options that ``init_app`` reads once as they were then, and
-        log those that were changed."""
-        kept = dict(vars(settings))
+    def _restore_start_options(self, settings: Settings) -> Settings:
+        """Undo changes of the options that only ``init_app`` reads, and log each of them once."""
+        values = dict(vars(settings))
         for key, option in OPTIONS.items():
-            first = getattr(self._started_with, option.field)
-            if not option.at_start or getattr(settings, option.field) == first:
+            start_value = getattr(self._start_settings, option.field)
+            if not option.at_start or getattr(settings, option.field) == start_value:
                 continue
-            kept[option.field] = first
+            values[option.field] = start_value
             if self._notices.first_time(key):
                 logger.warning(
-                    "%s was changed after init_app(), which reads it once: the change has no "
+                    "%s was changed after init_app(), which reads it only once; the change has no "
                     "effect. Set it before init_app().", key,
                 )  # fmt: skip
-        return Settings(kept, settings.explicit, settings.profile)
+        return Settings(values, settings.explicit, settings.profile)

@@ -1,4 +1,4 @@
-"""What a configuration option is, and the parsers that check option values."""
+"""Declare configuration options and parse their values."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ T = TypeVar("T")
 
 
 class Option(Generic[T]):
-    """One configuration option, declared in the body of :class:`~flask_jwt._settings.Settings`.
+    """Declare one option in the body of :class:`~flask_jwt._config.settings.Settings`.
 
-    Reading the attribute on the class returns the option; reading it on an instance returns the
-    parsed value.
+    The attribute of the class is the option; the attribute of an instance is the parsed value.
 
-    :param key: its name in ``app.config``
-    :param default: the value of an option that is not configured, not parsed
-    :param parse: return the checked value; raise ValueError with what to write instead
-    :param shapes_codec: a change makes new codecs. The guard compares these options on each
+    :param key: the name of the option in ``app.config``
+    :param default: the value of an option that is not configured; it is parsed like any other
+    :param parse: returns the parsed value, or raises a ValueError that says what to write instead
+    :param shapes_codec: a change makes new codecs. The guard compares these options at each
         request, so there should be few of them
-    :param at_start: ``init_app`` reads it once; a later change has no effect
-    :param is_secret: error messages must not show its value
+    :param at_start: only ``init_app`` reads the option; a later change has no effect
+    :param is_secret: error messages must not contain the value
     """
 
     field: str
-    """The name of the attribute of :class:`~flask_jwt._settings.Settings`."""
+    """The name of the attribute of :class:`~flask_jwt._config.settings.Settings`."""
 
     def __init__(
         self,
@@ -57,25 +56,25 @@ class Option(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> Option[T] | T:
         if instance is None:
             return self
-        # There is no __set__, so Python prefers the value in the instance's __dict__ and calls
+        # There is no __set__, so Python prefers the value in the __dict__ of the instance and calls
         # this method only if there is none.
-        raise AttributeError(f"{self.key} was not read")
+        raise AttributeError(f"{self.key} has not been parsed")
 
     def __repr__(self) -> str:
         return f"<Option {self.key}>"
 
 
 TokenLocation = Literal["headers", "cookies", "query_string", "json"]
-"""Where a request may carry its token."""
+"""The parts of a request that may contain the token."""
 
 LOCATIONS: tuple[TokenLocation, ...] = get_args(TokenLocation)
 
 TokenLifetime = timedelta | float | Literal[False]
-"""A timedelta or seconds; False: the token never expires."""
+"""A timedelta, a number of seconds, or False for a token that never expires."""
 
 
 def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """Return a parser that accepts None, and anything else that *parse* accepts."""
+    """Return a parser that accepts None and every value that *parse* accepts."""
 
     def parse_optional(value: Any) -> T | None:
         return None if value is None else parse(value)
@@ -89,13 +88,14 @@ def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
 def seconds_of(value: Any) -> float:
     """Convert a lifetime to seconds.
 
-    :param value: a number, a timedelta, anything else that can be added to a date, such as
-        dateutil's relativedelta, or False, which is infinite
-    :raises ValueError: for anything else
+    :param value: a number of seconds, a timedelta, False for an infinite lifetime, or any other
+        object that can be added to a datetime, such as dateutil's relativedelta
+    :raises ValueError: for any other value
     """
     if value is False:
         return math.inf
     if hasattr(value, "__radd__") and not isinstance(value, (timedelta, int, float)):
+        # The length of a relativedelta, such as one month, depends on the date it is added to.
         now = datetime.now(timezone.utc)
         try:
             return float((now + value - now).total_seconds())
@@ -127,13 +127,18 @@ def parse_positive_duration(value: Any) -> float:
 
 
 def parse_token_lifetime(value: Any) -> float:
-    """Return seconds, infinite for False. Tests use negative ones to issue expired tokens."""
+    """Return seconds, infinity for False.
+
+    Negative lifetimes are valid, because tests use them to issue expired tokens.
+    """
     try:
         seconds = seconds_of(value)
     except ValueError as error:
         raise ValueError(f"{error}, or False for tokens that never expire") from None
     if seconds == 0:
-        raise ValueError("write a number of seconds that isn't 0, or False for never")
+        raise ValueError(
+            "write a number of seconds other than 0, or False for tokens that never expire"
+        )
     return seconds
 
 
@@ -145,7 +150,9 @@ def parse_revocation_check(value: Any) -> float | None:
     try:
         return parse_duration(value)
     except ValueError:
-        raise ValueError("write 'always', a number of seconds, or None to check nothing") from None
+        raise ValueError(
+            "write 'always', a number of seconds, or None to turn the check off"
+        ) from None
 
 
 # Numbers, flags and strings
@@ -166,17 +173,17 @@ def parse_flag(value: Any) -> bool:
 def parse_string(value: Any) -> str:
     if isinstance(value, str) and value and value.isprintable():
         return value
-    raise ValueError("write a non-empty text without line breaks")
+    raise ValueError("write a non-empty string without line breaks")
 
 
 def parse_any_string(value: Any) -> str:
     if isinstance(value, str):
         return value
-    raise ValueError("write a text")
+    raise ValueError("write a string")
 
 
 def parse_word(value: Any) -> str:
-    """Return the name of an authorization scheme, a header or a cookie."""
+    """Check the name of an authorization scheme, a header or a cookie."""
     if isinstance(value, str) and value.isascii() and value and not any(map(str.isspace, value)):
         return value
     raise ValueError("write one ASCII word, such as 'JWT' or 'Bearer'")
@@ -194,7 +201,7 @@ def parse_names(value: Any) -> frozenset[str]:
 
 
 def parse_one_or_more(value: Any) -> frozenset[str]:
-    """Return the set of one string, or of a list of strings."""
+    """Return the set of strings in a list, or a set of one string."""
     return parse_names([value] if isinstance(value, str) else value)
 
 
@@ -213,18 +220,19 @@ def parse_issued_issuer(value: Any) -> str | None:
 
 
 def parse_locations(value: Any) -> tuple[TokenLocation, ...]:
-    places: Any = (value,) if isinstance(value, str) else value
-    is_plural = isinstance(places, Iterable) and not isinstance(places, (bytes, Mapping))
-    locations: tuple[TokenLocation, ...] = tuple(places) if is_plural else ()
+    values: Any = (value,) if isinstance(value, str) else value
+    is_plural = isinstance(values, Iterable) and not isinstance(values, (bytes, Mapping))
+    locations: tuple[TokenLocation, ...] = tuple(values) if is_plural else ()
     if locations and all(location in LOCATIONS for location in locations):
-        # A set has no order of its own, so it is searched in the order of LOCATIONS.
-        is_ordered = isinstance(places, Sequence)
+        # The order of a set is arbitrary, so the locations of a set are searched in the order of
+        # LOCATIONS.
+        is_ordered = isinstance(values, Sequence)
         return locations if is_ordered else tuple(sorted(locations, key=LOCATIONS.index))
     raise ValueError(f"write a list of one or more of {', '.join(LOCATIONS)}")
 
 
 def parse_header_type(value: Any) -> str | None:
-    """Return the authorization scheme, or an empty string for a header that is the token alone."""
+    """Return the authorization scheme, or an empty string for a header without a scheme."""
     return value if value is None or value == "" else parse_word(value)
 
 
@@ -244,7 +252,9 @@ def parse_cookie_path(value: Any) -> str:
 def parse_same_site(value: Any) -> str | None:
     if value is None or value in ("Lax", "Strict", "None"):
         return None if value is None else str(value)
-    raise ValueError("write 'Lax', 'Strict', 'None' (a text), or None to send no such attribute")
+    raise ValueError(
+        "write 'Lax', 'Strict', 'None' (as a string), or None to omit the SameSite attribute"
+    )
 
 
 def parse_url_rule(value: Any) -> str | None:
@@ -252,13 +262,13 @@ def parse_url_rule(value: Any) -> str | None:
         return None
     if isinstance(value, str) and value.startswith(("/", "{auth}/")):
         return value
-    raise ValueError("write a URL rule that starts with '/', or None for no endpoint")
+    raise ValueError("write a URL rule that starts with '/', or None to add no endpoint")
 
 
 def parse_url_options(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    raise ValueError("write a dict of arguments for Flask.add_url_rule")
+    raise ValueError("write a dict of keyword arguments for Flask.add_url_rule")
 
 
 # Keys
@@ -285,7 +295,7 @@ def parse_secret(value: Any) -> bytes | None:
         return value.encode()
     if isinstance(value, bytes):
         return value
-    raise ValueError("write a text or bytes")
+    raise ValueError("write a string or bytes")
 
 
 def parse_secrets(value: Any) -> tuple[bytes, ...]:
@@ -303,7 +313,7 @@ def parse_pem(value: Any) -> str | bytes | None:
         return value
     if hasattr(value, "__fspath__"):
         return str(value)
-    raise ValueError("write PEM text or the path of a PEM file")
+    raise ValueError("write a PEM key or the path of a PEM file")
 
 
 def parse_path(value: Any) -> str | None:
@@ -311,4 +321,4 @@ def parse_path(value: Any) -> str | None:
         return None
     if isinstance(value, str) or hasattr(value, "__fspath__"):
         return str(value)
-    raise ValueError("write the path of a key file, which `flask jwt keys generate` makes")
+    raise ValueError("write the path of a key file; `flask jwt keys generate` makes one")

@@ -1,4 +1,4 @@
-"""Compatibility profiles: what differs between the extension classes."""
+"""Compatibility profiles: the defaults and strictness that differ between extension classes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 class Profile:
-    """The defaults and the strictness that differ between ``JWT`` and ``JWTManager``.
+    """Hold the defaults and the strictness that differ between ``JWT`` and ``JWTManager``.
 
-    :param defaults: of options, where they differ from this package's own
-    :param algorithm_names_key: ``JWT_ALGORITHM`` alone says whether the secret or the key pair is
-        used, where both are configured
-    :param allows_weak_keys: a key too short for its algorithm warns and works
-    :param checks_issued_parties: ``aud`` and ``iss`` must be what the application itself issues,
-        where ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER`` don't say
-    :param exempt_methods: HTTP methods that guards let pass, with no claims
-    :param absent_claims: the values of claims that a token lacks
-    :param more_claims: of ``csrf`` and ``fresh``, those that every token is issued with
+    :param defaults: option defaults that replace the native ones
+    :param algorithm_names_key: if a secret and a key pair are configured, ``JWT_ALGORITHM`` selects
+        one of them; False always selects the key pair
+    :param allows_weak_keys: accept a key that is too short for its algorithm, with a warning
+    :param checks_issued_parties: without ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER``, accept
+        only the ``aud`` and ``iss`` that the application itself issues
+    :param exempt_methods: HTTP methods that guards allow without a token
+    :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
     """
 
     def __init__(

@@ -1,6 +1,6 @@
-"""The options, each declared once, and their values: one immutable object.
+"""Declare all options, and parse a configuration into one immutable object.
 
-Invalid values are reported together, in one :class:`ConfigError`.
+All invalid values are reported together, in one :class:`~flask_jwt.errors.ConfigError`.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ _COOKIES = ("access_cookie", "refresh_cookie", "access_csrf_cookie", "refresh_cs
 
 
 class Settings:
-    """The checked configuration. Durations are seconds, sizes are bytes.
+    """Hold the parsed configuration. Durations are seconds, sizes are bytes.
 
-    Each option is declared here, once. The class is not a dataclass because generating one with
+    Each option is declared once, here. The class is not a dataclass, because generating one with
     this many fields takes longer than the rest of the module's import.
     """
 
@@ -85,7 +85,7 @@ class Settings:
     verify = Option("JWT_VERIFY", True, parse_flag)
     verify_sub = Option("JWT_VERIFY_SUB", False, parse_flag, shapes_codec=True)
     identity_claim = Option("JWT_IDENTITY_CLAIM", None, optional(parse_string), shapes_codec=True)
-    """The claim that holds the identity, and is required; None: ``identity``, or else ``sub``."""
+    """The required claim that holds the identity; None reads ``identity``, or else ``sub``."""
     decode_audience = Option(
         "JWT_DECODE_AUDIENCE", None, optional(parse_one_or_more), shapes_codec=True
     )
@@ -159,7 +159,10 @@ class Settings:
     refresh_grace = Option("JWT_REFRESH_GRACE", 30, parse_duration)
     max_sessions = Option("JWT_MAX_SESSIONS", None, optional(parse_count))
     revocation_check = Option("JWT_REVOCATION_CHECK", 10, parse_revocation_check, shapes_codec=True)
-    """Seconds for which a revocation may go unnoticed; 0: none; None: not checked."""
+    """Seconds for which a revoked session's access tokens may still be accepted.
+
+    0 checks at each request; None never checks.
+    """
     refresh_url_rule = Option(
         "JWT_REFRESH_URL_RULE", "{auth}/refresh", parse_url_rule, at_start=True
     )
@@ -169,7 +172,7 @@ class Settings:
     )
 
     explicit: frozenset[str]
-    """Keys of the options that the developer or the profile set; the others have defaults."""
+    """The keys of the options that the developer or the profile has set."""
     profile: Profile
 
     def __init__(
@@ -189,46 +192,50 @@ class Settings:
 
     @cached_property
     def prefixes(self) -> tuple[str, ...]:
-        """Accepted authorization schemes, lower case; an empty one for a header of the token
-        alone."""
+        """Return the accepted authorization schemes in lower case.
+
+        An empty scheme stands for a header that contains only the token.
+        """
         if self.header_type is not None:
             return (self.header_type.lower(),)
+        # Clients of Flask-JWT send "JWT", all others "Bearer" (RFC 6750), so both are accepted
+        # unless the developer has chosen a scheme.
         if "JWT_AUTH_HEADER_PREFIX" in self.explicit or self.prefix != "JWT":
             return (self.prefix.lower(),)
         return ("jwt", "bearer")
 
     @cached_property
     def only_header(self) -> str | None:
-        """The WSGI name of the header with the token, where that is the only location."""
+        """Return the WSGI name of the token's header, or None if there are other locations."""
         if self.locations != ("headers",):
             return None
         return "HTTP_" + self.header_name.upper().replace("-", "_")
 
     @property
     def scheme(self) -> str:
-        """The authorization scheme to name in challenges."""
+        """Return the authorization scheme for challenges."""
         return self.header_type or self.prefix
 
     @property
     def expiration(self) -> float:
-        """Seconds that an access token lives; infinite for those that never expire."""
+        """Return the lifetime of an access token in seconds, infinity if it never expires."""
         return self.expiration_delta if self.access_expires is None else self.access_expires
 
     @property
     def clock_leeway(self) -> float:
-        """Seconds by which clocks may differ."""
+        """Return the seconds by which clocks may differ."""
         return self.leeway if self.decode_leeway is None else self.decode_leeway
 
     @property
     def required_claims(self) -> frozenset[str]:
-        """Claims that an access token must have."""
+        """Return the claims that an access token must have."""
         if self.identity_claim is None:
             return self.required
         return self.required | {self.identity_claim}
 
     @property
     def unchecked_claims(self) -> frozenset[str]:
-        """The time claims that the configuration says not to check."""
+        """Return the time claims that aren't compared with the clock."""
         unchecked = set(TIME_CLAIMS) - self.verify_claims
         if not self.verify_expiration:
             unchecked.add("exp")
@@ -236,27 +243,27 @@ class Settings:
 
     @property
     def accepted_audience(self) -> frozenset[str] | None:
-        """Accepted ``aud``: ``JWT_DECODE_AUDIENCE``, else what this application issues."""
-        derive = self.profile.checks_issued_parties
-        if derive and self.decode_audience is None and self.encode_audience is not None:
+        """Return the accepted ``aud``: ``JWT_DECODE_AUDIENCE``, or else the issued one."""
+        accepts_issued = self.profile.checks_issued_parties
+        if accepts_issued and self.decode_audience is None and self.encode_audience is not None:
             return parse_one_or_more(self.encode_audience)
         return self.decode_audience
 
     @property
     def accepted_issuer(self) -> frozenset[str] | None:
-        """Accepted ``iss``: ``JWT_DECODE_ISSUER``, else what this application issues."""
-        derive = self.profile.checks_issued_parties
-        if derive and self.decode_issuer is None and self.encode_issuer is not None:
+        """Return the accepted ``iss``: ``JWT_DECODE_ISSUER``, or else the issued one."""
+        accepts_issued = self.profile.checks_issued_parties
+        if accepts_issued and self.decode_issuer is None and self.encode_issuer is not None:
             return frozenset([self.encode_issuer])
         return self.decode_issuer
 
     @property
     def access_lifetime(self) -> float:
-        """Seconds for which an access token is accepted after its issue."""
+        """Return the seconds for which an access token is accepted after it was issued."""
         return self.not_before + self.expiration + self.clock_leeway
 
     def expand_rule(self, rule: str | None) -> str | None:
-        """*rule* with ``{auth}`` replaced by ``JWT_AUTH_URL_RULE``; None without that."""
+        """Replace ``{auth}`` in *rule* with ``JWT_AUTH_URL_RULE``; return None if that is None."""
         if rule is None or not rule.startswith("{auth}"):
             return rule
         if self.auth_url_rule is None:
@@ -265,50 +272,54 @@ class Settings:
 
     @property
     def has_public_key(self) -> bool:
-        """Whether there may be a public key to publish."""
+        """Return whether there may be a public key to publish."""
         return bool(self.private_key or self.public_key or self.key_file)
 
     @property
     def has_key(self) -> bool:
-        """Whether anything to sign or verify with is configured."""
+        """Return whether a secret, a key or a key file is configured."""
         return bool(self.secret) or self.has_public_key
 
     def warnings(self) -> list[str]:
-        """What works but isn't what its author will have wanted, a sentence each."""
-        advice = []
+        """Return a sentence about each setting that works but is probably a mistake."""
+        sentences = []
         if not self.verify or "signature" not in self.verify_claims:
-            advice.append(
+            sentences.append(
                 "JWT_VERIFY and JWT_VERIFY_CLAIMS can't turn off the signature check "
                 "(nor could they in Flask-JWT 0.3.2); remove the setting."
             )
         if self.unchecked_claims:
             names = ", ".join(sorted(self.unchecked_claims))
-            advice.append(
+            sentences.append(
                 f"JWT_VERIFY_CLAIMS or JWT_VERIFY_EXPIRATION turns off the check of {names}, so "
-                "an old token is good forever; Flask-JWT 0.3.2 checked it all the same. Remove "
-                "the setting, or write a longer JWT_EXPIRATION_DELTA."
+                "old tokens stay valid indefinitely; Flask-JWT 0.3.2 ignored this setting. Remove "
+                "it, or set a longer JWT_EXPIRATION_DELTA."
             )
-        return advice
+        return sentences
 
     def conflicts(self) -> list[str]:
-        """What can't be used together, a sentence each."""
-        faults = []
+        """Return a sentence about each combination of settings that can't work."""
+        sentences = []
         if self.cookie_samesite == "None" and not self.cookie_secure:
-            faults.append(
-                "JWT_COOKIE_SAMESITE: browsers drop a cookie with SameSite=None that isn't Secure; "
-                "set JWT_COOKIE_SECURE = True"
+            sentences.append(
+                "JWT_COOKIE_SAMESITE: browsers reject a cookie with SameSite=None that isn't "
+                "Secure; set JWT_COOKIE_SECURE = True"
             )
-        for kind in _COOKIES:
-            name, path = getattr(self, f"{kind}_name"), getattr(self, f"{kind}_path")
-            option = f"JWT_{kind.upper()}_NAME"
+        # Browsers also reject cookies that break the rules of their name prefix (RFC 6265bis
+        # section 4.1.3). Without these checks a login would succeed and have no effect.
+        for cookie in _COOKIES:
+            name, path = getattr(self, f"{cookie}_name"), getattr(self, f"{cookie}_path")
+            option = f"JWT_{cookie.upper()}_NAME"
             if name.startswith(("__Host-", "__Secure-")) and not self.cookie_secure:
-                faults.append(f"{option}: browsers drop {name} without JWT_COOKIE_SECURE = True")
-            if name.startswith("__Host-") and (self.cookie_domain is not None or path != "/"):
-                faults.append(
-                    f"{option}: browsers drop {name} with a domain, or a path other than '/'; name "
-                    "it __Secure-…, or remove JWT_COOKIE_DOMAIN and its path"
+                sentences.append(
+                    f"{option}: browsers reject {name} without JWT_COOKIE_SECURE = True"
                 )
-        return faults
+            if name.startswith("__Host-") and (self.cookie_domain is not None or path != "/"):
+                sentences.append(
+                    f"{option}: browsers reject {name} with a domain or with a path other than "
+                    "'/'; rename it to __Secure-…, or remove JWT_COOKIE_DOMAIN and the path option"
+                )
+        return sentences
 
 
 OPTIONS: dict[str, Option[Any]] = {
@@ -316,8 +327,8 @@ OPTIONS: dict[str, Option[Any]] = {
 }
 """All options by key."""
 
-GUARD_OPTIONS = {key: option for key, option in OPTIONS.items() if option.shapes_codec}
-"""Options whose change makes new codecs."""
+CODEC_OPTIONS = {key: option for key, option in OPTIONS.items() if option.shapes_codec}
+"""The options whose change makes new codecs."""
 
 #: The configuration of Flask-JWT 0.3.2, with its defaults.
 CONFIG_DEFAULTS: dict[str, Any] = {
@@ -333,46 +344,47 @@ CONFIG_DEFAULTS: dict[str, Any] = {
 def read_settings(
     config: Mapping[str, Any], explicit: frozenset[str], profile: Profile = NATIVE
 ) -> Settings:
-    """Check *config* and return it as :class:`Settings`.
+    """Parse *config*.
 
-    :param explicit: names the developer set, as opposed to defaults
-    :raises ConfigError: naming every value that can't be used, at once
+    :param explicit: the keys that the developer has set, as opposed to defaults
+    :raises ConfigError: if values are invalid; the message names all of them
     """
     values: dict[str, Any] = {}
-    faults = []
-    for name, option in OPTIONS.items():
+    errors = []
+    for key, option in OPTIONS.items():
         try:
-            values[option.field] = checked(name, config.get(name, option.default))
+            values[option.field] = parse_option(key, config.get(key, option.default))
         except ConfigError as error:
-            faults.append(str(error))
+            errors.append(str(error))
     settings = Settings(values, explicit, profile)
-    if faults := faults or settings.conflicts():
-        raise ConfigError("This configuration can't be used:\n  " + "\n  ".join(faults))
+    # If a value is invalid, conflicts() could not read all attributes.
+    if errors := errors or settings.conflicts():
+        raise ConfigError("Invalid configuration:\n  " + "\n  ".join(errors))
     return settings
 
 
-def checked(name: str, value: Any) -> Any:
-    """Parse the *value* of the option with that key.
+def parse_option(key: str, value: Any) -> Any:
+    """Parse *value* for the option *key*.
 
-    :raises ConfigError: saying what to write instead
+    :raises ConfigError: if *value* is invalid; the message says what to write instead
     """
-    option = OPTIONS[name]
+    option = OPTIONS[key]
     try:
         return option.parse(value)
     except (TypeError, ValueError) as error:
-        shown = "its value can't be used" if option.is_secret else f"{value!r} can't be used"
-        raise ConfigError(f"{name}: {shown}; {error}") from None
+        problem = "the value is invalid" if option.is_secret else f"{value!r} is invalid"
+        raise ConfigError(f"{key}: {problem}; {error}") from None
 
 
 def unknown_keys(config: Mapping[str, Any]) -> list[str]:
-    """Return a sentence for each ``JWT_*`` key that nothing reads, with the one probably meant."""
+    """Return a sentence about each unknown ``JWT_*`` key, with the most similar option."""
     keys = [key for key in config if isinstance(key, str) and key.startswith("JWT_")]
-    return [_unknown(key) for key in keys if key not in OPTIONS]
+    return [_describe_unknown(key) for key in keys if key not in OPTIONS]
 
 
-def _unknown(key: str) -> str:
-    import difflib  # only a misspelled option needs it
+def _describe_unknown(key: str) -> str:
+    import difflib  # imported here because only a misspelled option needs it
 
-    near = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)
-    meant = f"did you mean {near[0]}?" if near else "remove it or rename it."
-    return f"{key} is not an option of Flask-JWT-Too; {meant}"
+    similar = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)
+    suggestion = f"did you mean {similar[0]}?" if similar else "remove or rename it."
+    return f"{key} is not an option of Flask-JWT-Too; {suggestion}"

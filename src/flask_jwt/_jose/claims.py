@@ -1,4 +1,4 @@
-"""What the claims of a token must say (RFC 7519 section 4)."""
+"""Check the claims of a token (RFC 7519 section 4)."""
 
 from __future__ import annotations
 
@@ -38,30 +38,32 @@ RESERVED_CLAIMS = frozenset(
         "fresh",
     }
 )
-"""Claims whose meaning is this package's; extra claims don't replace them by accident."""
+"""Claims that this package defines; additional claims can't replace them by accident."""
 
 REFRESH_CLAIMS = frozenset({"sid", "gen", "sub", "payload", "auth_time", "iat", "exp"})
-"""The claims of each refresh token that belongs to a session."""
+"""The claims that every refresh token of a session has."""
 
+# Compared with type(), so that True and False, which are instances of int, are no timestamps.
 _NUMBERS = frozenset({int, float})
 _ALWAYS, _NEVER = -math.inf, math.inf
 
 
 class ClaimsPolicy:
-    """The rules for one application's tokens of one type.
+    """Check the claims of one application's tokens of one type.
 
-    :param type: the ``type`` they must have; None: any
-    :param required: claims that must be there
-    :param unchecked: time claims (``exp``, ``nbf``, ``iat``) whose value isn't compared
+    :param type: the required ``type``; None accepts every type
+    :param required: claims that must be present
+    :param unchecked: time claims (``exp``, ``nbf``, ``iat``) that aren't compared with the clock
     :param leeway: seconds by which clocks may differ
-    :param audience: accepted ``aud``; None: a token for a named audience isn't for us
-    :param any_audience: where *audience* is None, let a token for a named audience pass
-    :param issuer: accepted ``iss``; None: any
-    :param texts: claims that must be texts where they are there
+    :param audience: accepted values of ``aud``; None rejects every token that has an ``aud``
+    :param any_audience: accept every ``aud`` if *audience* is None
+    :param issuer: accepted values of ``iss``; None accepts every issuer
+    :param string_claims: claims that must be strings if they are present
     """
 
     __slots__ = (
-        "any_audience", "audience", "issuer", "leeway", "required", "texts", "type", "unchecked",
+        "any_audience", "audience", "issuer", "leeway", "required", "string_claims", "type",
+        "unchecked",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +76,7 @@ class ClaimsPolicy:
         audience: frozenset[str] | None = None,
         any_audience: bool = False,
         issuer: frozenset[str] | None = None,
-        texts: frozenset[str] = frozenset(),
+        string_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.type = type
         self.required = required
@@ -83,25 +85,30 @@ class ClaimsPolicy:
         self.audience = audience
         self.any_audience = any_audience
         self.issuer = issuer
-        self.texts = texts
+        self.string_claims = string_claims
 
     # One list of checks, read from top to bottom, is clearer than several short ones.
     def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
-        """Judge *claims* at *now* and return from when until when that verdict holds.
+        """Verify *claims* at the time *now*.
 
-        :raises TokenInvalid: or the subclass that says what is wrong
+        The caller may cache the result: the claims stay valid from the first returned timestamp
+        until just before the second.
+
+        :returns: ``(valid_from, valid_until)``, in seconds since the epoch
+        :raises TokenInvalid: the subclass names the invalid claim
         """
+        # A token without a type is an access token, because Flask-JWT's tokens had no type.
         if self.type is not None and claims.get("type", "access") != self.type:
-            self._refuse_type(claims)
+            self._reject_type(claims)
         for name in self.required:
             if name not in claims:
                 raise ClaimMissing(name)
-        exp, nbf, iat = self._times(claims)
+        exp, nbf, iat = self._read_times(claims)
         try:
             valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
-        except OverflowError:
+        except OverflowError:  # an int of many digits can't be added to a float
             raise ClaimInvalid("A time claim is out of range") from None
-        if self.texts:
+        if self.string_claims:
             self._check_strings(claims)
         if self.audience is not None or "aud" in claims:
             self._check_audience(claims)
@@ -109,35 +116,40 @@ class ClaimsPolicy:
             self._check_issuer(claims, self.issuer)
         if now < valid_from:
             raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
-        # Last: decode_token(allow_expired=True) accepts a token of which only this is wrong.
+        # This check must stay the last one. decode_token(allow_expired=True) accepts a token that
+        # raised TokenExpired, so every other check must have passed by then.
         if now >= valid_until:
             raise TokenExpired
         return valid_from, valid_until
 
-    def _times(self, claims: Mapping[str, Any]) -> tuple[float, float, float]:
-        """Return ``exp``, ``nbf`` and ``iat``; a claim that is missing or not checked excludes no
-        time."""
+    def _read_times(self, claims: Mapping[str, Any]) -> tuple[float, float, float]:
+        """Return ``exp``, ``nbf`` and ``iat``.
+
+        A claim that is missing or not checked becomes an infinity that excludes no time.
+        """
         exp = claims.get("exp", _NEVER)
         nbf, iat = claims.get("nbf", _ALWAYS), claims.get("iat", _ALWAYS)
         if not (type(exp) in _NUMBERS and type(nbf) in _NUMBERS and type(iat) in _NUMBERS):
-            raise ClaimInvalid("The claims exp, nbf and iat must be numbers of seconds")
+            raise ClaimInvalid('The "exp", "nbf" and "iat" claims must be numbers')
         if self.unchecked:
             exp = _NEVER if "exp" in self.unchecked else exp
             nbf = _ALWAYS if "nbf" in self.unchecked else nbf
             iat = _ALWAYS if "iat" in self.unchecked else iat
         return exp, nbf, iat
 
-    def _refuse_type(self, claims: Mapping[str, Any]) -> NoReturn:
-        # A token without a type is an access token: Flask-JWT's carried none.
-        other = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
+    def _reject_type(self, claims: Mapping[str, Any]) -> NoReturn:
+        # The message must not repeat whatever a client wrote into the claim.
+        actual = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
         raise WrongTokenType(
-            f"This needs a token of type {self.type}, not {other}", wanted=str(self.type)
+            f"Expected a token of type {self.type}, not {actual}", wanted=str(self.type)
         )
 
     def _check_strings(self, claims: Mapping[str, Any]) -> None:
-        for name in self.texts:
+        for name in self.string_claims:
             if not isinstance(claims.get(name, ""), str):
-                raise SubjectInvalid if name == "sub" else ClaimInvalid(f"{name} must be a string")
+                if name == "sub":
+                    raise SubjectInvalid
+                raise ClaimInvalid(f'The "{name}" claim must be a string')
 
     def _check_issuer(self, claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
         issuer = claims.get("iss")
@@ -152,7 +164,7 @@ class ClaimsPolicy:
         audience = claims["aud"]
         named = [audience] if isinstance(audience, str) else audience
         if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
-            raise AudienceInvalid('The "aud" claim must be a text or a list of texts')
+            raise AudienceInvalid('The "aud" claim must be a string or a list of strings')
         if self.audience is None and self.any_audience:
             return
         if self.audience is None or self.audience.isdisjoint(named):
@@ -160,40 +172,44 @@ class ClaimsPolicy:
 
 
 def identity_of(identity: Any) -> Any:
-    """The id of a user: its ``id`` attribute or item, or *identity* where it is an id itself.
+    """Return the id of a user.
 
-    :raises ConfigError: if there is none that JSON can hold
+    The id is the ``id`` attribute or the ``"id"`` item of *identity*. An *identity* without either
+    is taken for the id itself.
+
+    :raises ConfigError: if there is no id, or JSON can't represent it
     """
     if hasattr(identity, "id"):
-        found = identity.id
+        user_id = identity.id
     elif isinstance(identity, Mapping):
-        found = identity.get("id")
+        user_id = identity.get("id")
     else:
-        found = identity
-    if type(found) in (str, int):
-        return found
-    if isinstance(found, UUID):
-        found = str(found)
+        user_id = identity
+    if type(user_id) in (str, int):
+        return user_id
+    if isinstance(user_id, UUID):
+        user_id = str(user_id)
     try:
-        json.dumps(found, allow_nan=False)
+        json.dumps(user_id, allow_nan=False)
     except (TypeError, ValueError):
         raise ConfigError(
-            f"An identity of type {type(found).__name__} can't go into a token. Return an object "
-            "with an id that JSON can hold from the authentication handler, or write a "
-            "jwt_payload_handler."
+            f"JSON can't represent an identity of type {type(user_id).__name__}, so no token can "
+            "hold it. Return an object whose id is a string or an integer from the authentication "
+            "handler, or write a jwt_payload_handler."
         ) from None
-    if found is None:
+    if user_id is None:
         raise ConfigError(
             "The identity has no id. Return an object with an id attribute, or a dict with an "
             "'id', from the authentication handler, or write a jwt_payload_handler."
         )
-    return found
+    return user_id
 
 
 def claimed_identity(claims: Any, claim: str | None) -> Any:
-    """Return the identity in *claims*: the claim of that name; None: ``identity``, else ``sub``.
+    """Return the identity in *claims*, or None if there is none.
 
-    :param claims: what a decode handler returned; None where that is no dict
+    :param claims: the result of a decode handler; anything but a dict has no identity
+    :param claim: the name of the claim; None reads ``identity``, or ``sub`` if that is missing
     """
     if type(claims) is not dict:
         return None
@@ -203,7 +219,7 @@ def claimed_identity(claims: Any, claim: str | None) -> Any:
 
 
 def subject_of(user_id: Any) -> str:
-    """*user_id* as the text of a ``sub`` claim (RFC 7519 section 4.1.2)."""
+    """Convert *user_id* to the string of a ``sub`` claim (RFC 7519 section 4.1.2)."""
     if isinstance(user_id, str):
         return user_id
     return str(user_id) if type(user_id) is int else json.dumps(user_id, separators=(",", ":"))

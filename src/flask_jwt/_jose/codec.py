@@ -1,4 +1,4 @@
-"""Tokens: issue and verify (RFC 7515 compact JWS, RFC 7519), and remember what was verified."""
+"""Issue tokens, verify tokens and cache the verified ones (compact JWS, RFC 7515 and 7519)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .key_set import KeySet
 from .keys import Key
 
-#: Header segments of tokens found good are looked up rather than parsed again, this many of them.
-_KNOWN_HEADERS = 64
+#: How many header segments of verified tokens are cached. An application's tokens share very few
+#: headers, so most tokens need no parsing of theirs. Once the cache is full it stays as it is.
+_MAX_CACHED_HEADERS = 64
 
 _TOKEN_CHARACTERS = ALPHABET + b"."
 
@@ -25,24 +26,32 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class Token(str):
-    """A token as text. It answers ``.decode()`` too, as handlers written for Flask-JWT call it."""
+    """An encoded token.
+
+    Handlers written for Flask-JWT call ``.decode()`` on tokens, which were bytes in PyJWT 1.
+    """
 
     __slots__ = ()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
-        """The token; both arguments are ignored."""
+        """Return the token; both arguments are ignored."""
         return str(self)
 
 
 def as_token(token: str | bytes) -> Token:
-    """What an encode handler returned, text or bytes as PyJWT 1 did."""
+    """Convert the result of an encode handler, which is bytes if it comes from PyJWT 1."""
     return Token(token.decode("ascii") if isinstance(token, bytes) else token)
 
 
 class VerifiedToken:
-    """A token found good. One that is remembered is shared by requests, so it hands out copies."""
+    """A token that has been verified.
 
-    __slots__ = ("_claims", "_copies", "_header", "issued_at", "sid", "valid_from", "valid_until")
+    Requests share the instances in the cache, so the properties of those return copies.
+    """
+
+    __slots__ = (
+        "_claims", "_copy_claims", "_header", "issued_at", "sid", "valid_from", "valid_until",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,9 +63,11 @@ class VerifiedToken:
     ) -> None:
         self._claims = claims
         self._header = header
-        self._copies: Callable[[Any], Any] | None = None
+        self._copy_claims: Callable[[Any], Any] | None = None
         if is_shared:
-            self._copies = dict if _SCALARS.issuperset(map(type, claims.values())) else _copy
+            # dict() is enough for flat claims, and much faster than the recursive copy.
+            is_flat = _SCALARS.issuperset(map(type, claims.values()))
+            self._copy_claims = dict if is_flat else _deep_copy
         self.sid = claims.get("sid")
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
@@ -67,34 +78,36 @@ class VerifiedToken:
 
     @property
     def claims(self) -> dict[str, Any]:
-        """The claims, the caller's to change."""
-        return self._claims if self._copies is None else self._copies(self._claims)
+        """Return the claims; the caller may change the returned dict."""
+        return self._claims if self._copy_claims is None else self._copy_claims(self._claims)
 
     @property
     def header(self) -> dict[str, Any]:
-        """A copy of the JOSE header."""
+        """Return a copy of the JOSE header."""
         header = self._header
-        return dict(header if _SCALARS.issuperset(map(type, header.values())) else _copy(header))
+        is_flat = _SCALARS.issuperset(map(type, header.values()))
+        return dict(header) if is_flat else _deep_copy(header)
 
 
-def _copy(value: Any) -> Any:
+def _deep_copy(value: Any) -> Any:
     if type(value) is dict:
-        return {name: _copy(item) for name, item in value.items()}
+        return {name: _deep_copy(item) for name, item in value.items()}
     if type(value) is list:
-        return [_copy(item) for item in value]
+        return [_deep_copy(item) for item in value]
     return value
 
 
 class TokenCodec:
-    """Issues and verifies tokens with one key set under one policy.
+    """Issue and verify tokens with one key set and one policy.
 
-    A codec never changes its mind: when keys or policy change, the application makes a new one,
-    and with it the memory of verified tokens begins empty.
+    Codecs are immutable. When a key or an option changes, the application makes a new codec with
+    an empty cache, so cached tokens never have to be invalidated.
 
-    :param cache_size: how many verified tokens to remember; 0 remembers none
-    :param max_size: bytes; a longer token is refused, and not issued either
-    :param json_default: makes what JSON can't hold into something that it can, to be issued
-    :param absent_claims: added to a verified token that lacks them
+    :param cache_size: the maximum number of verified tokens to cache; 0 turns the cache off
+    :param max_size: the maximum size of a token in bytes; longer tokens are rejected, and none are
+        issued
+    :param json_default: converts a claim that JSON can't represent to one that it can
+    :param absent_claims: values that a verified token gets for the claims that it lacks
     """
 
     def __init__(
@@ -114,7 +127,7 @@ class TokenCodec:
         self._max_size = max_size
         self._cache: dict[str | None, VerifiedToken] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
-        self._own_headers: dict[Key, str] = {}
+        self._encoded_headers: dict[Key, str] = {}
         self._lock = Lock()
         self._dump = json.JSONEncoder(
             separators=(",", ":"), allow_nan=False, default=json_default
@@ -129,43 +142,46 @@ class TokenCodec:
     ) -> Token:
         """Sign *claims* with the active key.
 
-        ``exp``, ``nbf`` and ``iat`` may be datetimes (naive ones are UTC) or seconds.
-
-        :param headers: extra header parameters; ``alg`` is always the key's
-        :raises ConfigError: without a key to sign with
-        :raises TypeError: for claims that JSON can't hold
+        :param claims: ``exp``, ``nbf`` and ``iat`` may be seconds or datetimes; a naive datetime is
+            taken for UTC
+        :param headers: additional header parameters; ``alg`` is always the one of the key
+        :raises ConfigError: if there is no key to sign with
+        :raises TypeError: if JSON can't represent a claim
         :raises ValueError: for NaN, an infinity, or a token longer than *max_size*
         """
         key = self.keys.active(now)
-        header = self._own_headers.get(key) if not headers else _encode_header(key, headers)
+        header = self._encoded_headers.get(key) if not headers else _encode_header(key, headers)
         if header is None:
-            header = self._own_headers[key] = _encode_header(key, {})
+            header = self._encoded_headers[key] = _encode_header(key, {})
         payload = dict(claims)
         for name in ("exp", "nbf", "iat"):
-            if isinstance(moment := payload.get(name), datetime):
-                payload[name] = timegm(moment.utctimetuple())
+            if isinstance(timestamp := payload.get(name), datetime):
+                payload[name] = timegm(timestamp.utctimetuple())
+        # parse_json rejects deep nesting, so a token with deeper claims could not be verified.
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)
         message = f"{header}.{b64encode(self._dump(payload).encode('ascii'))}"
         token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
         if len(token) > self._max_size:
             raise ValueError(
-                f"The token would be {len(token)} bytes, over JWT_MAX_TOKEN_SIZE "
-                f"({self._max_size}): put less into its claims"
+                f"The token would be {len(token)} bytes long, but JWT_MAX_TOKEN_SIZE is "
+                f"{self._max_size}: remove claims, or raise the limit"
             )
         return token
 
-    def get_cached(self, text: str | None, now: float) -> VerifiedToken | None:
-        """What :meth:`verify` found good and remembered as *text*, if it is still good at *now*."""
-        seen = self._cache.get(text)
-        return seen if seen is not None and seen.valid_from <= now < seen.valid_until else None
+    def get_cached(self, cache_key: str | None, now: float) -> VerifiedToken | None:
+        """Return the token that :meth:`verify` cached with *cache_key*, if it is valid at *now*."""
+        cached = self._cache.get(cache_key)
+        if cached is not None and cached.valid_from <= now < cached.valid_until:
+            return cached
+        return None
 
-    def verify(self, token: str, now: float, remember_as: str | None = None) -> VerifiedToken:
-        """The token's claims and header, if it is good at *now* (seconds since the epoch).
+    def verify(self, token: str, now: float, cache_key: str | None = None) -> VerifiedToken:
+        """Verify the signature and the claims of *token*.
 
-        :param remember_as: what a request shows when it carries this token, such as its whole
-            header, so that :meth:`get_cached` needs no parsing
-        :raises TokenInvalid: or the subclass that says what is wrong
+        :param now: seconds since the epoch
+        :param cache_key: the key for :meth:`get_cached`; None caches the result under *token*
+        :raises TokenInvalid: the subclass says what is wrong
         """
         header, payload, key = self.verify_signature(token, now)
         try:
@@ -182,39 +198,50 @@ class TokenCodec:
         if self._absent_claims:
             claims = {**self._absent_claims, **claims}
         if key.verify_until is not None:
+            # A cached token must not outlive the key that verified it.
             valid_until = min(valid_until, key.verify_until)
         is_shared = self._cache_size > 0
         verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared)
         if is_shared:
-            self._remember(remember_as or token, verified)
+            # The guard passes the whole Authorization header as the cache key. It can then look a
+            # token up with the string that the WSGI server gave it, and a request with a cached
+            # token needs no parsing at all.
+            self._add_to_cache(cache_key or token, verified)
         return verified
 
     def verify_signature(self, token: str, now: float) -> tuple[dict[str, Any], bytes, Key]:
-        """The header, the payload's bytes and the key, if that key signed *token*.
+        """Verify only the signature of *token*.
 
-        :raises TokenInvalid: or the subclass that says what is wrong
+        :returns: the header, the payload as bytes, and the key that signed the token
+        :raises TokenInvalid: the subclass says what is wrong
         """
         message, header_segment, payload_segment, signature_segment = self._split(token)
-        known = self._headers.get(header_segment)
-        if known is None:
+        cached = self._headers.get(header_segment)
+        if cached is None:
             _check_characters(message, signature_segment)
-        header, keys = known or self._read_header(header_segment)
-        key = _signer(keys, message, signature_segment, now)
+        header, keys = cached or self._read_header(header_segment)
+        key = _find_signer(keys, message, signature_segment, now)
         if key is None:
+            # After a cached header, the characters are checked only here, to report the more
+            # precise error. b64decode() below rejects them even if the signature is valid.
             _check_characters(message, signature_segment)
             raise SignatureInvalid
         try:
             payload = b64decode(payload_segment)
         except ValueError as error:
             raise TokenMalformed(f"Invalid payload: {_reason(error)}") from None
-        if known is None and len(self._headers) < _KNOWN_HEADERS:
+        # Only headers of tokens with a valid signature are cached, so that a client without a key
+        # can't fill the cache.
+        if cached is None and len(self._headers) < _MAX_CACHED_HEADERS:
             self._headers[header_segment] = header, keys
         return header, payload, key
 
     def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Header and claims of *token* without judging either: for looking, never for trusting.
+        """Return the header and the claims of *token* without verifying it.
 
-        :raises TokenMalformed: if it is no compact JWS of JSON objects
+        Use the result to inspect a token, never to authenticate a request.
+
+        :raises TokenMalformed: if *token* is not a compact JWS of JSON objects
         """
         message, header_segment, payload_segment, signature_segment = self._split(token)
         _check_characters(message, signature_segment)
@@ -227,13 +254,13 @@ class TokenCodec:
         return parts[0], parts[1]
 
     def _split(self, token: str) -> tuple[bytes, bytes, bytes, bytes]:
-        """The signed message, its two segments, and the signature's."""
+        """Return the signed message, its two segments and the signature segment."""
         if len(token) > self._max_size:
             raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
         try:
             data = token.encode("ascii")
         except UnicodeEncodeError:
-            raise TokenMalformed("Token contains characters that no token has") from None
+            raise TokenMalformed("Token contains invalid characters") from None
         message, _, signature = data.rpartition(b".")
         header, dot, payload = message.partition(b".")
         if not dot or b"." in payload:
@@ -246,46 +273,52 @@ class TokenCodec:
         if not isinstance(algorithm, str):
             raise AlgorithmNotAllowed
         if "crit" in header or header.get("b64", True) is not True:
-            raise AlgorithmNotAllowed("The token asks for an extension that is not supported")
+            raise AlgorithmNotAllowed("The token uses a JWS extension that is not supported")
         if kid is not None and not isinstance(kid, str):
-            raise TokenMalformed("Invalid header: kid must be a text")
+            raise TokenMalformed('Invalid header: "kid" must be a string')
+        # The header only selects among keys of this key set, each of which has one algorithm
+        # (RFC 8725 section 3.1). "jwk", "jku" and "x5u" are never read.
         keys = self.keys.candidates(algorithm, kid)
         if not keys:
             if self.keys.candidates(algorithm, None):
+                # The algorithm is allowed, but no key has this kid, for instance because the key
+                # was removed.
                 raise SignatureInvalid
             raise AlgorithmNotAllowed
         return header, keys
 
-    def _remember(self, text: str, verified: VerifiedToken) -> None:
+    def _add_to_cache(self, cache_key: str, verified: VerifiedToken) -> None:
         with self._lock:
-            if len(self._cache) >= self._cache_size and text not in self._cache:
+            if len(self._cache) >= self._cache_size and cache_key not in self._cache:
+                # Dicts keep the order of insertion, so this is the oldest entry. Evicting the least
+                # recently used one would need a write, and the lock, at each request.
                 del self._cache[next(iter(self._cache))]
-            self._cache[text] = verified
+            self._cache[cache_key] = verified
 
 
-def _signer(keys: Iterable[Key], message: bytes, signature: bytes, now: float) -> Key | None:
-    """Return the key, of those in use at *now*, that made *signature*."""
+def _find_signer(keys: Iterable[Key], message: bytes, signature: bytes, now: float) -> Key | None:
+    """Return the key that made *signature*, if it may still be used at *now*."""
     for key in keys:
-        is_in_use = key.verify_until is None or now < key.verify_until
-        if is_in_use and key.verify(message, signature):
+        has_expired = key.verify_until is not None and now >= key.verify_until
+        if not has_expired and key.verify(message, signature):
             return key
     return None
 
 
 def _check_characters(message: bytes, signature: bytes) -> None:
     if message.translate(None, _TOKEN_CHARACTERS):
-        raise TokenMalformed("Token contains characters that no token has")
+        raise TokenMalformed("Token contains invalid characters")
     if signature.translate(None, ALPHABET):
         raise SignatureInvalid
 
 
 def _parse_header(segment: bytes) -> dict[str, Any]:
     try:
-        text = b64decode(segment)
+        data = b64decode(segment)
     except ValueError:
         raise TokenMalformed("Invalid header padding") from None
     try:
-        header = parse_json(text)
+        header = parse_json(data)
     except ValueError as error:
         raise TokenMalformed(f"Invalid header: {_reason(error)}") from None
     if not isinstance(header, dict):
@@ -308,6 +341,9 @@ def _dump(value: Mapping[str, Any]) -> bytes:
 
 
 def _reason(error: ValueError) -> str:
-    # A decoder's message may quote what it read, which can be a secret's neighbour in a log.
-    text = str(error)
-    return text if type(error) is ValueError and len(text) < 60 else "it is not valid JSON in UTF-8"
+    # The messages of UnicodeDecodeError and JSONDecodeError may quote the token, which must not
+    # reach a log. Both are subclasses of ValueError; this package raises ValueError itself.
+    message = str(error)
+    if type(error) is ValueError and len(message) < 60:
+        return message
+    return "it is not valid JSON in UTF-8"

@@ -1,4 +1,7 @@
-"""The key file: a JWKS with private keys that can change while applications use it."""
+"""Read, write and rotate the key file, a JWKS with private keys.
+
+The file may change while applications use it.
+"""
 
 from __future__ import annotations
 
@@ -17,74 +20,83 @@ from .keys import InvalidKey, Key
 logger = logging.getLogger(__name__)
 
 PUBLISHED_FOR = 600
-"""Seconds that clients may keep a copy of the JWKS, and so how long before it signs a new key
-must be published."""
+"""Seconds for which clients may cache the JWKS.
+
+A new key must be published for that long before it signs, or a client with a cached JWKS would
+reject its tokens.
+"""
 
 
 def check_mode(path: str) -> None:
-    """Refuse a file that others may read or write.
+    """Reject a file that other users may read or write.
 
-    :raises InvalidKey: saying the ``chmod`` that mends it
+    :raises InvalidKey: with the ``chmod`` command that fixes the mode
     """
     mode = os.stat(path).st_mode
     if os.name == "posix" and mode & 0o077:
-        raise InvalidKey(f"{path} holds private keys but others can read it: chmod 600 {path}")
+        raise InvalidKey(
+            f"{path} holds private keys, but other users can access it; run: chmod 600 {path}"
+        )
 
 
 class KeyFile:
-    """A JWKS file with private keys, mode 0600, read again when it changes.
+    """Follow a JWKS file with private keys, and reload it when it changes.
 
-    :param path: of the file
-    :param clock: the file is checked once a second at most
+    :param path: the path of the file, whose mode must be 0600
+    :param clock: limits the checks for a change to one per second
     """
 
     def __init__(self, path: str, clock: Clock) -> None:
         self.path = path
         self._clock = clock
         self._checked_at = clock.monotonic()
-        self._stamp = self._stat()
+        # The stamp is taken before the file is read. If the file changes in between, the stamp is
+        # too old and the file is read once more; the other order would miss that change.
+        self._stamp = self._read_stamp()
         self.keys = read_key_file(path)
 
-    def changed(self) -> bool:
-        """Whether :attr:`keys` has just become another set.
+    def reload(self) -> bool:
+        """Replace :attr:`keys` if the file has changed, and return whether they were replaced.
 
-        A file that can't be read, or not be used, leaves the keys as they were and is logged.
+        If the file can't be read or holds an invalid key, the current keys are kept and a warning
+        is logged.
         """
         now = self._clock.monotonic()
-        if 0 <= now - self._checked_at < 1:  # below 0: a test has replaced the clock
+        if 0 <= now - self._checked_at < 1:  # negative if a test has replaced the clock
             return False
         self._checked_at = now
         try:
-            stamp = self._stat()
+            stamp = self._read_stamp()
             if stamp == self._stamp:
                 return False
             keys = read_key_file(self.path)
         except (OSError, ConfigError) as error:
-            logger.warning("Keys are as they were: the key file can't be used: %s", error)
+            logger.warning("Could not reload the key file, keeping the current keys: %s", error)
             return False
         self._stamp = stamp
         self.keys = keys
         return True
 
-    def _stat(self) -> tuple[int, int, int]:
+    def _read_stamp(self) -> tuple[int, int, int]:
         try:
             status = os.stat(self.path)
         except OSError as error:
             raise _unreadable(self.path, error) from None
+        # write_key_file replaces the file, so the inode changes even if a coarse mtime does not.
         return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _unreadable(path: str, error: OSError) -> ConfigError:
     return ConfigError(
         f"JWT_KEY_FILE {path} can't be read: {error.strerror}. "
-        f"Make one with: flask jwt keys generate --file {path}"
+        f"To make a key file, run: flask jwt keys generate --file {path}"
     )
 
 
 def read_key_file(path: str) -> KeySet:
-    """The keys in the file at *path*.
+    """Read the keys in the file at *path*.
 
-    :raises ConfigError: if it can't be read, others can read it, or a key in it can't be used
+    :raises ConfigError: if the file can't be read, other users can read it, or a key is invalid
     """
     try:
         check_mode(path)
@@ -99,10 +111,12 @@ def read_key_file(path: str) -> KeySet:
 
 
 def write_key_file(path: str, keys: KeySet) -> None:
-    """Replace the file at *path* in one step, readable by its owner only."""
+    """Replace the file at *path* atomically; only its owner can read the new file."""
     document: dict[str, Any] = {"keys": [key.private_jwk() for key in keys.keys]}
-    import tempfile  # only commands that write need it
+    import tempfile  # imported here because only CLI commands write key files
 
+    # mkstemp makes the file with mode 0600. It must be in the same folder, because os.replace is
+    # atomic only within one file system.
     folder = os.path.dirname(os.path.abspath(path))
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".jwt-keys-")
     try:
@@ -117,39 +131,41 @@ def write_key_file(path: str, keys: KeySet) -> None:
 
 
 def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float) -> KeySet:
-    """*keys* with *new* among them, to sign in *delay* seconds; the others then retire.
+    """Return a copy of *keys* in which *new* signs from *delay* seconds on.
 
-    Keys gone are left out, and with a delay of 0 those that wait to sign too.
+    The keys that sign until then keep verifying for *lifetime* more seconds. Expired keys are
+    removed. With a delay of 0, pending keys are removed too.
 
-    :param lifetime: seconds for which a token may live: so long a retired key still verifies
-    :raises InvalidKey: if with a delay another key waits to sign already
+    :param lifetime: the longest lifetime of a token, in seconds
+    :raises InvalidKey: if *delay* isn't 0 and another key is pending
     """
     states = {key: keys.state(key, now) for key in keys.keys}
-    waiting = [key for key, state in states.items() if state == "pending"]
-    if waiting and delay:
+    pending = [key for key, state in states.items() if state == "pending"]
+    if pending and delay:
         raise InvalidKey(
-            f"A rotation is under way: key {waiting[0].kid} has not begun to sign. "
-            "Wait for it, or write --now to sign with a new key at once."
+            f"A rotation is in progress: key {pending[0].kid} has not started to sign. "
+            "Wait until it has, or use --now to sign with a new key immediately."
         )
-    starts = now + delay
+    sign_from = now + delay
     kept = [
-        key if key.verify_until is not None else key.replace(verify_until=starts + lifetime)
+        key if key.verify_until is not None else key.replace(verify_until=sign_from + lifetime)
         for key, state in states.items()
         if state in ("active", "retired")
     ]
-    return KeySet([*kept, new.replace(sign_from=starts)])
+    return KeySet([*kept, new.replace(sign_from=sign_from)])
 
 
 def prune(keys: KeySet, kids: Collection[str], *, now: float) -> KeySet:
-    """*keys* without those gone at *now* and without those named by *kids*.
+    """Return *keys* without the ones that have expired at *now* and the ones named in *kids*.
 
-    :raises InvalidKey: if there is no key of such a name, or none would be left to sign
+    :raises InvalidKey: if a kid is unknown
+    :raises ConfigError: if no key would be left to sign
     """
     unknown = set(kids) - {key.kid for key in keys.keys}
     if unknown:
         raise InvalidKey(f"There is no key {', '.join(sorted(unknown))}; see: flask jwt keys list")
-    left = KeySet(
+    remaining = KeySet(
         key for key in keys.keys if key.kid not in kids and keys.state(key, now) != "expired"
     )
-    left.active(now)
-    return left
+    remaining.active(now)  # raises if no key is left to sign
+    return remaining

@@ -1,4 +1,4 @@
-"""Keys together: one of a set signs, all of it verify."""
+"""A set of keys, one of which signs while all of them verify (RFC 7517 section 5)."""
 
 from __future__ import annotations
 
@@ -12,55 +12,59 @@ KeyState = Literal["pending", "active", "retired", "expired"]
 
 
 class KeySet:
-    """Keys by name: the newest that may sign signs, all of them verify.
+    """Find the key that signs and the keys that may have signed a token.
 
-    :param keys: HMAC secrets and public keys don't share a set, and kids are unique, so that no
-        token can choose how it is verified
-    :raises InvalidKey: otherwise
+    The newest key whose time to sign has come signs; all keys verify until they expire.
+
+    :raises InvalidKey: if HMAC secrets and public keys are mixed, or two keys have the same kid
     """
 
     def __init__(self, keys: Iterable[Key]) -> None:
         self.keys = tuple(keys)
+        # If a set held both, a token could ask for HMAC with a public key as the secret, the
+        # "algorithm confusion" of RFC 8725 section 2.1.
         if len({key.is_secret for key in self.keys}) > 1:
             raise InvalidKey(
-                "HMAC secrets and public keys don't share a key set: keep them in two, "
-                "one for each kind"
+                "A key set can't hold both HMAC secrets and public keys: put them into two sets"
             )
         kids = [key.kid for key in self.keys]
         repeated = {kid for kid in kids if kids.count(kid) > 1}
         if repeated:
             raise InvalidKey(f"Each key of a set needs its own kid; repeated: {sorted(repeated)}")
         self._by_kid: dict[tuple[str, str | None], tuple[Key, ...]] = {}
-        self._by_name: dict[str, tuple[Key, ...]] = {}
+        self._by_algorithm: dict[str, tuple[Key, ...]] = {}
         for key in self.keys:
-            for name in key.names:
-                self._by_name[name] = (*self._by_name.get(name, ()), key)
-                self._by_kid[name, key.kid] = (key,)
+            for alg in key.alg_values:
+                self._by_algorithm[alg] = (*self._by_algorithm.get(alg, ()), key)
+                self._by_kid[alg, key.kid] = (key,)
 
     @classmethod
     def from_jwks(cls, document: Any) -> KeySet:
-        """The keys of a JWKS document (RFC 7517 section 5), with the dates of a key file.
+        """Parse a JWKS (RFC 7517 section 5) with the dates that key files add.
 
-        :raises InvalidKey: if any key of it can't be used
+        :raises InvalidKey: if a key is invalid
         """
         keys = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(keys, list) or not all(isinstance(jwk, Mapping) for jwk in keys):
-            raise InvalidKey('A key set is a JSON object with a list "keys" of JWKs')
-        return cls(Key.from_jwk(jwk, **_dates(jwk)) for jwk in keys)
+            raise InvalidKey('A JWKS must be a JSON object with a list of JWKs as "keys"')
+        return cls(Key.from_jwk(jwk, **_read_dates(jwk)) for jwk in keys)
 
     def candidates(self, algorithm: str, kid: str | None) -> tuple[Key, ...]:
-        """The keys that may have signed a token with this header.
-
-        A kid that no key has finds only keys that don't put theirs into tokens. A token without
-        one, issued before keys had names, may be any key's of its algorithm.
-        """
-        if kid is not None and (named := self._by_kid.get((algorithm, kid))):
-            return named
-        keys = self._by_name.get(algorithm, ())
-        return keys if kid is None else tuple(key for key in keys if not key.publish_kid)
+        """Return the keys that may have signed a token with this ``alg`` and ``kid``."""
+        if kid is not None and (matches := self._by_kid.get((algorithm, kid))):
+            return matches
+        keys = self._by_algorithm.get(algorithm, ())
+        # A token without a kid may have been issued before the keys had kids (Flask-JWT wrote
+        # none), so each key of its algorithm is tried.
+        if kid is None:
+            return keys
+        # An unknown kid rules out the keys whose tokens carry a kid, but not the ones without, such
+        # as a secret that another issuer shares and names as it likes. The kid is only a hint
+        # (RFC 7515 section 4.1.4); the signature decides.
+        return tuple(key for key in keys if not key.publish_kid)
 
     def active(self, now: float) -> Key:
-        """The key that signs at *now*: of those whose time to sign has come, the newest.
+        """Return the key that signs at *now*, the newest one whose time to sign has come.
 
         :raises ConfigError: if there is none
         """
@@ -74,12 +78,12 @@ class KeySet:
         if not ready:
             raise ConfigError(
                 "There is no key to sign with: set JWT_SECRET_KEY, JWT_PRIVATE_KEY or "
-                "JWT_KEY_FILE. `flask jwt secret` prints a good secret."
+                "JWT_KEY_FILE. `flask jwt secret` generates a secret."
             )
         return max(ready, key=lambda key: key.sign_from)
 
     def state(self, key: Key, now: float) -> KeyState:
-        """What *key* does at *now*; only one key is active."""
+        """Return the state of *key* at *now*; at most one key is active."""
         if key.verify_until is not None and key.verify_until <= now:
             return "expired"
         if key.sign_from > now:
@@ -87,7 +91,7 @@ class KeySet:
         return "active" if key.can_sign and key is self.active(now) else "retired"
 
     def public_jwks(self, now: float) -> dict[str, Any] | None:
-        """The JWKS to publish (public halves of keys not gone), or None for a set of secrets."""
+        """Return a JWKS of the public keys that have not expired, or None for a set of secrets."""
         if not self.keys or self.keys[0].is_secret:
             return None
         return {
@@ -95,9 +99,9 @@ class KeySet:
         }
 
 
-def _dates(jwk: Mapping[str, Any]) -> dict[str, float]:
-    """Return from when a key of a key file signs, and until when it verifies."""
+def _read_dates(jwk: Mapping[str, Any]) -> dict[str, float]:
+    """Return the ``sign_from`` and ``verify_until`` that key files add to a JWK."""
     dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
     if not all(type(date) in (int, float) for date in dates.values()):
-        raise InvalidKey("sign_from and verify_until are seconds since the epoch")
+        raise InvalidKey("sign_from and verify_until must be numbers of seconds since the epoch")
     return dates

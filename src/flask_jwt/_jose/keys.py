@@ -1,4 +1,4 @@
-"""A signing key: one algorithm, material parsed once and never shown."""
+"""A key for one algorithm: parse its material once, sign, verify and serialize it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class _Family(NamedTuple):
     pyjwt: str
 
 
-#: Each accepted ``alg`` and the key material it needs. Ed25519 is EdDSA under the name RFC 9864
-#: gave it; a key of either name verifies both.
+#: Each accepted ``alg`` and the key material that it needs. RFC 9864 renamed EdDSA with Ed25519
+#: keys to "Ed25519", so a key of either name verifies both.
 ALGORITHMS: dict[str, _Family] = {
     "HS256": _Family("oct", 32, "HS256"),
     "HS384": _Family("oct", 48, "HS384"),
@@ -41,17 +41,18 @@ ALGORITHMS: dict[str, _Family] = {
     "Ed25519": _Family("OKP", "Ed25519", "EdDSA"),
 }
 
-#: The members that make a thumbprint, in RFC 7638's order.
+#: The members that a thumbprint is made of, in the order of RFC 7638 section 3.2.
 _THUMBPRINT = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 
 MIN_RSA_BITS = 2048
+"""The shortest RSA key that RFC 7518 section 3.3 allows."""
 
-#: The kinds of error that PyJWT and cryptography raise for key material they can't use.
+#: The exceptions that PyJWT and cryptography raise for invalid key material.
 _MATERIAL_ERRORS = (PyJWTError, ValueError, TypeError, KeyError, AttributeError)
 
 
 class InvalidKey(ConfigError):
-    """Key material that can't be used, and why. The text never holds the material."""
+    """Key material is invalid. The message never contains the material."""
 
 
 def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
@@ -64,17 +65,19 @@ def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
 
 
 class Key:
-    """A key and what it is for. Material is parsed once, here, and never shown.
+    """Sign and verify with one key and one algorithm.
+
+    The constructor parses the material once; ``repr()`` doesn't show it.
 
     :param algorithm: one of :data:`ALGORITHMS`
-    :param signing: prepared material to sign with, or None
-    :param verifying: prepared material to verify with
-    :param kid: defaults to the RFC 7638 thumbprint, or for a secret to a digest that doesn't
-        reveal it
-    :param publish_kid: tokens carry the kid; False for a lone secret, as Flask-JWT had it
-    :param sign_from: seconds since the epoch; before it the key is published but doesn't sign
-    :param verify_until: seconds since the epoch, or None: from it on the key is gone
-    :param weakness: why it should not be used, where that is allowed all the same
+    :param signing: the prepared private key or secret, or None for a key that only verifies
+    :param verifying: the prepared public key or secret
+    :param kid: defaults to the RFC 7638 thumbprint; for a secret, to a digest that doesn't reveal
+        the secret
+    :param publish_kid: whether tokens carry the kid. False for a secret, as in Flask-JWT
+    :param sign_from: seconds since the epoch; until then the key is published but doesn't sign
+    :param verify_until: seconds since the epoch at which the key expires; None never expires
+    :param weakness: why the key is too weak, if a weak key is allowed
     """
 
     __slots__ = (
@@ -100,7 +103,8 @@ class Key:
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
-        # Prepared once and copied for each token, which spares hashing the secret every time.
+        # HMAC begins by hashing the secret. That is done once, here, and the state is copied for
+        # each token.
         self._mac = hmac.new(verifying, digestmod=f"sha{algorithm[2:]}") if self.is_secret else None
         self._signing = signing
         self._verifying = verifying
@@ -111,9 +115,10 @@ class Key:
 
     @classmethod
     def from_secret(cls, secret: bytes, algorithm: str = "HS256", **state: Any) -> Key:
-        """An HMAC key.
+        """Make an HMAC key.
 
-        :raises InvalidKey: if *secret* is empty, or is a public or private key by mistake
+        :param state: the keyword arguments of :class:`Key`
+        :raises InvalidKey: if *secret* is empty, or is a PEM key by mistake
         """
         if ALGORITHMS[algorithm].kty != "oct":
             raise InvalidKey(
@@ -122,7 +127,7 @@ class Key:
         try:
             prepared = _engine(algorithm).prepare_key(secret)
         except _MATERIAL_ERRORS as error:
-            raise InvalidKey(f"The secret can't be used: {error}") from None
+            raise InvalidKey(f"Invalid secret: {error}") from None
         return cls(algorithm, prepared, prepared, **state)
 
     @classmethod
@@ -134,11 +139,13 @@ class Key:
         allow_weak: bool = False,
         **state: Any,
     ) -> Key:
-        """A key from PEM text. Line breaks written as ``\\n``, as in ``.env`` files, are read too.
+        """Parse a key in PEM format.
 
-        :param algorithm: what it is for; by default RS256, ES256, ES384, ES512 or EdDSA by its kind
-        :param allow_weak: let a weak key pass, with its :attr:`weakness` noted
-        :raises InvalidKey: for text that is no unencrypted PEM key, or one not fit for *algorithm*
+        A backslash followed by an ``n`` counts as a line break, because ``.env`` files write it so.
+
+        :param algorithm: defaults to RS256, ES256, ES384, ES512 or EdDSA, depending on the key type
+        :param allow_weak: accept a weak key and set its :attr:`weakness`
+        :raises InvalidKey: if *pem* is not an unencrypted PEM key, or doesn't fit *algorithm*
         """
         _engine("RS256")
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -153,17 +160,17 @@ class Key:
                 material = serialization.load_pem_public_key(data)
         except (*_MATERIAL_ERRORS, UnsupportedAlgorithm):
             raise InvalidKey(
-                "This is not an unencrypted PEM key. It begins with -----BEGIN PRIVATE KEY----- "
-                "or -----BEGIN PUBLIC KEY-----."
+                "This is not an unencrypted PEM key. Such a key begins with "
+                "-----BEGIN PRIVATE KEY----- or -----BEGIN PUBLIC KEY-----."
             ) from None
         return cls.from_material(material, algorithm, allow_weak=allow_weak, **state)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], **state: Any) -> Key:
-        """A key from a JWK (RFC 7517) that says its ``alg``.
+        """Parse a JWK (RFC 7517). It must have an ``alg``.
 
-        :raises InvalidKey: for ``use`` or ``key_ops`` other than signatures, an unknown or missing
-            ``alg``, or material that doesn't fit it or is too weak
+        :raises InvalidKey: if ``use`` or ``key_ops`` don't allow signatures, ``alg`` is unknown or
+            missing, or the material doesn't fit ``alg`` or is too weak
         """
         algorithm, kid = _check_jwk(jwk)
         if ALGORITHMS[algorithm].kty == "oct":
@@ -174,8 +181,10 @@ class Key:
         except _MATERIAL_ERRORS as error:
             raise InvalidKey(f"JWK {kid}: {error}") from None
         key = cls.from_material(material, algorithm, kid=kid, **state)
+        # A private key is parsed from its private members. If the public members belonged to
+        # another key, this application would publish a JWKS that verifies none of its tokens.
         if any(jwk[name] != value for name, value in key.public_jwk().items() if name in "xyn"):
-            raise InvalidKey(f"JWK {kid}: its private and public members don't belong together")
+            raise InvalidKey(f"JWK {kid}: the private and public members belong to different keys")
         return key
 
     @classmethod
@@ -183,11 +192,12 @@ class Key:
         try:
             secret = b64decode(jwk["k"].encode("ascii"))
         except _MATERIAL_ERRORS:
-            raise InvalidKey(f"JWK {state['kid']}: k is not base64url") from None
-        shortest = ALGORITHMS[algorithm].detail
-        if isinstance(shortest, int) and len(secret) < shortest:
+            raise InvalidKey(f'JWK {state["kid"]}: "k" is not base64url') from None
+        min_length = ALGORITHMS[algorithm].detail
+        if isinstance(min_length, int) and len(secret) < min_length:
             raise InvalidKey(
-                f"JWK {state['kid']}: {algorithm} needs {shortest} bytes, it has {len(secret)}"
+                f"JWK {state['kid']}: {algorithm} needs a secret of {min_length} bytes, this one "
+                f"has {len(secret)}"
             )
         return cls.from_secret(secret, algorithm, **state)
 
@@ -195,32 +205,32 @@ class Key:
     def from_material(
         cls, material: Any, algorithm: str | None, *, allow_weak: bool = False, **state: Any
     ) -> Key:
-        """A key from a private or public key object of the cryptography package.
+        """Make a key of a private or public key object of the cryptography package.
 
-        :raises InvalidKey: if it isn't one, isn't fit for *algorithm*, or is too weak
+        :raises InvalidKey: if *material* isn't one, doesn't fit *algorithm*, or is too weak
         """
         is_private = hasattr(material, "public_key")
         public = material.public_key() if is_private else material
-        kind, weakness = _examine_public_key(public)
-        algorithm = algorithm or _DEFAULT_ALGORITHM.get(kind)
+        key_type, weakness = _examine_public_key(public)
+        algorithm = algorithm or _DEFAULT_ALGORITHM.get(key_type)
         if algorithm is None:
-            raise InvalidKey(f"A {kind} key is not one this package signs with")
+            raise InvalidKey(f"Keys of type {key_type} are not supported")
         family = ALGORITHMS[algorithm]
-        if kind not in (family.kty, family.detail):
-            raise InvalidKey(f"A {kind} key is not one for {algorithm}")
+        if key_type not in (family.kty, family.detail):
+            raise InvalidKey(f"A key of type {key_type} can't be used with {algorithm}")
         if weakness and not allow_weak:
             raise InvalidKey(weakness)
         return cls(algorithm, material if is_private else None, public, weakness=weakness, **state)
 
-    def verifying_as(self, algorithm: str) -> Key:
-        """This key's material to verify another algorithm of its kind, and not to sign."""
+    def with_algorithm(self, algorithm: str) -> Key:
+        """Return a copy that verifies, but doesn't sign, with another algorithm of its key type."""
         return Key(
             algorithm, None, self._verifying, kid=f"{self.kid}.{algorithm}", publish_kid=False
         )
 
     @classmethod
     def generate(cls, algorithm: str = "EdDSA", **state: Any) -> Key:
-        """A new random key."""
+        """Generate a random key."""
         family = ALGORITHMS[algorithm]
         if isinstance(family.detail, int):
             return cls.from_secret(secrets.token_bytes(family.detail), algorithm, **state)
@@ -243,29 +253,29 @@ class Key:
 
     @property
     def is_secret(self) -> bool:
-        """Whether this is an HMAC key, which must never be published."""
+        """Return whether this is an HMAC key, which must never be published."""
         return ALGORITHMS[self.algorithm].kty == "oct"
 
     @property
     def can_sign(self) -> bool:
-        """Whether the private half, or the secret, is here."""
+        """Return whether this key has a private key or a secret."""
         return self._signing is not None
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The ``alg`` values of tokens that this key verifies."""
+    def alg_values(self) -> tuple[str, ...]:
+        """Return the ``alg`` values of the tokens that this key verifies."""
         if ALGORITHMS[self.algorithm].kty == "OKP":
             return ("EdDSA", "Ed25519")
         return (self.algorithm,)
 
     @property
     def missing_bytes(self) -> int:
-        """How many bytes a secret lacks to be as long as its hash (RFC 7518 section 3.2)."""
-        shortest = ALGORITHMS[self.algorithm].detail
-        return max(0, shortest - len(self._verifying)) if isinstance(shortest, int) else 0
+        """Return how many bytes a secret is shorter than its hash (RFC 7518 section 3.2)."""
+        min_length = ALGORITHMS[self.algorithm].detail
+        return max(0, min_length - len(self._verifying)) if isinstance(min_length, int) else 0
 
     def replace(self, *, sign_from: float | None = None, verify_until: float | None = None) -> Key:
-        """This key with other dates; None keeps the one it has."""
+        """Return a copy with other timestamps; None keeps the current one."""
         return Key(
             self.algorithm,
             self._signing,
@@ -278,7 +288,7 @@ class Key:
         )
 
     def sign(self, message: bytes) -> bytes:
-        """The signature of *message*."""
+        """Return the signature of *message*."""
         if self._mac is not None:
             mac = self._mac.copy()
             mac.update(message)
@@ -286,11 +296,10 @@ class Key:
         return self._engine.sign(message, self._signing)
 
     def verify(self, message: bytes, segment: bytes) -> bool:
-        """Whether this key signed *message* with the signature in the base64url *segment*.
-
-        A secret's is compared as text, in constant time: base64url has one profile for it.
-        """
+        """Return whether *segment* holds this key's signature of *message*, in base64url."""
         if self._mac is not None:
+            # Comparing the encoded signatures rejects every encoding but the canonical one without
+            # decoding the segment.
             return hmac.compare_digest(b64encode_bytes(self.sign(message)), segment)
         try:
             signature = b64decode(segment)
@@ -299,18 +308,18 @@ class Key:
         return self._engine.verify(message, self._verifying, signature)
 
     def public_jwk(self) -> dict[str, Any]:
-        """The public JWK (RFC 7517): what a JWKS endpoint may show.
+        """Return the public JWK (RFC 7517), which a JWKS endpoint may publish.
 
-        :raises InvalidKey: for a secret, which has no public half
+        :raises InvalidKey: if this is a secret
         """
         if self.is_secret:
-            raise InvalidKey("A secret has no public half to publish")
+            raise InvalidKey("A secret has no public key to publish")
         material: dict[str, Any] = self._engine.to_jwk(self._verifying, as_dict=True)
         members = {name: material[name] for name in _THUMBPRINT[material["kty"]]}
         return {**members, "alg": self.algorithm, "use": "sig", "kid": self.kid}
 
     def private_jwk(self) -> dict[str, Any]:
-        """The whole JWK, private members and dates too: what a key file holds."""
+        """Return the JWK for a key file, with the private members and the timestamps."""
         if self.is_secret:
             jwk: dict[str, Any] = {"kty": "oct", "k": b64encode(self._signing)}
         else:
@@ -323,6 +332,8 @@ class Key:
 
     def _thumbprint(self) -> str:
         if self.is_secret:
+            # The kid is public, so it is an HMAC: it reveals no more of the secret than the
+            # signature of a token does.
             return b64encode(hmac.digest(self._signing, b"Flask-JWT-Too kid", "sha256")[:12])
         jwk = self._engine.to_jwk(self._verifying, as_dict=True)
         members = {name: jwk[name] for name in _THUMBPRINT[jwk["kty"]]}
@@ -337,7 +348,7 @@ _DEFAULT_ALGORITHM = {
 
 
 def _examine_public_key(public: Any) -> tuple[str, str | None]:
-    """Return the kind of a public key (RSA or its curve), and its weakness if it has one."""
+    """Return the type of a public key (RSA or its curve) and its weakness, if it has one."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(public, rsa.RSAPublicKey):
@@ -354,29 +365,28 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
     if bits < MIN_RSA_BITS:
         return f"An RSA key needs {MIN_RSA_BITS} bits, this one has {bits}"
     if exponent < 3 or exponent % 2 == 0:
-        return f"An RSA key with the public exponent {exponent} protects nothing"
+        return f"An RSA key with the public exponent {exponent} is not secure"
     return None
 
 
-# One list of checks, each with its message.
 def _check_jwk(jwk: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return the ``alg`` and the ``kid`` of a JWK whose members say that it is for signatures.
+    """Check the members of a JWK that say what it is for, and return its ``alg`` and ``kid``.
 
-    :raises InvalidKey: if one of them says otherwise
+    :raises InvalidKey: if the JWK is not for signatures with a supported algorithm
     """
     algorithm, kid = jwk.get("alg"), jwk.get("kid")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise InvalidKey(f"A JWK needs an alg, one of {', '.join(ALGORITHMS)}")
+        raise InvalidKey(f'A JWK needs an "alg", one of {", ".join(ALGORITHMS)}')
     if kid is not None and not (isinstance(kid, str) and kid):
-        raise InvalidKey("A JWK's kid is a text")
+        raise InvalidKey('The "kid" of a JWK must be a non-empty string')
     if jwk.get("use", "sig") != "sig":
-        raise InvalidKey(f"JWK {kid}: its use is {jwk['use']!r}, not 'sig'")
+        raise InvalidKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
-        raise InvalidKey(f"JWK {kid}: its key_ops don't allow to verify")
+        raise InvalidKey(f'JWK {kid}: its "key_ops" include neither "sign" nor "verify"')
     family = ALGORITHMS[algorithm]
     if jwk.get("kty") != family.kty:
-        raise InvalidKey(f"JWK {kid}: {algorithm} needs kty {family.kty}")
+        raise InvalidKey(f'JWK {kid}: {algorithm} needs "kty" {family.kty}')
     if family.kty in ("EC", "OKP") and jwk.get("crv") != family.detail:
-        raise InvalidKey(f"JWK {kid}: {algorithm} needs crv {family.detail}")
+        raise InvalidKey(f'JWK {kid}: {algorithm} needs "crv" {family.detail}')
     return algorithm, kid

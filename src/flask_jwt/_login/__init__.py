@@ -1,1 +1,1 @@
-"""Limits of failed logins; password hashes."""
+"""Logins: limits of failed attempts, and password hashes."""

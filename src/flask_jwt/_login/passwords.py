@@ -1,6 +1,6 @@
-"""Passwords: hash a new one, check a given one, tell which stored hashes are old.
+"""Hash new passwords, check given ones, and find out which stored hashes should be replaced.
 
-What was stored says how it was made::
+A stored hash states its format::
 
     $argon2id$v=19$m=…,t=…,p=…$salt$hash     argon2-cffi, passlib     extra [argon2]
     scrypt:n:r:p$salt$hash                   Werkzeug
@@ -9,7 +9,7 @@ What was stored says how it was made::
     pbkdf2_sha256$rounds$salt$hash           Django
     $2b$cost$salt-and-hash                   bcrypt, passlib          extra [bcrypt]
 
-New hashes are argon2id where argon2-cffi is installed, otherwise Werkzeug's scrypt.
+New hashes are argon2id if argon2-cffi is installed, otherwise Werkzeug's scrypt.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..errors import ConfigError
 logger = logging.getLogger("flask_jwt")
 
 MAX_PASSWORD_BYTES = 4096
-"""Bytes of a password in UTF-8; a longer one is refused unread."""
+"""Bytes of a password in UTF-8; a longer one is rejected without being hashed."""
 
 ARGON2ID, ARGON2_WEAKER = "argon2id", "argon2, weaker"
 SCRYPT, SCRYPT_WEAKER = "scrypt", "scrypt, weaker"
@@ -39,28 +39,31 @@ UNKNOWN, NONE = "plain text or unknown", "no password"
 KINDS = (
     ARGON2ID, ARGON2_WEAKER, SCRYPT, SCRYPT_WEAKER, PBKDF2, BCRYPT, UNKNOWN, NONE,
 )  # fmt: skip
-"""What :func:`kind_of` tells apart."""
+"""The results of :func:`kind_of`."""
 
-#: (memory in KiB, passes) that OWASP's Password Storage Cheat Sheet holds to be equally strong.
+#: (memory in KiB, passes), equally strong according to OWASP's Password Storage Cheat Sheet.
 OWASP_ARGON2ID = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))
 ARGON2_MEMORY, ARGON2_PASSES = OWASP_ARGON2ID[1]
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1  # Werkzeug's own
 
-# A stored hash that asks for more than this, or seconds to minutes of work, was damaged.
+# A stored hash that requires more than this, which is seconds to minutes of work, is damaged. To
+# compute it would occupy a worker at each login.
 MOST_ARGON2_KIB_PASSES = 2**22
 MOST_SCRYPT_BLOCKS = 2**23
 MOST_PBKDF2_ROUNDS = 10**7
 
-BCRYPT_BYTES = 72  # bcrypt reads no further
+BCRYPT_BYTES = 72  # bcrypt ignores the rest
 
-# Nobody's: no known password has them. Checking one is the same work as checking a user's.
-NOBODYS_HASH = {
+# Valid hashes without a known password. Checking one takes as long as checking a user's hash, so
+# the time of the response doesn't show whether the user exists.
+DUMMY_HASHES = {
     ARGON2ID: f"$argon2id$v=19$m={ARGON2_MEMORY},t={ARGON2_PASSES},p=1${'A' * 22}${'A' * 43}",
     SCRYPT: f"scrypt:{SCRYPT_N}:{SCRYPT_R}:{SCRYPT_P}${'A' * 16}${'0' * 128}",
 }
 
-#: What is a hash of some sort is never taken for plain text: whoever stole it could log in with it.
-LOOKS_HASHED = (
+#: What looks like a hash is never compared as plain text: whoever stole the hash could log in by
+#: sending it as the password.
+HASH_LIKE = (
     r"\$[\w-]+\$.*"  # $6$…, also one that was cut off
     r"|[\w:.+-]+\$[^$]*\$.*"  # sha1$salt$…
     r"|(scrypt|pbkdf2|bcrypt|argon2)\w*[:$].*"
@@ -69,49 +72,57 @@ LOOKS_HASHED = (
 )
 
 UNREADABLE = (
-    "A stored password is of no known format, so its user can't log in; 'flask jwt passwords "
-    "check' counts such. If they are plain text, call check_password(…, accept_plain_text=True) "
-    "until each was replaced by new_hash."
+    "A stored password has an unknown format, so its user can't log in. Count such passwords with "
+    "'flask jwt passwords check'. If they are plain text, call check_password(…, "
+    "accept_plain_text=True) until each one has been replaced by its new_hash."
 )
 DAMAGED = (
-    "A stored password hash is damaged (cut off?) or can't be computed: its user can't log in."
+    "A stored password hash is damaged, for example cut off, so its user can't log in. Check the "
+    "length of the database column, and have the user set a new password."
 )
 PLAIN_TEXT = (
-    "A password was stored as plain text and compared as such (accept_plain_text=True). Store "
-    "the new_hash; hash the passwords of those who don't log in too; then take the argument out."
+    "A stored password is plain text and was compared as such (accept_plain_text=True). Store its "
+    "new_hash, hash the passwords of users who don't log in too, then remove the argument."
 )
 
 
 class PasswordCheck(NamedTuple):
-    """The verdict on a given password. It is true if the password is right.
+    """The result of :func:`check_password`. It is true if the password is correct.
 
-    ``correct, new_hash = check_password(…)`` works too. Its repr shows no hash.
+    It can also be unpacked: ``is_correct, new_hash = check_password(…)``.
     """
 
     is_correct: bool
-    """Whether it is the password."""
+    """Whether the password is correct."""
     new_hash: str | None
-    """What to store in place of the old hash; None if there is nothing to do."""
+    """The hash to store in place of the old one, or None if the old one needs no replacement."""
 
     def __bool__(self) -> bool:
         return self.is_correct
 
+    # Without the hash: a repr ends up in logs and error reports.
     def __repr__(self) -> str:
         new_hash = "None" if self.new_hash is None else "…"
         return f"PasswordCheck(is_correct={self.is_correct}, new_hash={new_hash})"
 
 
 def hash_password(password: str) -> str:
-    """The hash to store for *password*: argon2id with OWASP's parameters.
+    """Return a hash of *password* to store: argon2id with OWASP's parameters.
 
-    Without the extra ``[argon2]`` it is Werkzeug's scrypt. The password is hashed as it is given,
-    in UTF-8: neither stripped nor normalized, as in Werkzeug, so an accented letter and the same
-    letter in two code points are two passwords.
+    >>> stored = hash_password("correct horse battery staple")
+    >>> bool(check_password(stored, "correct horse battery staple"))
+    True
 
-    :raises ValueError: if it is longer than 4096 bytes or can't be written in UTF-8
+    Without the extra ``[argon2]`` the hash is Werkzeug's scrypt. The password is hashed in UTF-8,
+    neither stripped nor normalized, as Werkzeug does; so an accented letter written as one code
+    point is another password than the same letter written as two.
+
+    :raises ValueError: if *password* is longer than 4096 bytes or can't be encoded in UTF-8
     """
     if not _can_be_hashed(password):
-        raise ValueError(f"A password is text of at most {MAX_PASSWORD_BYTES} bytes in UTF-8")
+        raise ValueError(
+            f"A password must be a string of at most {MAX_PASSWORD_BYTES} bytes in UTF-8"
+        )
     if _new_kind() == SCRYPT:
         return generate_password_hash(password, f"scrypt:{SCRYPT_N}:{SCRYPT_R}:{SCRYPT_P}")
     from argon2 import PasswordHasher
@@ -124,42 +135,53 @@ def hash_password(password: str) -> str:
 def check_password(
     stored: str | None, given: str, *, accept_plain_text: bool = False
 ) -> PasswordCheck:
-    """Tell whether *given* is the password of *stored*, and what to store instead, if anything.
+    """Check the password *given* in a login against the user's *stored* hash.
 
-    For a user who doesn't exist pass None: it is never right, and takes as long as a wrong password
-    against a hash that :func:`hash_password` makes. A hash of an older kind takes its own time. A
-    stored value that can't be read is never right; the log says so, once. A password longer than
-    4096 bytes, or that is no text, is never right.
+    >>> check_password(hash_password("correct horse"), "wrong")
+    PasswordCheck(is_correct=False, new_hash=None)
 
-    ``new_hash`` is there only when the password is right and the stored hash is of an older kind or
-    of weaker parameters. bcrypt compares the first 72 bytes only; the new hash is of all of them.
+    For a user who doesn't exist pass None, so that the check takes as long as that of a wrong
+    password::
 
-    :param stored: the user's hash; None if there is no such user, None or empty if no password
-    :param given: the password of the login
-    :param accept_plain_text: for a migration only: compare a *stored* that is no hash at all as
-        plain text, with a warning in the log. What looks like a hash is never compared so.
-    :raises ConfigError: if the extra that reads this hash isn't installed
+        def authenticate(username, password):
+            user = users.get(username)
+            check = check_password(user and user["password"], password)
+            if check.new_hash is not None:
+                user["password"] = check.new_hash
+            return user if check else None
+
+    ``new_hash`` is set if the password is correct and the stored hash has an older algorithm or
+    weaker parameters than new ones. A stored value in an unknown format never matches and is
+    logged once. A password that is no string, or longer than 4096 bytes, is never correct. bcrypt
+    compares only the first 72 bytes of a password; its ``new_hash`` covers all of them.
+
+    :param stored: the user's hash; None if there is no such user, None or empty if the user has no
+        password
+    :param given: the password that the client sent
+    :param accept_plain_text: for migrations: compare a stored value that doesn't look like a hash
+        as plain text, and log a warning
+    :raises ConfigError: if the extra that can verify this hash is not installed
     """
     if not _can_be_hashed(given):
         return PasswordCheck(False, None)
     is_correct = _verify(stored, given)
     if is_correct is None:
-        _verify(NOBODYS_HASH[_new_kind()], given)
+        _verify(DUMMY_HASHES[_new_kind()], given)
         is_correct = _is_plain_text(stored, given, accept_plain_text)
     is_old = is_correct and not is_current(kind_of(stored))
     return PasswordCheck(is_correct, hash_password(given) if is_old else None)
 
 
 def kind_of(stored: object) -> str:
-    """Which of :data:`KINDS` a stored value is; needs no password and no extra."""
+    """Return which of :data:`KINDS` a stored value is, without a password and without extras."""
     if stored is None or stored == "":
         return NONE
-    found = _find(stored)
-    return UNKNOWN if found is None else found[0].kind(found[1])
+    parsed = _parse(stored)
+    return UNKNOWN if parsed is None else parsed[0].kind_of(parsed[1])
 
 
 def is_current(kind: str) -> bool:
-    """Whether hashes of *kind* are as strong as new ones."""
+    """Return whether hashes of *kind* are as strong as new ones."""
     return kind in (ARGON2ID, _new_kind())
 
 
@@ -175,28 +197,28 @@ def _new_kind() -> str:
 def _can_be_hashed(password: object) -> bool:
     try:
         return isinstance(password, str) and len(password.encode()) <= MAX_PASSWORD_BYTES
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can contain
         return False
 
 
 def _verify(stored: object, given: str) -> bool | None:
-    """Whether *given* is right; None if *stored* is no hash that can be read."""
-    found = _find(stored)
-    if found is None:
+    """Return whether *given* is correct, or None if *stored* is not a valid hash."""
+    parsed = _parse(stored)
+    if parsed is None:
         return None
-    reader, match = found
+    hash_format, match = parsed
     try:
-        return reader.verify(match, given)
-    except ValueError:  # its text could quote the hash
+        return hash_format.verify(match, given)
+    except ValueError:  # which isn't logged, because its message may contain the hash
         _warn_once(DAMAGED)
         return None
 
 
 def _is_plain_text(stored: str | None, given: str, is_accepted: bool) -> bool:
-    if not stored or _find(stored) is not None:  # no password, or damaged, which was said
+    if not stored or _parse(stored) is not None:  # no password, or a damaged hash
         return False
-    is_text = is_accepted and isinstance(stored, str)
-    if not is_text or re.fullmatch(LOOKS_HASHED, stored, re.IGNORECASE | re.DOTALL):
+    is_candidate = is_accepted and isinstance(stored, str)
+    if not is_candidate or re.fullmatch(HASH_LIKE, stored, re.IGNORECASE | re.DOTALL):
         _warn_once(UNREADABLE)
         return False
     _warn_once(PLAIN_TEXT)
@@ -204,11 +226,11 @@ def _is_plain_text(stored: str | None, given: str, is_accepted: bool) -> bool:
 
 
 @cache
-def _warn_once(sentence: str) -> None:
-    logger.warning("%s", sentence)
+def _warn_once(message: str) -> None:
+    logger.warning("%s", message)
 
 
-# What reads each format. A verifier raises ValueError for a hash that is damaged.
+# One verifier for each format. It raises ValueError if the hash is damaged.
 
 
 def _argon2_kind(match: re.Match[str]) -> str:
@@ -246,27 +268,27 @@ def _verify_scrypt(match: re.Match[str], given: str) -> bool:
     return check_password_hash(match[0], given)
 
 
-def _pbkdf2_of(
-    salt_of: Callable[[str], bytes], hash_of: Callable[[str], bytes]
+def _pbkdf2_verifier(
+    decode_salt: Callable[[str], bytes], decode_hash: Callable[[str], bytes]
 ) -> Callable[[re.Match[str], str], bool]:
-    """A verifier of PBKDF2 for one way to write salt and hash."""
+    """Return a verifier of PBKDF2 hashes, given the encodings of the salt and of the hash."""
 
     def verify(match: re.Match[str], given: str) -> bool:
         digest, rounds = match[1] or "sha1", int(match[2])
         if rounds > MOST_PBKDF2_ROUNDS:
             raise ValueError("too much work")
-        expected = hash_of(match[4])
-        found = hashlib.pbkdf2_hmac(digest, given.encode(), salt_of(match[3]), rounds)
-        if len(found) != len(expected):
+        expected = decode_hash(match[4])
+        computed = hashlib.pbkdf2_hmac(digest, given.encode(), decode_salt(match[3]), rounds)
+        if len(computed) != len(expected):
             raise ValueError("cut off")
-        return hmac.compare_digest(found, expected)
+        return hmac.compare_digest(computed, expected)
 
     return verify
 
 
-def _adapted_base64(text: str) -> bytes:
-    """Passlib's base64: a dot for the plus, no padding."""
-    return b64decode(text.replace(".", "+") + "=" * (-len(text) % 4), validate=True)
+def _decode_adapted_base64(value: str) -> bytes:
+    """Decode Passlib's variant of base64, which has a dot for the plus and no padding."""
+    return b64decode(value.replace(".", "+") + "=" * (-len(value) % 4), validate=True)
 
 
 def _verify_bcrypt(match: re.Match[str], given: str) -> bool:
@@ -274,21 +296,21 @@ def _verify_bcrypt(match: re.Match[str], given: str) -> bool:
         import bcrypt
     except ModuleNotFoundError:
         raise _missing("bcrypt", "bcrypt") from None
-    # bcrypt 5 refuses what is longer; whatever made this hash left it out.
+    # bcrypt 5 rejects longer passwords; the implementation that made this hash cut them off.
     return bcrypt.checkpw(given.encode()[:BCRYPT_BYTES], match[0].encode())
 
 
 def _missing(package: str, extra: str) -> ConfigError:
     return ConfigError(
-        f"Reading a stored password hash needs {package}: pip install 'Flask-JWT-Too[{extra}]'"
+        f"This stored password hash needs {package}: pip install 'Flask-JWT-Too[{extra}]'"
     )
 
 
-class _Reader(NamedTuple):
-    """One format: its pattern, which kind it is, and how a password is compared with it."""
+class _Format(NamedTuple):
+    """A format of stored hashes: its pattern, its kind, and its verifier."""
 
     pattern: str
-    kind: Callable[[re.Match[str]], str]
+    kind_of: Callable[[re.Match[str]], str]
     verify: Callable[[re.Match[str], str], bool]
 
 
@@ -296,41 +318,41 @@ def _always(kind: str) -> Callable[[re.Match[str]], str]:
     return lambda _: kind
 
 
-READERS = (
-    _Reader(
+FORMATS = (
+    _Format(
         r"\$argon2(id|i|d)\$(?:v=(\d+)\$)?m=(\d{1,7}),t=(\d{1,3}),p=\d{1,3}"
         r"\$[\w+/]+\$([\w+/]+)",
         _argon2_kind,
         _verify_argon2,
     ),
-    _Reader(
+    _Format(
         r"scrypt:(\d{1,8}):(\d{1,3}):(\d{1,3})\$[^$]*\$[0-9a-f]{128}",
         _scrypt_kind,
         _verify_scrypt,
     ),
-    _Reader(
+    _Format(
         r"pbkdf2:(\w+):(\d{1,8})\$([^$]*)\$([0-9a-f]+)",
         _always(PBKDF2),
-        _pbkdf2_of(str.encode, bytes.fromhex),
+        _pbkdf2_verifier(str.encode, bytes.fromhex),
     ),
-    _Reader(
+    _Format(
         r"\$pbkdf2(?:-(sha256|sha512))?\$(\d{1,8})\$([\w./]*)\$([\w./]+)",
         _always(PBKDF2),
-        _pbkdf2_of(_adapted_base64, _adapted_base64),
+        _pbkdf2_verifier(_decode_adapted_base64, _decode_adapted_base64),
     ),
-    _Reader(
+    _Format(
         r"pbkdf2_(sha1|sha256)\$(\d{1,8})\$([^$]*)\$([\w+/]+=*)",
         _always(PBKDF2),
-        _pbkdf2_of(str.encode, b64decode),
+        _pbkdf2_verifier(str.encode, b64decode),
     ),
-    _Reader(r"\$2[aby]\$(?:0[4-9]|1\d)\$[\w./]{53}", _always(BCRYPT), _verify_bcrypt),
+    _Format(r"\$2[aby]\$(?:0[4-9]|1\d)\$[\w./]{53}", _always(BCRYPT), _verify_bcrypt),
 )
 
 
-def _find(stored: object) -> tuple[_Reader, re.Match[str]] | None:
+def _parse(stored: object) -> tuple[_Format, re.Match[str]] | None:
     if isinstance(stored, str):
-        for reader in READERS:
-            match = re.fullmatch(reader.pattern, stored, re.ASCII)
+        for hash_format in FORMATS:
+            match = re.fullmatch(hash_format.pattern, stored, re.ASCII)
             if match is not None:
-                return reader, match
+                return hash_format, match
     return None

@@ -1,4 +1,4 @@
-"""What happens while the session store is down: fail fast, say so once, recover by itself."""
+"""Fail fast while the session store is down, log the outage once, and recover automatically."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from ..stores import SessionStore
 
 logger = logging.getLogger("flask_jwt")
 
+# Without this pause, each request would wait for the connection timeout, and under load the waiting
+# requests would occupy every worker of the application. With it, few requests wait, and a recovery
+# is still noticed within about a second.
 FAIL_FAST_FOR = 1.0
-"""Seconds after a failure in which the store isn't asked again, so that no request waits for it."""
+"""Seconds after a failure in which operations fail without calling the store."""
 
 
 class CircuitBreakerStore:
-    """A :class:`SessionStore` that asks another one, unless it has just failed to answer.
+    """Call another :class:`SessionStore`, unless it failed within the last second.
 
-    An operation whose connection turned out to be lost is tried once more on a new one: every
-    operation may be repeated, a rotation because of the grace.
+    An operation that failed because its connection was lost is retried once on a new connection.
+    This is safe for each operation. If the first attempt did rotate a session, the second one finds
+    a token that was already rotated, which is accepted within the grace period.
 
-    :param name: what the log calls it
-    :param meanwhile: what the log says of the time in which it does not answer
+    :param name: the name of the store in log messages
+    :param meanwhile: a description of what happens during an outage, for its log message
     """
 
     def __init__(
@@ -39,66 +43,74 @@ class CircuitBreakerStore:
         self._meanwhile = meanwhile
         self._clock = clock
         self._failed_at: float | None = None
-        self._is_known = False
+        self._has_logged_warnings = False
         self._lock = Lock()
 
+    # All operations are wrapped here, so that no operation that is added to SessionStore later can
+    # lack the circuit breaker. Python calls __getattr__ only for names that it doesn't find, so
+    # each wrapper is made only once.
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.store, name)
 
-        def watched(*args: Any, **kwargs: Any) -> Any:
+        def call_store(*args: Any, **kwargs: Any) -> Any:
             if self._has_just_failed():
                 raise StoreUnavailable
             try:
                 try:
-                    answer = operation(*args, **kwargs)
+                    result = operation(*args, **kwargs)
                 except StoreUnavailable as error:
                     if not error.lost_connection:
                         raise
-                    answer = operation(*args, **kwargs)
+                    # The store may be available: a restart or a firewall may have closed this
+                    # pooled connection while it was idle. Only a second failure is an outage.
+                    result = operation(*args, **kwargs)
             except StoreUnavailable as error:
-                self._fail(error)
+                self._record_failure(error)
                 raise
             if self._failed_at is not None:
-                self._recover()
-            if not self._is_known:
-                self._is_known = True
-                self._advise()
-            return answer
+                self._record_recovery()
+            # The store's warnings are read after the first success rather than at startup, because
+            # the application must be able to start while the store is down.
+            if not self._has_logged_warnings:
+                self._has_logged_warnings = True
+                self._log_warnings()
+            return result
 
-        self.__dict__[name] = watched
-        return watched
+        self.__dict__[name] = call_store
+        return call_store
 
     def close(self) -> None:
-        """Close the store's connections. This is no operation: it works while the store is down."""
+        """Close the store's connections, also while the store is down."""
         self.store.close()
 
     def _has_just_failed(self) -> bool:
-        # It is in the future where a test has put the clock back since.
+        # The elapsed time is negative if a test has set the clock back since the failure.
         failed_at = self._failed_at
         return failed_at is not None and 0 <= self._clock.monotonic() - failed_at < FAIL_FAST_FOR
 
-    def _fail(self, error: StoreUnavailable) -> None:
+    def _record_failure(self, error: StoreUnavailable) -> None:
         with self._lock:
-            is_news = self._failed_at is None
+            is_first = self._failed_at is None
             self._failed_at = self._clock.monotonic()
-        if is_news:
+        if is_first:
             cause = error.__cause__
+            # The first line only: SQLAlchemy appends the statement and its parameters.
             reason = str(cause).partition("\n")[0] if cause else error.description
             logger.error(
-                "The %s does not answer%s: %s: %s",
+                "The %s is unavailable%s: %s: %s",
                 self._name, self._meanwhile, type(cause).__name__, reason,
             )  # fmt: skip
 
-    def _recover(self) -> None:
+    def _record_recovery(self) -> None:
         with self._lock:
-            is_news = self._failed_at is not None
+            is_first = self._failed_at is not None
             self._failed_at = None
-        if is_news:
-            logger.warning("The %s answers again", self._name)
+        if is_first:
+            logger.warning("The %s is available again", self._name)
 
-    def _advise(self) -> None:
+    def _log_warnings(self) -> None:
         try:
-            for sentence in self.store.warnings():
-                logger.warning("%s", sentence)
+            for message in self.store.warnings():
+                logger.warning("%s", message)
         except StoreUnavailable as error:
-            self._fail(error)
+            self._record_failure(error)

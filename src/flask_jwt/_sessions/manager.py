@@ -1,4 +1,4 @@
-"""Sessions: start, refresh (rotation, grace, reuse), revoke, list. The only place that rotates."""
+"""Start, refresh, revoke and list sessions. Refresh tokens are rotated here and nowhere else."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ from ..stores import Session, SessionStore
 from .printable import printable
 from .revocations import Revocations
 
-KEPT_AFTER_END = 3600.0
-"""Seconds that an ended session is kept at least, so that its user can be told why."""
+ENDED_SESSION_RETENTION = 3600.0
+"""The minimum number of seconds for which an ended session is kept, so that an error can say that
+the session was revoked or has expired, rather than that it is unknown."""
 
 PRUNE_BATCH = 500
-"""Sessions forgotten in one transaction; it is short, so that the table isn't locked for long."""
+"""Sessions deleted in one transaction. The number is small because the transaction locks these
+sessions in the database."""
 
 
 class SessionPolicy(NamedTuple):
-    """How long sessions live, in seconds.
+    """The limits of sessions, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
     :param idle: the limit between two refreshes, or None
-    :param grace: for so long the previous refresh token is answered with the present one; 0: never
-    :param maximum: active sessions of one subject, or None; the oldest goes
-    :param access_lifetime: the longest life of an access token, leeway included
+    :param grace: how long the previous refresh token is still accepted after a rotation; 0: never
+    :param maximum: the limit of active sessions per user, or None; a login that exceeds it revokes
+        the oldest session
+    :param access_lifetime: the longest time for which an access token is accepted after it was
+        issued
     """
 
     lifetime: float
@@ -50,7 +54,7 @@ class SessionPolicy(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """What a login or a refresh gives."""
+    """The tokens of a session that was started or refreshed."""
 
     access_token: str
     refresh_token: str
@@ -58,35 +62,43 @@ class Tokens(NamedTuple):
     identity: Any
     """The user."""
 
+    # Without the tokens: a repr ends up in logs and error reports.
     def __repr__(self) -> str:
         return f"<Tokens of session {self.session.sid}>"
 
 
 class SessionHost(NamedTuple):
-    """What sessions need of the application that they belong to."""
+    """Hold the functions and objects that sessions need from the application.
 
-    policy: Callable[[], SessionPolicy]
-    codec: Callable[[], TokenCodec]
-    """Issues and verifies refresh tokens."""
-    payload: Callable[[Any, float], Mapping[str, Any]]
-    """Returns the claims of an access token for a user who logged in at a time."""
-    access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
-    """Returns an access token for a user, in a session, with claims; None: with new ones."""
-    user: Callable[[Mapping[str, Any]], Any]
-    """The user of a payload, or None if there is none any more."""
+    They are arguments of :class:`SessionManager`, so that this module doesn't depend on Flask.
+    """
+
+    get_policy: Callable[[], SessionPolicy]
+    get_codec: Callable[[], TokenCodec]
+    """Return the codec that issues and verifies refresh tokens."""
+    create_payload: Callable[[Any, float], Mapping[str, Any]]
+    """Return the claims of an access token, given the user and the time of the login."""
+    issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
+    """Return an access token, given the user, the session, and the claims of the token. If the
+    claims are None, they are created as at a login."""
+    load_user: Callable[[Mapping[str, Any]], Any]
+    """Return the user of a payload, or None if the user no longer exists."""
     sender: Any
-    """The sender of signals."""
+    """The sender of signals: the Flask application."""
     clock: Clock
 
 
 _SID = re.compile(r"[0-9a-f]{32}")
 
-_PRESENTED = ("sid", "gen", "sub", "payload", "auth_time", "exp")
-_KINDS = (str, int, str, dict, int, int)
+_REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
+_REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
 
 
 class RefreshClaims(NamedTuple):
-    """What a refresh token says."""
+    """The claims of a session's refresh token.
+
+    ``generation`` is the number of times that the session's refresh token has been rotated.
+    """
 
     sid: str
     generation: int
@@ -95,12 +107,15 @@ class RefreshClaims(NamedTuple):
     auth_time: int
     expires_at: int
 
-    def is_ours(self) -> bool:
-        """Whether every claim is of the kind we issue."""
-        return tuple(map(type, self)) == _KINDS and _SID.fullmatch(self.sid) is not None
+    def is_valid(self) -> bool:
+        """Return whether every claim has the type with which :class:`SessionManager` issues it."""
+        return tuple(map(type, self)) == _REFRESH_CLAIM_TYPES and is_sid(self.sid)
 
-    def session(self, generation: int, rotated_at: float) -> Session:
-        """The session at *generation*, as far as the token tells it."""
+    def to_session(self, generation: int, rotated_at: float) -> Session:
+        """Return the session at *generation*.
+
+        Fields that have no claim, such as the label, are None.
+        """
         return Session(
             sid=self.sid,
             subject=self.subject,
@@ -112,14 +127,23 @@ class RefreshClaims(NamedTuple):
         )
 
 
+def is_sid(value: str) -> bool:
+    """Return whether *value* has the format of a session's id.
+
+    An id that a client sent is checked before it is passed to the store, where special characters
+    could match other keys or cause an error.
+    """
+    return _SID.fullmatch(value) is not None
+
+
 class SessionManager:
-    """The sessions of one application.
+    """Start, refresh, list and revoke the sessions of one application.
 
-    :param store: where they are kept
-    :param host: the application that they belong to
+    :param store: keeps the sessions
+    :param host: the application's functions and objects
 
-    :attr:`revocations` is what the guard knows of revoked sessions, and is told at once of those
-    revoked here; None where the guard asks the store itself, or nobody.
+    :attr:`revocations` is this process's list of recently revoked sessions. It is None if the guard
+    queries the store for each request instead, or doesn't check sessions.
     """
 
     def __init__(self, store: SessionStore, host: SessionHost) -> None:
@@ -127,16 +151,19 @@ class SessionManager:
         self._host = host
         self.revocations: Revocations | None = None
 
-    def watch(self, staleness: float | None, lifetime: float) -> None:
-        """Follow the store's revocations, for :meth:`check_access`.
+    def follow_revocations(self, staleness: float | None, lifetime: float) -> None:
+        """Set how :meth:`check_access_token` finds out which sessions were revoked.
 
-        :param staleness: seconds; 0 or None: nothing is kept here, and the store is asked each time
-        :param lifetime: seconds that an access token may live, leeway included
+        :param staleness: how many seconds old the cached revocations may be. With 0 or None nothing
+            is cached, and each check queries the store
+        :param lifetime: the longest time in seconds for which an access token is accepted
         """
-        known = self.revocations
+        current = self.revocations
+        # If access tokens never expire, no revocation could ever be dropped from the cache, so the
+        # store is queried instead.
         if not staleness or not math.isfinite(lifetime):
             self.revocations = None
-        elif known is None or (known.lifetime, known.staleness) != (lifetime, staleness):
+        elif current is None or (current.lifetime, current.staleness) != (lifetime, staleness):
             self.revocations = Revocations(
                 self.store, lifetime=lifetime, staleness=staleness, clock=self._host.clock
             )
@@ -149,72 +176,78 @@ class SessionManager:
         user_agent: str | None = None,
         ip: str | None = None,
     ) -> Tokens:
-        """Begin a session for a user who has just proved who they are.
+        """Start a session for a user who has just authenticated.
 
         :param identity: a user object or dict with an ``id``, or the id itself
         :param label: the device's name, for its user to recognize
-        :raises StoreUnavailable: if it can't be kept
+        :raises StoreUnavailable: if the store can't be reached; no session was started
         """
-        policy = self._host.policy()
-        moment = self._host.clock.now()
-        # Whole seconds, so that the claims of its tokens say exactly what its row says.
-        now = float(int(moment))
-        payload = self._host.payload(identity, now)
-        kept = {name: payload[name] for name in payload if name not in _FLEETING}
+        policy = self._host.get_policy()
+        now = self._host.clock.now()
+        # The claims of a token hold whole seconds, so the stored session does too. Otherwise the
+        # session that to_session() makes from the claims would differ from the stored one.
+        started_at = float(int(now))
+        payload = self._host.create_payload(identity, started_at)
+        kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
         session = Session(
             sid=secrets.token_hex(16),
-            subject=_subject(payload, identity),
-            payload=json.dumps(kept),
+            subject=_get_subject(payload, identity),
+            payload=json.dumps(kept_claims),
             generation=0,
-            created_at=now,
-            rotated_at=now,
-            expires_at=now + int(policy.lifetime),
-            idle_expires_at=None if policy.idle is None else moment + policy.idle,
+            created_at=started_at,
+            rotated_at=started_at,
+            expires_at=started_at + int(policy.lifetime),
+            idle_expires_at=None if policy.idle is None else now + policy.idle,
             user_agent=printable(user_agent, 255),
             ip=printable(ip, 45),
             label=printable(label, 255),
         )
         self.store.create(session)
         if policy.maximum is not None:
-            self._end_oldest(session, policy.maximum, moment)
+            self._revoke_oldest(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
-        return self._tokens(identity, session, kept, payload)
+        return self._issue_tokens(identity, session, kept_claims, payload)
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
 
-        The refresh token given is then used up. Given once more within the grace it is answered
-        with the same new one, so that tabs and retries converge; given later it is taken for
-        stolen, and its session ends.
+        The refresh token is replaced by a new one. If the old one is used again within the grace
+        period, the same new one is returned, so that concurrent tabs and retries end up with the
+        same token. If it is used again later, it may have been stolen, so its session is revoked.
 
-        :raises RefreshTokenReused: if so
-        :raises TokenInvalid: or the subclass that says what else is wrong
-        :raises UserNotFound: if there is no such user any more; the session ends
-        :raises StoreUnavailable: if the store can't be asked; nothing has changed for the caller
+        :raises RefreshTokenReused: if the token was used before, and the grace period has passed
+        :raises TokenInvalid: or a subclass, if the token is invalid for another reason
+        :raises UserNotFound: if the user no longer exists; the session is revoked
+        :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
-        presented = self._read(token, now)
-        identity = self._host.user(presented.payload)
+        claims = self._verify_refresh_token(token, now)
+        identity = self._host.load_user(claims.payload)
         if identity is None:
-            self.revoke(presented.sid)
+            self.revoke(claims.sid)
             raise UserNotFound
-        policy = self._host.policy()
+        policy = self._host.get_policy()
         idle = None if policy.idle is None else now + policy.idle
-        generation = presented.generation
-        if self.store.rotate(presented.sid, generation, now=now, idle_expires_at=idle):
-            session = presented.session(generation + 1, now)
+        generation = claims.generation
+        if self.store.rotate(claims.sid, generation, now=now, idle_expires_at=idle):
+            # The session is made from the token's claims rather than read from the store. Only the
+            # generation and the time of the rotation have changed, and both are known here. Reading
+            # would cost a second query, and another request could have rotated the session again.
+            session = claims.to_session(generation + 1, now)
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
-            session = self._resolve_stale(presented, policy.grace, now)
-        return self._tokens(identity, session, presented.payload)
+            session = self._resolve_stale(claims, policy.grace, now)
+        return self._issue_tokens(identity, session, claims.payload)
 
     def revoke(self, sid: str) -> bool:
-        """End a session: its refresh token at once, its access tokens within the staleness that
-        ``JWT_REVOCATION_CHECK`` tolerates.
+        """Revoke a session.
 
-        :returns: True if nobody had ended it before
+        Its refresh token is rejected at once. Its access tokens are rejected within
+        ``JWT_REVOCATION_CHECK`` seconds.
+
+        :returns: True if the session had not been revoked before
         """
-        if not _SID.fullmatch(sid):
+        if not is_sid(sid):
             return False
         now = self._host.clock.now()
         is_first = self.store.revoke(sid, now)
@@ -225,52 +258,54 @@ class SessionManager:
         return is_first
 
     def revoke_all(self, subject: Any, keep: str | None = None) -> int:
-        """End all sessions of a user, but for that of the sid *keep*.
+        """Revoke all sessions of a user, except the one whose sid is *keep*.
+
+        For example after a change of the password, to log out everywhere but here::
+
+            jwt.sessions.revoke_all(user.id, keep=get_jwt().get("sid"))
 
         :param subject: the user, their id, or the ``sub`` of their tokens
-        :returns: how many were ended
+        :returns: the number of sessions revoked
         """
         return sum(
             self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
         )
 
     def rename(self, sid: str, label: str | None) -> bool:
-        """Give a session another label, by which its user knows the device; None for none.
+        """Set the label of a session, by which its user recognizes the device; None removes it.
 
-        :returns: False if it is unknown
+        :returns: False if there is no such session
         """
-        return _SID.fullmatch(sid) is not None and self.store.rename(sid, printable(label, 255))
+        return is_sid(sid) and self.store.rename(sid, printable(label, 255))
 
     def list(self, subject: Any) -> list[Session]:
-        """A user's active sessions, oldest first.
+        """Return the active sessions of a user, oldest first.
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
         return self.store.list_active(subject_of(identity_of(subject)), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
-        """A session, over though it may be; None if it is unknown.
-
-        Only what can be a sid is looked for: a client's text never reaches the store.
-        """
-        return self.store.get(sid) if _SID.fullmatch(sid) else None
+        """Return a session, even one that has ended, or None if there is no such session."""
+        return self.store.get(sid) if is_sid(sid) else None
 
     def count(self) -> dict[str, int]:
-        """How many sessions are active, revoked and expired."""
+        """Count the active, revoked and expired sessions."""
         return self.store.count(self._host.clock.now())
 
     def prune(self, *, on_batch: Callable[[int], None] | None = None) -> int:
-        """Forget the sessions that ended longer ago than any token of theirs can be shown.
+        """Delete sessions that ended so long ago that no token of theirs can still be valid.
 
-        :param on_batch: called with the number forgotten after each short transaction
-        :returns: how many were forgotten
+        :param on_batch: called with the number of deleted sessions after each transaction
+        :returns: the number of sessions deleted
         """
-        before = self._host.clock.now() - max(KEPT_AFTER_END, self._host.policy().access_lifetime)
+        retention = max(ENDED_SESSION_RETENTION, self._host.get_policy().access_lifetime)
+        before = self._host.clock.now() - retention
         total = 0
-        while forgotten := self.store.prune(before, PRUNE_BATCH):
-            total += forgotten
+        while deleted := self.store.prune(before, PRUNE_BATCH):
+            total += deleted
             if on_batch is not None:
-                on_batch(forgotten)
+                on_batch(deleted)
         return total
 
     def close(self) -> None:
@@ -278,38 +313,40 @@ class SessionManager:
         self.store.close()
 
     def verify(self, token: str) -> Session:
-        """The session whose present refresh token this is, or was within the grace.
+        """Return the session of a refresh token, without using the token up.
 
-        It uses nothing up and ends nothing; :meth:`refresh` does.
+        The token is the session's current one, or the previous one within the grace period. A
+        reused token is rejected, but doesn't revoke the session; :meth:`refresh` does that.
 
-        :raises TokenRevoked: if the session is over, or the token was rotated longer ago
-        :raises TokenInvalid: or the subclass that says what else is wrong
+        :raises TokenRevoked: if the session has ended, or the grace period of the token has passed
+        :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         """
         now = self._host.clock.now()
-        presented = self._read(token, now)
-        current = self.store.get(presented.sid)
+        claims = self._verify_refresh_token(token, now)
+        current = self.store.get(claims.sid)
         if current is None or not current.is_active(now):
             raise TokenRevoked
-        age = now - current.rotated_at if current.generation != presented.generation else 0
-        if (
-            current.generation - presented.generation not in (0, 1)
-            or age > self._host.policy().grace
-        ):
+        age = now - current.rotated_at if current.generation != claims.generation else 0
+        is_recent = current.generation - claims.generation in (0, 1)
+        if not is_recent or age > self._host.get_policy().grace:
             raise TokenRevoked
         return current
 
-    def check_access(self, sid: Any, issued_at: float) -> None:
-        """Refuse an access token whose session is known to be over.
+    def check_access_token(self, sid: Any, issued_at: float) -> None:
+        """Reject the access token of a session that has ended.
 
-        A token older than access tokens of this application get may belong to a session whose
-        revocation is forgotten here, so for it the store itself is asked.
-
+        :param sid: the token's ``sid``
         :param issued_at: the token's ``iat``
-        :raises TokenRevoked: if its session is over
+        :raises TokenRevoked: if the session was revoked. If the store was queried, also if the
+            session has expired or is unknown
+        :raises ClaimInvalid: if *sid* can't be the id of a session
         """
-        if not isinstance(sid, str) or not _SID.fullmatch(sid):
-            raise ClaimInvalid("The token's sid is none of ours")
+        if not isinstance(sid, str) or not is_sid(sid):
+            raise ClaimInvalid('Invalid "sid" claim')
         recent = self.revocations
+        # The cache drops a revocation after the lifetime of access tokens. A token may be older,
+        # because it was issued with a longer lifetime or before the option was changed. For such a
+        # token the store is queried.
         if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
             recent.check(sid)
             return
@@ -317,40 +354,53 @@ class SessionManager:
         if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
-    def _read(self, token: str, now: float) -> RefreshClaims:
-        claims = self._host.codec().verify(token, now).claims
-        presented = RefreshClaims(*(claims[name] for name in _PRESENTED))
-        if not presented.is_ours():
-            raise ClaimInvalid("The refresh token is none of ours")
-        return presented
+    def _verify_refresh_token(self, token: str, now: float) -> RefreshClaims:
+        # The codec for refresh tokens rejects a token that lacks one of these claims.
+        payload = self._host.get_codec().verify(token, now).claims
+        claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
+        if not claims.is_valid():
+            raise ClaimInvalid("Invalid claims in the refresh token")
+        return claims
 
-    def _resolve_stale(self, presented: RefreshClaims, grace: float, now: float) -> Session:
-        """The session as it is, if *presented* is just what it was; otherwise its end."""
-        current = self.store.get(presented.sid)
+    def _resolve_stale(self, claims: RefreshClaims, grace: float, now: float) -> Session:
+        """Handle a refresh token that the store didn't rotate.
+
+        If it is the previous token of its session and the grace period has not passed, return the
+        session. Otherwise raise the error that gives the reason. If the token was reused, revoke
+        the session first.
+        """
+        current = self.store.get(claims.sid)
         if current is None or current.revoked_at is not None:
             raise TokenRevoked
         if not current.is_active(now):
             raise TokenExpired("Session has expired")
-        ahead = current.generation - presented.generation
+        ahead = current.generation - claims.generation
         if ahead == 1 and grace > 0 and now - current.rotated_at <= grace:
             return current
         if ahead == 0:
-            raise StoreUnavailable  # it has become what it was between our two looks: try again
+            # The session changed between rotate() and get(); ask the client to retry.
+            raise StoreUnavailable
         if ahead < 0:
-            raise TokenRevoked  # the store has forgotten: it was restored from an older state
-        self.revoke(presented.sid)
+            # The store was restored from a backup that is older than the token, so the token was
+            # not reused.
+            raise TokenRevoked
+        self.revoke(claims.sid)
         signals.refresh_token_reused.send(
-            self._host.sender, session=current, generation=presented.generation
+            self._host.sender, session=current, generation=claims.generation
         )
         raise RefreshTokenReused
 
-    def _tokens(
+    def _issue_tokens(
         self,
         identity: Any,
         session: Session,
         payload: Mapping[str, Any],
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
+        # All claims of the refresh token are derived from the session, and none is random. This has
+        # three advantages. The same token can be issued again within the grace period. The store
+        # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
+        # And a refresh needs no query before the rotation.
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -362,21 +412,22 @@ class SessionManager:
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
         }
-        refresh_token = self._host.codec().issue(claims, now=self._host.clock.now())
-        access_token = self._host.access_token(identity, session, access_claims)
+        refresh_token = self._host.get_codec().issue(claims, now=self._host.clock.now())
+        access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
-    def _end_oldest(self, newest: Session, maximum: int, now: float) -> None:
+    def _revoke_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
         for session in others[: max(0, len(others) + 1 - maximum)]:
             self.revoke(session.sid)
 
 
-_FLEETING = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
-"""Claims of one access token, which are not kept with its session."""
+_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
+"""Claims that differ in each access token, so they are not stored in the session."""
 
 
-def _subject(payload: Mapping[str, Any], identity: Any) -> str:
+def _get_subject(payload: Mapping[str, Any], identity: Any) -> str:
+    # A payload handler of the application may leave out sub, identity, or both.
     for name in ("sub", "identity"):
         if payload.get(name) is not None:
             return subject_of(payload[name])

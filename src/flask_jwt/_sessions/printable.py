@@ -1,10 +1,10 @@
-"""Strings of clients, made fit to be stored, logged and shown."""
+"""Clean strings that clients send, before they are stored, logged or shown."""
 
 from __future__ import annotations
 
 
-def printable(text: str | None, size: int) -> str | None:
-    """Return the printable characters of *text*, *size* at most; None where none is left."""
-    if text is None:
+def printable(value: str | None, size: int) -> str | None:
+    """Return at most *size* printable characters of *value*, or None if none is left."""
+    if value is None:
         return None
-    return "".join(character for character in text if character.isprintable())[:size] or None
+    return "".join(character for character in value if character.isprintable())[:size] or None

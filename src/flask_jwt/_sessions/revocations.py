@@ -1,4 +1,4 @@
-"""Which sessions were revoked, as far as access tokens still in use can tell."""
+"""Know which sessions were revoked recently, so that access tokens need no database query."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ logger = logging.getLogger("flask_jwt")
 
 _BUCKETS = 4
 _RETRY_AFTER = 1.0
+"""Seconds after a failed poll in which the store isn't polled again."""
 
 
 class Revocations:
-    """The recently revoked sessions, learned from the store at most *staleness* seconds late.
+    """Hold the ids of recently revoked sessions, at most *staleness* seconds behind the store.
 
-    Only a session revoked within the longest lifetime of an access token can have one still in
-    use. Their sids are kept as numbers, in sets of a quarter of that time each, so that old ones
-    are dropped without looking at them.
+    Once the lifetime of an access token has passed since a revocation, the session has no valid
+    access token left, so its id is dropped. Ids are held as integers, which take less memory than
+    strings, in a few sets, one for each interval of time. Whole sets are dropped, without iterating
+    over their members.
 
-    :param lifetime: seconds that an access token may live, leeway included
-    :param staleness: seconds; the store is asked in the background of a request from half of it
-        on, and before an answer when it has passed
+    :param lifetime: the longest time in seconds for which an access token is accepted
+    :param staleness: the maximum age of the last poll in seconds. If it is older, all requests wait
+        for a new poll. From half of this age on, one request polls and the others don't wait
     """
 
     def __init__(
@@ -39,80 +41,84 @@ class Revocations:
         self.lifetime = lifetime
         self.staleness = staleness
         self._clock = clock
-        self._width = max(1.0, lifetime / _BUCKETS)
+        self._bucket_seconds = max(1.0, lifetime / _BUCKETS)
         self._buckets: dict[int, set[int]] = {}
-        self._synced_at = float("-inf")
+        self._polled_at = float("-inf")
         self._tried_at = float("-inf")
-        self._known_until: float | None = None
+        self._read_until: float | None = None
         self._lock = Lock()
 
     def check(self, sid: str) -> None:
-        """Refuse the access token of a revoked session.
+        """Reject the access token of a revoked session.
 
-        :raises TokenRevoked: if *sid* is one
-        :raises StoreUnavailable: if the store could not be asked for longer than the staleness
+        :raises TokenRevoked: if the session *sid* was revoked
+        :raises StoreUnavailable: if no poll has succeeded for longer than the staleness
         """
-        age = self._clock.monotonic() - self._synced_at
+        age = self._clock.monotonic() - self._polled_at
+        # Polling at half of the staleness has two advantages: under steady traffic no request waits
+        # for another's poll, and a failed poll can be repeated before requests have to be rejected.
+        # The age is negative if a test has replaced the clock; then a poll is required.
         if not 0 <= age * 2 < self.staleness:
-            self._sync(is_due=not 0 <= age < self.staleness)
+            self._poll(is_required=not 0 <= age < self.staleness)
         number = int(sid, 16)
         for revoked in self._buckets.values():
             if number in revoked:
                 raise TokenRevoked
 
-    def add(self, sid: str, moment: float) -> None:
-        """Learn of a revocation at once, from this process."""
+    def add(self, sid: str, revoked_at: float) -> None:
+        """Add a session that this process has revoked, without waiting for the next poll."""
         with self._lock:
-            self._insert(sid, moment)
+            self._insert(sid, revoked_at)
 
     def __len__(self) -> int:
         return sum(map(len, self._buckets.values()))
 
-    def _insert(self, sid: str, moment: float) -> None:
-        bucket = int(moment // self._width)
+    def _insert(self, sid: str, revoked_at: float) -> None:
+        bucket = int(revoked_at // self._bucket_seconds)
         if bucket not in self._buckets:
-            # Replaced rather than changed: other threads are reading the old one.
+            # The dict is replaced, not changed: other threads iterate over it without the lock.
             self._buckets = {**self._buckets, bucket: set()}
         self._buckets[bucket].add(int(sid, 16))
 
-    def _sync(self, *, is_due: bool) -> None:
-        if not self._lock.acquire(blocking=is_due):
+    def _poll(self, *, is_required: bool) -> None:
+        # Until a poll is required, only one thread polls, and the others use what is cached.
+        if not self._lock.acquire(blocking=is_required):
             return
         try:
             now = self._clock.monotonic()
-            # A negative age: a test has replaced the clock. What is known is of no known age then.
-            age = now - self._synced_at
-            is_due = not 0 <= age < self.staleness
+            age = now - self._polled_at
+            is_required = not 0 <= age < self.staleness
             if 0 <= age * 2 < self.staleness:
-                return  # another thread has just done it
+                return  # another thread polled while this one waited for the lock
             if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
-                if is_due:
+                if is_required:
                     raise StoreUnavailable
                 return
             self._tried_at = now
             try:
-                self._learn()
+                self._read_revocations()
             except StoreUnavailable:
-                if is_due:
+                if is_required:
                     raise
             else:
-                self._synced_at = now
+                self._polled_at = now
         finally:
             self._lock.release()
 
-    def _learn(self) -> None:
+    def _read_revocations(self) -> None:
         now = self._clock.now()
         oldest = now - self.lifetime
-        # Writers' clocks and commits differ, so the last stretch is read twice; all of it is read
-        # where the clock has gone back, since it may have jumped over revocations before.
-        known_until = self._known_until
-        since = oldest if known_until is None or now < known_until else known_until - self._overlap
-        for sid, moment in self._store.revoked_since(max(since, oldest)):
-            self._insert(sid, moment)
-        self._known_until = now
-        dead = [b for b in self._buckets if (b + 1) * self._width < oldest]
-        if dead:
-            self._buckets = {b: s for b, s in self._buckets.items() if b not in dead}
+        # Each read begins a minute or more before the end of the previous one. Otherwise it could
+        # miss a revocation by a server whose clock is behind, or one that was committed late.
+        # If this clock was set back, all revocations are read again.
+        read_until = self._read_until
+        since = oldest if read_until is None or now < read_until else read_until - self._overlap
+        for sid, revoked_at in self._store.revoked_since(max(since, oldest)):
+            self._insert(sid, revoked_at)
+        self._read_until = now
+        expired = [b for b in self._buckets if (b + 1) * self._bucket_seconds < oldest]
+        if expired:
+            self._buckets = {b: s for b, s in self._buckets.items() if b not in expired}
 
     @property
     def _overlap(self) -> float:

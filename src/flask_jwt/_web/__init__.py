@@ -1,1 +1,1 @@
-"""The part that knows Flask."""
+"""Connect the package to Flask: requests, responses, views and the extension class."""

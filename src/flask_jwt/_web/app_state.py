@@ -19,7 +19,7 @@ from ..errors import JWTError
 from .handlers import Handlers
 
 if TYPE_CHECKING:
-    from .._login.limits import LoginThrottle
+    from .._login.limits import LoginLimits
     from .._sessions.manager import SessionManager
 
 STATE_KEY = "flask-jwt"
@@ -27,13 +27,13 @@ STATE_KEY = "flask-jwt"
 
 
 class AppState:
-    """Holds the objects of one application and decides nothing.
+    """Hold the objects of one application, and make no decisions.
 
     Handlers are read from :attr:`handlers` at each use, so they may be set after ``init_app``.
 
-    :param translate_error: gives an error the name that it has in the extension class
-    :param issues_for_users: returns whether tokens are issued for what the identity handler
-        returns; else, when a session is refreshed, for the identity in the old one
+    :param translate_error: converts an error to the class that the extension class has for it
+    :param issues_for_users: returns whether a refresh issues tokens for what the identity handler
+        returns; otherwise it issues them for the identity in the refresh token
     """
 
     def __init__(
@@ -63,31 +63,34 @@ class AppState:
         )
         self.sessions: SessionManager | None = None
         self.check_session: Callable[[Any, float], None] | None = None
-        """Rejects an access token whose session has ended; None where nothing is checked."""
-        self.limits: tuple[str, LoginThrottle] | None = None
-        """The notation of the limits, and what counts failed logins by them."""
+        """Reject an access token whose session has ended; None if sessions are not checked."""
+        self.limits: tuple[str, LoginLimits] | None = None
+        """``JWT_LOGIN_LIMITS`` as it was, and the limits made from it."""
 
     @property
     def settings(self) -> Settings:
-        """The configuration as it is now; all of it is compared, so not for each request.
+        """The current configuration. Reading it compares every option with ``app.config``.
 
-        :raises ConfigError: if it was changed into something that can't be used
+        That is too slow for each request; the guard reads ``config.latest``.
+
+        :raises ConfigError: if an option was changed to an invalid value
         """
         return self.config.settings
 
     def call(self, handler: Callable[..., Any], *args: Any) -> Any:
         """Call *handler*, plain or ``async``, and return its result.
 
-        What it returns decides, not how it was defined: a partial, a bound method or an object with
-        an ``async`` ``__call__`` is awaited too.
+        Whether to await is decided by the result: a partial, a bound method or an object with an
+        ``async`` ``__call__`` is awaited too.
         """
         result = handler(*args)
+        # Looked up on the type, as ``await`` does: a proxy or a mock may have every attribute.
         if hasattr(type(result), "__await__"):
             return self.app.async_to_sync(_awaited)(result)
         return result
 
     def _json_default(self, value: Any) -> Any:
-        """Return what the application's JSON provider makes of *value*, as in its responses."""
+        """Convert *value* to what JSON can hold, as the application does in its responses."""
         provider = self.app.json
         default = getattr(provider, "default", None) or DefaultJSONProvider.default
         return default(value)

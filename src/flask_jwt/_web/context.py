@@ -1,4 +1,4 @@
-"""What is current: the application's state, the request's, and the proxies that read them."""
+"""Access the state of the current application and of the current request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask.globals import app_ctx
 from werkzeug.local import LocalProxy
 
 from .._config.options import TokenLocation
-from .._config.settings import OPTIONS, checked
+from .._config.settings import OPTIONS, parse_option
 from .._jose.claims import claimed_identity
 from .._jose.codec import VerifiedToken
 from ..errors import ConfigError
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from .._sessions.manager import SessionManager, Tokens
     from ..stores import Session
 
+# These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
 
 
 class RequestState:
-    """What is known of the current request's token."""
+    """Hold the token of one request, its user, and the tokens issued in response.
+
+    It is kept in ``g``. If several requests share an application context, as in a test, they share
+    ``g`` too, so the state also holds the request to which it belongs.
+    """
 
     __slots__ = (
         "claims", "identity", "in_cookies", "issued", "location", "request", "session", "verified",
@@ -36,17 +41,17 @@ class RequestState:
         self.request = request
         self.verified: VerifiedToken | None = None
         self.claims: Any = {}
-        """This request's own copy."""
+        """A copy that belongs to this request, so that a view may change it."""
         self.identity: Any = None
         self.location: TokenLocation | None = None
         self.session: Session | None = None
-        """Of a refresh token that belongs to one."""
+        """The session, if the token is a refresh token with a session."""
         self.issued: Tokens | None = None
         self.in_cookies = False
-        """Whether what was issued goes into cookies rather than into the answer's body."""
+        """Whether the issued tokens are sent in cookies rather than in the response's body."""
 
-    def forget(self) -> None:
-        """Know nothing of a token that was refused."""
+    def clear(self) -> None:
+        """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
         self.location = self.session = None
 
@@ -66,50 +71,63 @@ def app_state(app: Flask | None = None) -> AppState:
         ) from None
 
 
-def sessions_of(state: AppState) -> SessionManager:
-    """The application's sessions.
+def require_sessions(state: AppState) -> SessionManager:
+    """Return the application's session manager.
 
-    :raises ConfigError: if it has no store to keep them in
+    :raises ConfigError: if the application has no session store
     """
     if state.sessions is None:
         raise ConfigError(
-            "Sessions need a store: set JWT_STORAGE_URI, to sqlite:///sessions.db for a start."
+            "Sessions need a store: set JWT_STORAGE_URI, for example to sqlite:///sessions.db."
         )
     return state.sessions
 
 
 def request_state() -> RequestState | None:
-    """The current request's state, if its token was looked at."""
+    """Return the current request's state, or None if no guard has verified the request."""
     try:
         state = cast("RequestState | None", current_context().g.get("_flask_jwt"))
-        # ``g`` outlives a request where a test or a script holds an application context open.
+        # In a shared application context, g may hold the state of an earlier request.
         return state if state is not None and state.request is current_request() else None
     except RuntimeError:
         return None
 
 
-def remember_issued(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
-    """Keep what this request's login or refresh gave, for its response handler."""
+def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
+    """Keep the tokens that a login or a refresh has issued, for the ``auth_response_handler``.
+
+    The arguments of that handler, ``(access_token, identity)``, are defined by Flask-JWT and don't
+    include a refresh token, so :func:`issued_tokens` returns it.
+    """
     state = request_state()
     if state is None:
         state = current_context().g._flask_jwt = RequestState(current_request())
     state.issued, state.in_cookies = tokens, in_cookies
 
 
-def issued_in_cookies() -> bool:
-    """Whether what was issued in this request goes into cookies."""
+def is_issued_in_cookies() -> bool:
+    """Return whether the tokens issued in this request are sent in cookies."""
     state = request_state()
     return state is not None and state.in_cookies
 
 
 def issued_tokens() -> Tokens | None:
-    """What logging in or refreshing in this request gave: for an ``auth_response_handler`` that
-    writes the refresh token into an answer of its own. None where there are no sessions."""
+    """Return the tokens that a login or a refresh has issued in this request.
+
+    Call it in an ``auth_response_handler`` that writes the refresh token into a custom response::
+
+        @jwt.auth_response_handler
+        def respond(access_token, identity):
+            tokens = issued_tokens()
+            return {"access": tokens.access_token, "refresh": tokens.refresh_token}
+
+    :returns: None if the application has no sessions, or nothing was issued
+    """
     state = request_state()
     return None if state is None else state.issued
 
 
-def _verified_state(function: str) -> RequestState:
+def _require_verified(function: str) -> RequestState:
     state = request_state()
     if state is None:
         raise RuntimeError(
@@ -120,51 +138,67 @@ def _verified_state(function: str) -> RequestState:
 
 
 def get_jwt() -> dict[str, Any]:
-    """The claims of the current request's token; empty where an optional one is absent.
+    """Return the claims of the current request's token.
 
-    The dict is this request's own: changing it changes nothing for others.
+    The dict is empty if the token was optional and the request had none. It is a copy that belongs
+    to this request, so changing it doesn't affect other requests::
 
-    :raises RuntimeError: if the request was not verified
+        @app.get("/token")
+        @jwt_required()
+        def show_expiry():
+            return {"expires_at": get_jwt()["exp"]}
+
+    :raises RuntimeError: if no guard has verified the request
     """
-    claims: dict[str, Any] = _verified_state("get_jwt").claims
+    claims: dict[str, Any] = _require_verified("get_jwt").claims
     return claims
 
 
 def get_jwt_header() -> dict[str, Any]:
-    """The JOSE header of the current request's token (RFC 7515 section 4).
+    """Return the JOSE header of the current request's token (RFC 7515 section 4).
 
-    :raises RuntimeError: if the request was not verified
+    :raises RuntimeError: if no guard has verified the request
     """
-    verified = _verified_state("get_jwt_header").verified
+    verified = _require_verified("get_jwt_header").verified
     return {} if verified is None else verified.header
 
 
 def get_jwt_identity() -> Any:
-    """The identity in the current request's token: the user's id, as it was issued.
+    """Return the identity in the current request's token: the user's id, as it was issued.
 
-    None where an optional token is absent. It is the claim that ``JWT_IDENTITY_CLAIM`` names; by
-    default ``identity``, or where there is none ``sub``.
+    The identity is the claim named by ``JWT_IDENTITY_CLAIM``; by default it is ``identity``, or
+    ``sub`` if the token has no ``identity``. It is only the id; :data:`current_identity` is the
+    user::
 
-    :raises RuntimeError: if the request was not verified
+        @app.get("/orders")
+        @jwt_required()
+        def list_orders():
+            return {"orders": orders_of(get_jwt_identity())}
+
+    :returns: None if the token was optional and the request had none
+    :raises RuntimeError: if no guard has verified the request
     """
-    claims = _verified_state("get_jwt_identity").claims
+    claims = _require_verified("get_jwt_identity").claims
     return claimed_identity(claims, app_state().config.latest.identity_claim)
 
 
 def get_jwt_request_location() -> TokenLocation | None:
-    """Where the current request carried its token: ``"headers"``, ``"cookies"``,
-    ``"query_string"`` or ``"json"``; None without a verified one."""
+    """Return the location of the current request's token.
+
+    :returns: ``"headers"``, ``"cookies"``, ``"query_string"`` or ``"json"``; None if the request
+        has no verified token
+    """
     state = request_state()
     return None if state is None else state.location
 
 
 def checked_config(name: str) -> Any:
-    """The current application's value of an option, as it was configured.
+    """Check an option of the current application, and return its value as it is in ``app.config``.
 
-    :raises ConfigError: if it can't be used
+    :raises ConfigError: if the value is invalid
     """
     value = current_context().app.config.get(name, OPTIONS[name].default)
-    checked(name, value)
+    parse_option(name, value)
     return value
 
 
@@ -173,13 +207,28 @@ def _current_identity() -> Any:
     return None if state is None else state.identity
 
 
-def in_templates() -> dict[str, Any]:
-    """What every template knows: the user themself rather than a proxy, for ``is none``."""
+def get_template_context() -> dict[str, Any]:
+    """Return the variables of every template.
+
+    ``current_identity`` is the user here rather than a proxy, because a proxy is never ``None`` for
+    Jinja's test ``is none``.
+    """
     return {"current_identity": _current_identity()}
 
 
 current_identity: Any = LocalProxy(_current_identity)
-"""The user of the current request, as ``identity_handler`` returned it; None without a token."""
+"""The user of the current request, as ``identity_handler`` returned it; None without a token.
+
+Without an ``identity_handler`` it is the id in the token. It is a proxy, so compare it with ``==``
+rather than ``is``, and write ``if not current_identity`` to find out whether there is a user::
+
+    @app.get("/profile")
+    @jwt_required(optional=True)
+    def profile():
+        if not current_identity:
+            return {"name": "guest"}
+        return {"name": current_identity["name"]}
+"""
 
 _jwt: Any = LocalProxy(lambda: current_context().app.extensions["jwt"])
-"""The current application's :class:`JWT`, as code for Flask-JWT reads it."""
+"""The current application's :class:`JWT`, for code that was written for Flask-JWT."""

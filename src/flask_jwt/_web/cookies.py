@@ -1,4 +1,4 @@
-"""Tokens in cookies, and the values that prove that a page of ours sent them."""
+"""Set, delete and rotate tokens in cookies, and the CSRF values beside them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
-from .context import app_state, remember_issued, request_state, sessions_of
-from .csrf import check, csrf_value, submitted
+from .context import app_state, request_state, require_sessions, set_issued_tokens
+from .csrf import check_value, csrf_value, submitted_value
 from .redirects import no_store
 from .responses import rendering_errors
 
@@ -24,15 +24,22 @@ def set_access_cookies(
     max_age: int | None = None,
     domain: str | None = None,
 ) -> None:
-    """Put an access token into *response* as a cookie, and beside it the value that requests have
-    to repeat against CSRF.
+    """Set the cookies of an access token on *response*.
 
-    The cookie is ``HttpOnly``: scripts can't read it. The other is there for scripts to read.
+    One cookie holds the token and is ``HttpOnly``, so that scripts can't read it. The other one
+    holds the CSRF value, which scripts read and send in a header::
 
-    :param max_age: seconds; default: until the browser is closed, or with
-        ``JWT_SESSION_COOKIE = False`` a year
+        @app.post("/log-in")
+        def log_in():
+            user = jwt.authenticate(request.form["username"], request.form["password"])
+            response = redirect("/")
+            set_access_cookies(response, create_access_token(user))
+            return response
+
+    :param max_age: seconds; default: until the browser is closed, or a year with
+        ``JWT_SESSION_COOKIE = False``
     :param domain: default ``JWT_COOKIE_DOMAIN``
-    :raises TokenMalformed: if *encoded_access_token* is no token
+    :raises TokenMalformed: if *encoded_access_token* is not a token
     """
     _set("access", response, encoded_access_token, max_age, domain)
 
@@ -43,53 +50,55 @@ def set_refresh_cookies(
     max_age: int | None = None,
     domain: str | None = None,
 ) -> None:
-    """:func:`set_access_cookies` for a refresh token."""
+    """Set the cookies of a refresh token on *response*, as :func:`set_access_cookies` does."""
     _set("refresh", response, encoded_refresh_token, max_age, domain)
 
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
-    """Tell the browser to forget the cookies of :func:`set_access_cookies`.
+    """Delete the cookies that :func:`set_access_cookies` has set, given the same *domain*.
 
-    It takes the same *domain*. The token itself stays good: to end that too, revoke its session.
+    The token itself stays valid until it expires; to reject it earlier, revoke its session.
     """
     _unset("access", response, domain)
 
 
 def unset_refresh_cookies(response: Response, domain: str | None = None) -> None:
-    """:func:`unset_access_cookies` for those of :func:`set_refresh_cookies`."""
+    """Delete the cookies that :func:`set_refresh_cookies` has set, given the same *domain*."""
     _unset("refresh", response, domain)
 
 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
-    """Tell the browser to forget all cookies of this package."""
+    """Delete all cookies of this package."""
     unset_access_cookies(response, domain)
     unset_refresh_cookies(response, domain)
 
 
 def get_csrf_token(encoded_token: str) -> str:
-    """What a request with this token as a cookie has to repeat: for a form's hidden field.
+    """Return the CSRF value that a request needs if it sends this token in a cookie.
 
-    :raises TokenMalformed: if *encoded_token* is none
+    :raises TokenMalformed: if *encoded_token* is not a token
     """
-    return csrf_value(
-        encoded_token, app_state().codecs.access().decode_unverified(encoded_token)[1]
-    )
+    _, claims = app_state().codecs.access().decode_unverified(encoded_token)
+    return csrf_value(encoded_token, claims)
 
 
 def check_csrf_token(encoded_token: str, value: str) -> None:
-    """Refuse a *value* that isn't what :func:`get_csrf_token` gives; compared in constant time.
+    """Compare *value* with the one that :func:`get_csrf_token` returns, in constant time.
 
-    :raises CsrfFailed: if so
+    :raises CsrfFailed: if the values differ
     """
     state = app_state()
     with rendering_errors(state):
-        check(value, encoded_token, state.codecs.access().decode_unverified(encoded_token)[1])
+        _, claims = state.codecs.access().decode_unverified(encoded_token)
+        check_value(value, encoded_token, claims)
 
 
 def jwt_csrf_token() -> str:
-    """What a form of the current page has to send; empty where there is no access cookie."""
+    """Return the CSRF value for the current request's access cookie; empty if there is none."""
     state, current = app_state(), request_state()
     token = request.cookies.get(state.settings.access_cookie_name, "")
+    # If this request has rotated its session, the claims are those of the new token, and the cookie
+    # holds the old one. Both have the same CSRF value, because it is derived from the session.
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
         return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
@@ -98,38 +107,40 @@ def jwt_csrf_token() -> str:
 
 
 def jwt_csrf_field() -> Markup:
-    """The hidden field of a form: ``{{ jwt_csrf_field() }}`` in a template."""
+    """Return the hidden field for a form: ``{{ jwt_csrf_field() }}`` in a template."""
     name = app_state().settings.access_csrf_field_name
     field = Markup('<input type="hidden" name="{}" value="{}">')
     return field.format(name, jwt_csrf_token())
 
 
 def set_cookies(response: Response, access_token: str, refresh_token: str | None) -> None:
-    """Put what was issued into *response*."""
+    """Set the cookies of the tokens that were just issued."""
     set_access_cookies(response, access_token)
     if refresh_token is not None:
         set_refresh_cookies(response, refresh_token)
 
 
-_A_YEAR = 31_540_000
+_A_YEAR = 31_540_000  # seconds; Flask-JWT-Extended's number
 
 
 def _set(
-    kind: str, response: Response, token: str, max_age: int | None, domain: str | None
+    token_type: str, response: Response, token: str, max_age: int | None, domain: str | None
 ) -> None:
     state = app_state()
     settings = state.settings
     if not settings.cookie_secure and not (state.app.debug or state.app.testing):
         state.notices.warn(
-            "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, for anyone "
-            "on the way to take. Set JWT_COOKIE_SECURE = True in production."
+            "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, where anyone "
+            "on the network can read them. Set JWT_COOKIE_SECURE = True in production."
         )
     if max_age is None and not settings.session_cookie:
         max_age = _A_YEAR
-    proof = get_csrf_token(token)
-    if settings.csrf_protect and not proof:
-        raise ConfigError("This token's csrf claim is not a text: it can't be used in a cookie")
-    for name, path, value, is_secret in _cookies(state, kind, token, proof):
+    csrf_token = get_csrf_token(token)
+    if settings.csrf_protect and not csrf_token:
+        raise ConfigError(
+            "This token can't be used in a cookie: its csrf claim must be a non-empty string"
+        )
+    for name, path, value, is_secret in _list_cookies(state, token_type, token, csrf_token):
         response.set_cookie(
             name,
             value,
@@ -142,10 +153,10 @@ def _set(
         )
 
 
-def _unset(kind: str, response: Response, domain: str | None) -> None:
+def _unset(token_type: str, response: Response, domain: str | None) -> None:
     state = app_state()
     settings = state.settings
-    for name, path, _, is_secret in _cookies(state, kind, "", ""):
+    for name, path, _, is_secret in _list_cookies(state, token_type, "", ""):
         response.set_cookie(
             name,
             "",
@@ -158,75 +169,79 @@ def _unset(kind: str, response: Response, domain: str | None) -> None:
         )
 
 
-def _cookies(
-    state: AppState, kind: str, token: str, proof: str
+def _list_cookies(
+    state: AppState, token_type: str, token: str, csrf_token: str
 ) -> list[tuple[str, str, str, bool]]:
-    """Name, path and value of each cookie, and whether scripts must not read it."""
+    """Return the name, path and value of each cookie, and whether it is ``HttpOnly``."""
     settings = state.settings
 
     def option(name: str) -> str:
-        return str(getattr(settings, f"{kind}_{name}"))
+        return str(getattr(settings, f"{token_type}_{name}"))
 
     cookies = [(option("cookie_name"), option("cookie_path"), token, True)]
     if settings.csrf_protect and settings.csrf_in_cookies:
-        cookies.append((option("csrf_cookie_name"), option("csrf_cookie_path"), proof, False))
+        cookies.append((option("csrf_cookie_name"), option("csrf_cookie_path"), csrf_token, False))
     return cookies
 
 
-# New tokens for a browser whose access token has expired, while its session has not.
+# The rotation of a session's cookies, after the access token has expired.
 
-_RENEWED = "flask_jwt.renewed"
+_ROTATED = "flask_jwt.rotated"
+"""The key under which the request's environ holds the tokens of :func:`rotate_session`."""
 
 
 def has_refresh_cookie(state: AppState, request: Request) -> bool:
-    """Whether there is something to try."""
-    is_there = bool(request.cookies.get(state.settings.refresh_cookie_name))
-    return is_there and state.sessions is not None
+    """Return whether *request* has a refresh cookie that could be rotated."""
+    has_cookie = bool(request.cookies.get(state.settings.refresh_cookie_name))
+    return has_cookie and state.sessions is not None
 
 
 def rotate_session(state: AppState, request: Request) -> Tokens:
-    """Exchange the refresh cookie; the answer to this request will bring the new cookies.
+    """Exchange the refresh cookie for new tokens, and set their cookies on this request's response.
 
-    Pages that are loaded at the same moment get the same tokens, within the grace.
+    Concurrent requests get the same refresh token, within the grace period.
 
-    :raises JWTError: as :meth:`SessionManager.refresh` does, or without proof against CSRF
+    :raises JWTError: as :meth:`SessionManager.refresh` does, or if the CSRF value is missing or
+        wrong
     """
-    if (known := request.environ.get(_RENEWED)) is not None:
-        done: Tokens = known
-        return done  # a guard within a guard
+    # Two guards may verify one request, and the cookie can be exchanged only once.
+    if (rotated := request.environ.get(_ROTATED)) is not None:
+        previous: Tokens = rotated
+        return previous
     token = request.cookies.get(state.settings.refresh_cookie_name, "")
-    proof = submitted(request, state.settings, refresh=True)
-    if proof is not None:
+    csrf_token = submitted_value(request, state.settings, refresh=True)
+    if csrf_token is not None:
         claims = state.codecs.refresh().verify(token, state.clock.now()).claims
-        check(proof, token, claims)
-    tokens = sessions_of(state).refresh(token)
-    request.environ[_RENEWED] = tokens
-    remember_issued(tokens)
+        check_value(csrf_token, token, claims)
+    tokens = require_sessions(state).refresh(token)
+    request.environ[_ROTATED] = tokens
+    set_issued_tokens(tokens)
     settings = state.settings
 
     @after_this_request
-    def bring(response: Response) -> Response:
-        # The view may have logged in or out meanwhile: what it says is newer.
-        said = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
-        if settings.refresh_cookie_name not in said:
-            if settings.access_cookie_name not in said:
+    def set_rotated_cookies(response: Response) -> Response:
+        # The view may have logged in or out since the rotation; its cookies are newer.
+        names = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
+        if settings.refresh_cookie_name not in names:
+            if settings.access_cookie_name not in names:
                 set_access_cookies(response, tokens.access_token)
             set_refresh_cookies(response, tokens.refresh_token)
-        return _uncached(response)
+        return _prevent_caching(response)
 
     return tokens
 
 
 def clear_cookies() -> None:
-    """Let the answer to this request take the cookies away: they are good for nothing."""
+    """Delete the JWT cookies with this response; their session has ended."""
 
     @after_this_request
-    def take(response: Response) -> Response:
+    def delete_cookies(response: Response) -> Response:
         unset_jwt_cookies(response)
-        return _uncached(response)
+        return _prevent_caching(response)
 
 
-def _uncached(response: Response) -> Response:
-    # The view may have let caches keep its page; it doesn't know of these cookies.
+def _prevent_caching(response: Response) -> Response:
+    # The view may have allowed caching, because it doesn't know of these cookies. A shared cache
+    # would send them to other users, who would then be logged in as this user.
     response.headers["Cache-Control"] = "no-store"
     return no_store(response)

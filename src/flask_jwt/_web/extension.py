@@ -1,4 +1,4 @@
-"""The front door: holds the handlers, wires an application to the machine."""
+"""Define the extension class, which holds the handlers and sets up applications."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .._config.profile import Profile
 from .._config.settings import unknown_keys
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
-from .context import app_state, in_templates, sessions_of
+from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
-from .guard import _default_jwt_decode_handler, exempt, guard_by_default
+from .guard import _default_jwt_decode_handler, exempt, verify_unless_exempt
 from .handlers import Handler, Handlers
 from .issue import (
     _default_jwt_encode_handler,
@@ -52,24 +52,38 @@ if TYPE_CHECKING:
 
 
 class JWT(Handlers):
-    """Token authentication for a Flask application.
+    """Add token authentication to a Flask application.
 
-    ``JWT(app, authenticate, identity)`` registers ``POST /auth``, which takes a JSON object with
-    ``username`` and ``password`` and answers with an access token; :func:`jwt_required` guards
-    views with it. Handlers may be plain functions or ``async``, and may be set, by argument or
-    decorator, before or after :meth:`init_app`.
+    The extension registers ``POST /auth``, which takes a JSON object with ``username`` and
+    ``password`` and returns an access token; :func:`jwt_required` guards views::
+
+        app = Flask(__name__)
+        app.config["JWT_SECRET_KEY"] = "change this to a random string of 32 bytes or more"
+
+        def authenticate(username, password):
+            user = users.get(username)
+            if check_password(user and user["password"], password):
+                return user
+
+        def identity(payload):
+            return find_user(payload["identity"])
+
+        jwt = JWT(app, authenticate, identity)
+
+    Handlers may be plain or ``async`` functions, and may be set, by argument or decorator, before
+    or after :meth:`init_app`.
 
     :param app: the application, or None to call :meth:`init_app` later
     :param authentication_handler: ``(username, password)`` to the user, or None
-    :param identity_handler: ``(payload)`` to the user, or None if there is none any more. Without
-        this handler ``current_identity`` is the id in the token
-    :param store: where sessions are kept, instead of what ``JWT_STORAGE_URI`` names
-    :param clock: seconds since the epoch; for tests
-    :raises ConfigError: if the configuration can't be used
+    :param identity_handler: ``(payload)`` to the user, or None if the user no longer exists.
+        Without this handler ``current_identity`` is the id in the token
+    :param store: a store for sessions, in place of the one that ``JWT_STORAGE_URI`` names
+    :param clock: returns seconds since the epoch; for tests
+    :raises ConfigError: if the configuration is invalid
     """
 
     profile = Profile()
-    """What a subclass that is another front door changes: defaults and strictness."""
+    """The defaults and the strictness of this extension class."""
 
     def __init__(
         self,
@@ -97,12 +111,14 @@ class JWT(Handlers):
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Bind this object to *app*; several applications may share it.
+        """Set up *app*. Several applications may share one extension object.
 
-        :raises ConfigError: if the configuration can't be used, or *app* has a JWT already
+        :raises ConfigError: if the configuration is invalid, or *app* already has a JWT
         """
         if STATE_KEY in app.extensions:
-            raise ConfigError("This application has a JWT already; call init_app once for each.")
+            raise ConfigError(
+                "This application has a JWT already; call init_app once for each application."
+            )
         state = AppState(
             app,
             self,
@@ -114,61 +130,72 @@ class JWT(Handlers):
         _warn_of_mistakes(app)
         prepare_limits(state)
         if self._store is not None or state.settings.storage_uri is not None:
-            # Imported here, because an application without sessions need not load them.
+            # Imported here, so that applications without sessions don't load their modules.
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
         if state.settings.has_key:
-            state.codecs.access()  # a key that can't be used is found now, not at a request
+            state.codecs.access()  # so that an invalid key is an error here, not at a request
         else:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions[STATE_KEY] = state
-        # Programs read handlers here, set them through it, and put their own object here.
+        # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
+        # so this package reads its own key, STATE_KEY.
         app.extensions["jwt"] = self
         app.register_error_handler(JWTError, partial(handle_jwt_error, state))
         app.jinja_env.globals.setdefault("jwt_csrf_field", jwt_csrf_field)
-        app.context_processor(in_templates)
+        app.context_processor(get_template_context)
         _add_rules(state)
         if state.settings.required_by_default:
-            app.before_request(guard_by_default)
+            app.before_request(verify_unless_exempt)
 
     @property
     def sessions(self) -> SessionManager:
-        """The current application's sessions: start, refresh, revoke, revoke_all, list, prune.
+        """The session manager of the current application.
 
-        :raises ConfigError: if it has no store to keep them in
+        :raises ConfigError: if the application has no session store
         """
-        return sessions_of(app_state())
+        return require_sessions(app_state())
 
     @property
     def issues_for_users(self) -> bool:
-        """Whether tokens are issued for what the identity handler returns; else, when a session is
-        refreshed, for the identity in the old one."""
+        """Return whether a refresh issues tokens for what the identity handler returns.
+
+        Otherwise it issues them for the identity in the refresh token.
+        """
         return True
 
     def close(self, app: Flask | None = None) -> None:
         """Close the connections to the session store, for example at the end of a test.
 
-        The store connects again if it is used again. Without a store this does nothing.
+        The next use of the store opens new ones. Without a store this does nothing.
 
         :param app: the application; default: the current one
-        :raises ConfigError: if it has no JWT
+        :raises ConfigError: if the application has no JWT
         """
         state = app_state(app)
         if state.sessions is not None:
             state.sessions.close()
 
     def translate_error(self, error: JWTError) -> JWTError:
-        """*error* as this front door calls it; a subclass that is another one has its own names."""
+        """Return *error* in the class that this extension class has for it."""
         return error
 
     def authenticate(self, username: Any, password: Any) -> Any:
-        """The user with this name and password, as the login endpoint finds them, for a login view
-        of your own: failures count against ``JWT_LOGIN_LIMITS``, and the signals are sent.
+        """Return the user with this name and password, for a custom login view.
 
-        :raises InvalidCredentials: if there is none, with a :class:`JWTError`'s ready answer
-        :raises TooManyLoginAttempts: (429) if too many logins have failed to try one more
-        :raises CsrfFailed: (403) if another site sent the form, and its answer would be cookies
+        As in the login endpoint, failures count against ``JWT_LOGIN_LIMITS`` and the signals are
+        sent. An error becomes the response if the view doesn't catch it::
+
+            @app.post("/log-in")
+            def log_in():
+                body = request.get_json()
+                user = jwt.authenticate(body["email"], body["password"])
+                return jwt.log_in(user, label=body.get("device"))
+
+        :raises InvalidCredentials: (401) if the authentication handler returns no user
+        :raises TooManyLoginAttempts: (429) if too many logins have failed
+        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
         state = app_state()
         with rendering_errors(state):
@@ -177,12 +204,18 @@ class JWT(Handlers):
             return authenticate(state, username, password)
 
     def log_in(self, identity: Any, *, label: str | None = None) -> Response:
-        """The answer of the login endpoint for a user who has just proved who they are: after
-        :meth:`authenticate`, or a sign-up. It begins a session, where there is a store.
+        """Return the login endpoint's response for a user who has just authenticated.
 
-        :param label: the device's name
-        :raises StoreUnavailable: if the session can't be kept
-        :raises CsrfFailed: as :meth:`authenticate` does
+        Call it after :meth:`authenticate`, or after a sign-up. It starts a session if the
+        application has a store::
+
+            @app.post("/sign-up")
+            def sign_up():
+                return jwt.log_in(create_user(request.get_json()))
+
+        :param label: the device's name, for its user to recognize
+        :raises StoreUnavailable: (503) if the store can't be reached
+        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
         state = app_state()
         with rendering_errors(state):
@@ -191,10 +224,10 @@ class JWT(Handlers):
             return log_in(state, identity, label, in_cookies=in_cookies)
 
     def exempt(self, view: Handler) -> Handler:
-        """Let everybody have *view* where ``JWT_REQUIRED_BY_DEFAULT`` guards all others.
+        """Exempt *view* from ``JWT_REQUIRED_BY_DEFAULT``, which guards all other views.
 
-        Put it on a function, a view class or a method of one; the order of decorators is of no
-        consequence. A guard that the view has of its own goes on to guard it.
+        Decorate a function, a view class or a method of one, in any order with other decorators. If
+        the view also has :func:`jwt_required`, that still guards it.
         """
         return exempt(view)
 
@@ -218,15 +251,15 @@ def _add_rules(state: AppState) -> None:
 
 
 def _warn_of_mistakes(app: Flask) -> None:
-    sentences = unknown_keys(app.config)
+    messages = unknown_keys(app.config)
     try:
         version("Flask-JWT")
     except PackageNotFoundError:
         pass
     else:
-        sentences.append(
-            "Flask-JWT is installed beside Flask-JWT-Too, and both are `import flask_jwt`. Run: "
+        messages.append(
+            "Flask-JWT is installed beside Flask-JWT-Too, and both are imported as flask_jwt. Run: "
             "pip uninstall Flask-JWT, then pip install --force-reinstall Flask-JWT-Too"
         )
-    for sentence in sentences:
-        warnings.warn(sentence, UserWarning, stacklevel=4)
+    for message in messages:
+        warnings.warn(message, UserWarning, stacklevel=4)

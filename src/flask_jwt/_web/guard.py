@@ -1,4 +1,4 @@
-"""The one place that lets a request in."""
+"""Verify requests. Every guard of this package goes through :func:`verify_request`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ..errors import (
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
 from .cookies import clear_cookies
-from .request_token import GuardOptions, codec_for, token_text, verify_token
+from .request_token import GuardOptions, codec_for, token_to_string, verify_token
 from .responses import prepare_error, rendering_errors
 
 _NUMBERS = (int, float)
@@ -50,33 +50,55 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> Callable[[View], View]:
-    """Guard a view: without a good access token it answers 401 and doesn't run.
+    """Require a valid access token for a view, which otherwise isn't called.
 
-    Works on functions and methods, plain or ``async``. Write the parentheses.
+    Decorate a function or a method, plain or ``async``. The parentheses are required::
+
+        @app.get("/orders/<int:order_id>")
+        @jwt_required()
+        def show_order(order_id):
+            return {"order": order_id, "user": get_jwt_identity()}
+
+        @app.post("/password")
+        @jwt_required(fresh=timedelta(minutes=5))
+        def change_password():
+            ...
+
+    A request without a valid token gets the response of a :class:`JWTError`, mostly a 401. With
+    sessions in cookies, an expired access token is renewed by means of the refresh cookie.
 
     :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
-    :param optional: let a request without a token in as nobody; a bad token is refused all the same
-    :param fresh: ask for a password given lately (RFC 9470): a timedelta says how lately, True that
-        the token comes from a login and not from a refresh
-    :param refresh: ask for a refresh token instead
+    :param optional: also allow requests without a token; an invalid token is still rejected
+    :param fresh: require that the user authenticated recently (RFC 9470): at most a timedelta ago;
+        True: require a token that was issued by a login and not by a refresh
+    :param refresh: require a refresh token instead
     :param locations: where to look for the token; default ``JWT_TOKEN_LOCATION``
-    :param verify_type: False: a token of any type will do
-    :param skip_revocation_check: let in the token of a session that was ended, or on the blocklist
-    :raises TypeError: if put on something that isn't a function
+    :param verify_type: False to accept a token of any type
+    :param skip_revocation_check: accept a token whose session was revoked, or that is on the
+        blocklist
+    :raises TypeError: if the decorated object is not a function
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
-        realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
     )
     return guarded_by(partial(verify_request, options, options.is_default))
 
 
 def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
-    """A decorator that calls *admit* before the view: for a guard of your own, which raises a
-    :class:`JWTError` to refuse.
+    """Return a decorator that calls *admit* before the view, to write a custom guard with.
 
-    :raises TypeError: if put on something that isn't a function
+    *admit* raises a :class:`JWTError` to reject the request::
+
+        def verify_admin():
+            verify_jwt_in_request()
+            if not current_identity["is_admin"]:
+                raise JWTError("Forbidden", "This needs an administrator", 403)
+
+        admin_required = guarded_by(verify_admin)
+
+    :raises TypeError: if the decorated object is not a function
     """
 
     def decorate(view: View) -> View:
@@ -101,7 +123,7 @@ def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
 
 
 def is_guarded(view: Any) -> bool:
-    """Whether *view* has a guard of its own."""
+    """Return whether *view* was decorated with a guard."""
     return getattr(view, _GUARDED, False) is True
 
 
@@ -118,30 +140,35 @@ def verify_jwt_in_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
 ) -> None:
-    """Do what :func:`jwt_required` does, from inside a view or a ``before_request`` function.
+    """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
-    :raises JWTError: the refusal; left alone, it becomes the answer
+        @blueprint.before_request
+        def verify():
+            verify_jwt_in_request()
+
+    :raises JWTError: if the request is rejected; if it isn't caught, it becomes the response
     """
     options = GuardOptions(
-        realm, optional, fresh, refresh, _listed(locations), verify_type, skip_revocation_check
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
     )
     verify_request(options, options.is_default)
 
 
-def _listed(
+def _as_sequence(
     locations: TokenLocation | Sequence[TokenLocation] | None,
 ) -> Sequence[TokenLocation] | None:
     return (locations,) if isinstance(locations, str) else locations
 
 
 def _jwt_required(realm: str | None = None) -> None:
-    """:func:`verify_jwt_in_request` under the name code for Flask-JWT calls."""
+    """Verify the current request; code that was written for Flask-JWT calls this name."""
     verify_jwt_in_request(realm)
 
 
 def verify_request(options: GuardOptions, is_default: bool) -> None:
-    """Verify the current request as *options* say, and remember its token and its user.
+    """Verify the current request, and keep its token and its user in its :class:`RequestState`.
 
+    :param is_default: ``options.is_default``, which is computed once for each guard
     :raises JWTError: with the application's response ready
     """
     # Not split further: it runs on each guarded request, where each call counts.
@@ -160,9 +187,10 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
         if isinstance(error, AuthError) and current.verified is not None:
             error.jwt_header, error.jwt_data = current.verified.header, current.claims
         is_ended = _ends_session(state, current, options, error)
-        current.forget()
+        current.clear()
         if is_ended:
             clear_cookies()
+        # With optional=True the cookies of a session that has ended count as no token.
         if not (is_ended and options.optional):
             raise prepare_error(state, error, options.realm) from error.__cause__
 
@@ -170,10 +198,10 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
 def _ends_session(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
 ) -> bool:
-    """Return whether *error* says that the cookies of this request are of no use any more."""
+    """Return whether *error* means that the session of this request's cookies has ended."""
     if current.location != "cookies" or state.sessions is None or options.refresh:
         return False
-    # ClaimsRejected is the application's check of this one request.
+    # ClaimsRejected comes from the application's own check, which may accept the next request.
     return isinstance(error, (TokenInvalid, UserNotFound)) and not isinstance(error, ClaimsRejected)
 
 
@@ -194,32 +222,36 @@ def _verify(
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    current.identity = _identity(state, current, claims)
+    current.identity = _load_identity(state, current, claims)
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
     header = {} if current.verified is None else current.verified.header
-    is_listed = None if options.skip_revocation_check else state.handlers.blocklist_callback
-    if is_listed is not None and state.call(is_listed, header, current.claims):
+    is_revoked = None if options.skip_revocation_check else state.handlers.blocklist_callback
+    if is_revoked is not None and state.call(is_revoked, header, current.claims):
         raise TokenRevoked
     is_valid = state.handlers.verification_callback
     if is_valid is not None and not state.call(is_valid, header, current.claims):
         raise ClaimsRejected
 
 
-def _identity(state: AppState, current: RequestState, claims: Any) -> Any:
+def _load_identity(state: AppState, current: RequestState, claims: Any) -> Any:
     identify = state.handlers.identity_callback
     if identify is None:
         identity = claimed_identity(claims, state.config.latest.identity_claim)
     else:
-        identity = state.call(identify, _identified(current))
+        identity = state.call(identify, _get_identity_claims(current))
     if identity is None:
         raise UserNotFound
     return identity
 
 
-def _identified(current: RequestState) -> Any:
-    """The claims that say who it is: a session's refresh token keeps those of its access tokens."""
+def _get_identity_claims(current: RequestState) -> Any:
+    """Return the claims for the identity handler.
+
+    A session's refresh token has none of its own: they are in its payload, as they were issued in
+    the access token.
+    """
     return current.claims if current.session is None else json.loads(current.session.payload)
 
 
@@ -227,27 +259,28 @@ def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
     claims = claims if isinstance(claims, Mapping) else {}
     if isinstance(fresh, timedelta):
         window = fresh.total_seconds()
-        login = _login_time(claims)
+        login = _get_login_time(claims)
         if login is None or state.clock.now() - login > window:
             raise ReauthenticationRequired(int(window))
-    elif not _is_of_login(claims, state.clock.now()):
+    elif not _is_fresh(claims, state.clock.now()):
         raise ReauthenticationRequired
 
 
-def _login_time(claims: Mapping[str, Any]) -> float | None:
-    """Return when the password was given, as far as the token says it."""
+def _get_login_time(claims: Mapping[str, Any]) -> float | None:
+    """Return the time at which the user authenticated, or None if the token doesn't state it."""
     login = claims.get("auth_time")
+    # Flask-JWT-Extended's tokens have no auth_time: a fresh one was issued by a login.
     if type(login) not in _NUMBERS and claims.get("fresh") is True:
         login = claims.get("iat")
     return login if type(login) in _NUMBERS else None
 
 
-def _is_of_login(claims: Mapping[str, Any], now: float) -> bool:
-    """Return whether the token was issued at a login, or is marked as fresh (until a time)."""
-    mark: Any = claims.get("fresh")
-    if mark is True or (type(mark) in _NUMBERS and mark >= now):
+def _is_fresh(claims: Mapping[str, Any], now: float) -> bool:
+    """Return whether the token was issued by a login, or its ``fresh`` claim says so."""
+    fresh: Any = claims.get("fresh")
+    if fresh is True or (type(fresh) in _NUMBERS and fresh >= now):
         return True
-    login = _login_time(claims)
+    login = _get_login_time(claims)
     issued_at: float = claims.get("iat", math.inf)
     return login is not None and issued_at <= login
 
@@ -256,7 +289,7 @@ def _decode_with_handler(state: AppState) -> Any:
     token = state.call(state.handlers.request_callback)
     if token is None:
         raise TokenMissing
-    state.settings  # noqa: B018  nothing else on this way looks whether options have changed
+    state.settings  # noqa: B018  apply changed options; nothing else on this path reads them
     try:
         claims = state.call(state.handlers.jwt_decode_callback, token)
     except JWTError:
@@ -275,24 +308,28 @@ def decode_token(
     verify_type: bool = True,
     allow_expired: bool = False,
 ) -> dict[str, Any]:
-    """The claims of *token*, verified as a request's would be.
+    """Verify *token* as a guard would, and return its claims.
 
-    Whether its session was revoked isn't looked at.
+    >>> token = create_access_token(7)
+    >>> decode_token(token)["identity"]
+    7
 
-    :param refresh: it must be a refresh token instead of an access token
-    :param verify_type: False: it may be of any type
-    :param allow_expired: that it has expired, and nothing else, is forgiven
-    :raises TokenInvalid: or the subclass that says what is wrong; each is PyJWT's too
+    The session of the token isn't checked, so the token of a revoked session is accepted.
+
+    :param refresh: require a refresh token instead of an access token
+    :param verify_type: False to accept a token of any type
+    :param allow_expired: accept an expired token if it is valid otherwise
+    :raises TokenInvalid: or a subclass, which is also a subclass of PyJWT's corresponding error
     """
     state = app_state()
     with rendering_errors(state):
-        text = token_text(token)
-        if text is None:
+        encoded = token_to_string(token)
+        if encoded is None:
             raise TokenMissing
-        wanted = ("refresh" if refresh else "access") if verify_type else None
+        token_type = ("refresh" if refresh else "access") if verify_type else None
         try:
-            codec = codec_for(state, text, wanted)
-            return codec.verify(text, state.clock.now()).claims
+            codec = codec_for(state, encoded, token_type)
+            return codec.verify(encoded, state.clock.now()).claims
         except TokenExpired as error:
             if not allow_expired:
                 raise
@@ -300,73 +337,80 @@ def decode_token(
 
 
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
-    """The claims of an access token."""
+    """Verify an access token and return its claims."""
     return decode_token(token)
 
 
-# Deny by default: JWT_REQUIRED_BY_DEFAULT guards each view that says nothing else.
+# Deny by default: JWT_REQUIRED_BY_DEFAULT guards each view that is neither exempt nor guarded.
 
 _EXEMPT = "_jwt_is_exempt"
-_ANSWERS_OPTIONS = "provide_automatic_options"
+_AUTOMATIC_OPTIONS = "provide_automatic_options"
 
 
 def exempt(view: View) -> View:
-    """Mark *view* as open to everybody."""
+    """Mark *view* as exempt from ``JWT_REQUIRED_BY_DEFAULT``."""
     setattr(view, _EXEMPT, True)
     return view
 
 
-def guard_by_default() -> Any:
-    """Before each request: verify it, unless its view is exempt or guards itself.
+def verify_unless_exempt() -> Any:
+    """Verify the current request, unless its view is exempt or has a guard.
 
-    What isn't there (404, 405) is told to everybody, and so is what Flask says to ``OPTIONS``.
+    404 and 405 responses are not guarded, nor are Flask's own responses to ``OPTIONS``.
     """
     if request.endpoint is None:
         return None
     state = app_state()
     view = state.app.view_functions.get(request.endpoint)
-    places = [view, *_class_places(view)]
-    if any(_is_exempt(place) or is_guarded(place) for place in places):
+    marked = [view, *_class_and_method(view)]
+    if any(_is_exempt(item) or is_guarded(item) for item in marked):
         return None
     if _is_static(state, request.endpoint) or _is_login_page(state):
         return None
     if request.method == "OPTIONS":
-        return _options_answer(state, view)
+        return _default_options_response(state, view)
     return verify_jwt_in_request()
 
 
-def _options_answer(state: AppState, view: Any) -> Any:
-    """Flask's, in place of a view that takes ``OPTIONS`` itself: it might do what it does for
-    ``GET``. A decorator that answers for the view, as Flask-CORS's does, says so on it."""
-    is_flask_s = getattr(request.url_rule, _ANSWERS_OPTIONS, False)
-    if is_flask_s or getattr(view, _ANSWERS_OPTIONS, None) is False:
+def _default_options_response(state: AppState, view: Any) -> Any:
+    """Return Flask's response to ``OPTIONS``, in place of calling a view that handles it itself.
+
+    A browser's preflight has no token, and such a view might do what it does for ``GET``.
+
+    :returns: None if Flask, or a decorator such as Flask-CORS's, responds to ``OPTIONS`` anyway
+    """
+    is_automatic = getattr(request.url_rule, _AUTOMATIC_OPTIONS, False)
+    if is_automatic or getattr(view, _AUTOMATIC_OPTIONS, None) is False:
         return None
     return state.app.make_default_options_response()
 
 
-def _is_exempt(place: Any) -> bool:
-    # A class that inherits from an open one has not been called open itself.
-    return bool(vars(place).get(_EXEMPT) if isclass(place) else getattr(place, _EXEMPT, False))
+def _is_exempt(view: Any) -> bool:
+    # The mark of a class is not inherited: an exempt class may have subclasses that are not.
+    return bool(vars(view).get(_EXEMPT) if isclass(view) else getattr(view, _EXEMPT, False))
 
 
 def _is_static(state: AppState, endpoint: str) -> bool:
-    """Whether it is Flask's own view of static files, and not one that is called ``static``."""
+    """Return whether *endpoint* is Flask's own view of static files."""
     owner, _, name = endpoint.rpartition(".")
-    place = state.app.blueprints.get(owner) if owner else state.app
-    return name == "static" and place is not None and place.has_static_folder
+    scaffold = state.app.blueprints.get(owner) if owner else state.app
+    # Without a static folder, "static" is a view of the application that happens to have the name.
+    return name == "static" and scaffold is not None and scaffold.has_static_folder
 
 
-def _class_places(view: Any) -> list[Any]:
-    """The class of a class-based view, and its method for this request."""
+def _class_and_method(view: Any) -> list[Any]:
+    """Return the class of a class-based view and its method for this request."""
     owner = getattr(view, "view_class", None)
     if owner is None:
         return []
     method = request.method.lower()
     handler = getattr(owner, method, None)
+    # Flask calls get() for HEAD if the class has no head().
     return [owner, getattr(owner, "get", None) if handler is None and method == "head" else handler]
 
 
 def _is_login_page(state: AppState) -> bool:
+    # Guarded, it would redirect to itself.
     page = state.settings.login_view
     if page is None or not page.startswith("/"):
         return page == request.endpoint

@@ -1,4 +1,4 @@
-"""The functions by which an application decides who logs in, who a token is for, and so on."""
+"""Declare the functions of an application that take part in logins, tokens and responses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 class Handlers:
-    """The handlers of an application, as attributes and as decorators that set them.
+    """Hold an application's handlers, as attributes and as decorators that set them.
 
-    Each may be a plain or an ``async`` function, and may be set before or after ``init_app``. The
-    attributes have Flask-JWT's names; None means that there is no such handler.
+    Each handler may be a plain or an ``async`` function, and may be set before or after
+    ``init_app``. The attributes have Flask-JWT's names; None means that there is no handler.
     """
 
     authentication_callback: Callable[..., Any] | None = None
@@ -40,12 +40,12 @@ class Handlers:
         self.user_identity_callback = identity_of
 
     def authentication_handler(self, callback: Handler) -> Handler:
-        """Set ``(username, password)`` -> the user, or something false to refuse the login."""
+        """Set ``(username, password)`` -> the user, or a false value to reject the login."""
         self.authentication_callback = callback
         return callback
 
     def identity_handler(self, callback: Handler) -> Handler:
-        """Set ``(payload)`` -> the user of a good token, or None if there is none any more."""
+        """Set ``(payload)`` -> the user of a valid token, or None if the user no longer exists."""
         self.identity_callback = callback
         return callback
 
@@ -55,18 +55,18 @@ class Handlers:
         return callback
 
     def auth_response_handler(self, callback: Handler) -> Handler:
-        """Set ``(access_token, identity)`` -> the response to a good login."""
+        """Set ``(access_token, identity)`` -> the response to a login or a refresh."""
         self.auth_response_callback = callback
         return callback
 
     def auth_request_handler(self, callback: Handler) -> Handler:
-        """Set ``()`` -> the response of the login endpoint, replacing all it does.
+        """Set ``()`` -> the response of the login endpoint, in place of everything it does.
 
-        Deprecated, as it was in Flask-JWT: set ``JWT_AUTH_URL_RULE = None`` and register a view.
+        Deprecated, as in Flask-JWT: set ``JWT_AUTH_URL_RULE = None`` and register a view instead.
         """
         warnings.warn(
-            "auth_request_handler is deprecated: set JWT_AUTH_URL_RULE = None and register a view "
-            "of your own that calls create_access_token().",
+            "auth_request_handler is deprecated: set JWT_AUTH_URL_RULE = None and register a login "
+            "view that calls jwt.authenticate() and jwt.log_in().",
             DeprecationWarning,
             stacklevel=2,
         )
@@ -84,7 +84,7 @@ class Handlers:
         return callback
 
     def jwt_decode_handler(self, callback: Handler) -> Handler:
-        """Set ``(token)`` -> its payload; it verifies, raising ``jwt.InvalidTokenError``."""
+        """Set ``(token)`` -> its verified payload; raises ``jwt.InvalidTokenError``."""
         self.jwt_decode_callback = callback
         return callback
 
@@ -94,44 +94,44 @@ class Handlers:
         return callback
 
     def jwt_headers_handler(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> extra header parameters of its token, or None."""
+        """Set ``(identity)`` -> additional header parameters of its token, or None."""
         self.jwt_headers_callback = callback
         return callback
 
     def user_identity_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> what a token says of it: anything that JSON can hold."""
+        """Set ``(identity)`` -> the id that its tokens hold, in any type that JSON has."""
         self.user_identity_callback = callback
         return callback
 
     def additional_claims_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> a dict of more claims for its tokens."""
+        """Set ``(identity)`` -> a dict of additional claims for its tokens."""
         self.additional_claims_callback = callback
         return callback
 
     def additional_headers_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> a dict of more header parameters for its tokens."""
+        """Set ``(identity)`` -> a dict of additional header parameters for its tokens."""
         self.additional_headers_callback = callback
         return callback
 
     def encode_key_loader(self, callback: Handler) -> Handler:
-        """Set ``(identity)`` -> the key that signs its tokens: a secret or PEM text."""
+        """Set ``(identity)`` -> the key that signs its tokens: a secret or a PEM string."""
         self.encode_key_callback = callback
         return callback
 
     def decode_key_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> the key that has to have signed this token.
+        """Set ``(header, payload)`` -> the key that verifies this token.
 
-        Both are *not verified* when it is called: choose a key by them, and trust nothing else.
+        Both are *not yet verified* when the handler is called: use them only to choose a key.
         """
         self.decode_key_callback = callback
         return callback
 
     def token_in_blocklist_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> whether this good token was revoked; asked each time."""
+        """Set ``(header, payload)`` -> whether a valid token is revoked; called each time."""
         self.blocklist_callback = callback
         return callback
 
     def token_verification_loader(self, callback: Handler) -> Handler:
-        """Set ``(header, payload)`` -> whether this good token is good enough; asked each time."""
+        """Set ``(header, payload)`` -> whether to accept a valid token; called each time."""
         self.verification_callback = callback
         return callback

@@ -1,4 +1,4 @@
-"""From a user to a token."""
+"""Issue access tokens, and refresh tokens that belong to no session."""
 
 from __future__ import annotations
 
@@ -31,20 +31,28 @@ def create_access_token(
     fresh: bool | float | timedelta | None = None,
     overwrite: bool = False,
 ) -> str:
-    """An access token for *identity*, as logging in would give.
+    """Create an access token for *identity*, without a session and without checking a password.
+
+    The token has the claims that a login issues, except ``sid`` and ``auth_time``::
+
+        @app.post("/kiosk/tokens")
+        @jwt_required(fresh=True)
+        def create_kiosk_token():
+            token = create_access_token("kiosk-7", claims={"scope": "orders:read"})
+            return {"access_token": token}
 
     :param identity: a user object or dict with an ``id``, or the id itself
-    :param claims: more claims, beside those of the ``additional_claims_loader``. One that this
-        package issues can't be among them, so that extra data never replaces ``exp`` or
-        ``identity`` by accident
-    :param headers: more JOSE header parameters
-    :param expires_delta: lifetime in seconds, a timedelta or what else can be added to a date;
-        False: it never expires; default ``JWT_ACCESS_TOKEN_EXPIRES``
-    :param fresh: whether the password was given for it, or until when it counts as that: a
-        timedelta from now, or seconds since the epoch
-    :param overwrite: let *claims* replace issued ones
-    :raises ValueError: if *claims* collide with reserved ones and *overwrite* is False
-    :raises TypeError: if something in *claims* can't be written as JSON
+    :param claims: additional claims; they are merged with those of the ``additional_claims_loader``
+    :param headers: additional JOSE header parameters
+    :param expires_delta: the lifetime: seconds, a timedelta, or anything else that can be added to
+        a datetime; False: never expires. Such a token stays valid after logout unless it belongs
+        to a session. Default ``JWT_ACCESS_TOKEN_EXPIRES``
+    :param fresh: True if the user has just entered the password; a timedelta from now, or a
+        timestamp in seconds, until which the token counts as fresh
+    :param overwrite: True to let *claims* replace claims that this package issues
+    :raises ValueError: if *claims* would replace a claim that this package issues, such as ``exp``
+        or ``identity``, and *overwrite* is False
+    :raises TypeError: if a value in *claims* can't be written as JSON
     """
     payload = _issued_claims(identity, "access", expires_delta, fresh)
     return _create(identity, payload, claims, headers, overwrite)
@@ -58,11 +66,11 @@ def create_refresh_token(
     expires_delta: TokenLifetime | None = None,
     overwrite: bool = False,
 ) -> str:
-    """A refresh token that belongs to no session: for ``@jwt_required(refresh=True)``.
+    """Create a refresh token that belongs to no session, for ``@jwt_required(refresh=True)``.
 
-    It can't be rotated or revoked. Where there is a store, ``jwt.sessions.start()`` gives better.
-    Arguments and errors are those of :func:`create_access_token`; the lifetime is
-    ``JWT_REFRESH_TOKEN_EXPIRES`` by default.
+    Such a token can't be rotated or revoked. In an application with a store, use
+    ``jwt.sessions.start()`` instead. The arguments and errors are those of
+    :func:`create_access_token`; the default lifetime is ``JWT_REFRESH_TOKEN_EXPIRES``.
     """
     payload = _issued_claims(identity, "refresh", expires_delta, False)
     return _create(identity, payload, claims, headers, overwrite)
@@ -82,8 +90,8 @@ def _create(
 
 
 def signing_codec(state: AppState, identity: Any) -> TokenCodec:
-    """Return the codec that issues tokens for *identity*: with the key of the encode key loader, if
-    there is one."""
+    """Return the codec that issues tokens for *identity*, with the encode key loader's key if there
+    is a loader."""
     load = state.handlers.encode_key_callback
     if load is None:
         return state.codecs.access()
@@ -105,8 +113,8 @@ def _additional_claims(
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
-            f"claims would replace {', '.join(sorted(collisions))}, which the token issues itself; "
-            "rename them, or pass overwrite=True if you mean it"
+            f"claims would replace {', '.join(sorted(collisions))}, which each token has already; "
+            "rename these claims, or pass overwrite=True to replace them"
         )
     return more
 
@@ -125,27 +133,27 @@ def _issued_claims(
     if expires is not None:
         lifetime = seconds_of(expires)
     return {
-        **_freshness(state, fresh, now),
-        **_who(state, settings, user_id),
-        **_times(settings, now, lifetime),
+        **_fresh_claim(state, fresh, now),
+        **_identity_claims(state, settings, user_id),
+        **_time_claims(settings, now, lifetime),
         "jti": secrets.token_urlsafe(12),
         "type": token_type,
         **_csrf_claim(state, settings),
-        **_parties(settings),
+        **_issuer_and_audience(settings),
     }
 
 
-def _freshness(
+def _fresh_claim(
     state: AppState, fresh: bool | float | timedelta | None, now: float
 ) -> dict[str, Any]:
     if fresh is None and "fresh" in state.profile.more_claims:
-        fresh = _is_login(now)
+        fresh = _is_during_login(now)
     if fresh is None:
         return {}
     return {"fresh": now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh}
 
 
-def _times(settings: Settings, now: float, lifetime: float) -> dict[str, Any]:
+def _time_claims(settings: Settings, now: float, lifetime: float) -> dict[str, Any]:
     claims = {"iat": int(now)}
     if settings.encode_nbf:
         claims["nbf"] = int(now + settings.not_before)
@@ -159,7 +167,7 @@ def _csrf_claim(state: AppState, settings: Settings) -> dict[str, Any]:
     return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
 
 
-def _parties(settings: Settings) -> dict[str, Any]:
+def _issuer_and_audience(settings: Settings) -> dict[str, Any]:
     claims: dict[str, Any] = {}
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
@@ -169,14 +177,14 @@ def _parties(settings: Settings) -> dict[str, Any]:
     return claims
 
 
-def _who(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
+def _identity_claims(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
         state.notices.warn(
-            f"This identity is of type {type(user_id).__name__}, so its token will be refused: a "
-            "sub is a text (RFC 7519 section 4.1.2). Write create_access_token(str(…)), or set "
-            "JWT_VERIFY_SUB = False, with which it comes back as it was."
+            f"This identity is of type {type(user_id).__name__}, so its token will be rejected: "
+            '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
+            "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
         )
     return {settings.identity_claim: user_id}
 
@@ -185,27 +193,29 @@ class _Login(NamedTuple):
     auth_time: int
     session: Session | None
     payload: Mapping[str, Any] | None
-    """What the payload handler returned for this login already."""
+    """What the payload handler has already returned for this login."""
 
 
+# A context variable, because handlers have Flask-JWT's signatures: (identity) and nothing else.
 _login: ContextVar[_Login | None] = ContextVar("flask_jwt_login", default=None)
 
 
-def _is_login(now: float) -> bool:
+def _is_during_login(now: float) -> bool:
     login = _login.get()
     return login is not None and login.auth_time >= int(now)
 
 
 @contextmanager
-def issuing(
+def login_context(
     auth_time: float,
     session: Session | None = None,
     payload: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
-    """Within this context the encode handler's tokens belong to a login.
+    """Bind the tokens that the encode handler issues within this context to a login.
 
-    :param auth_time: when the password was given, seconds since the epoch
-    :param payload: what the payload handler has returned for it; None: the handler is called
+    :param auth_time: when the user authenticated, in seconds since the epoch
+    :param session: the session of the login, if there is one
+    :param payload: what the payload handler has returned for the login; None: call the handler
     """
     reset = _login.set(_Login(int(auth_time), session, payload))
     try:
@@ -214,12 +224,15 @@ def issuing(
         _login.reset(reset)
 
 
-def _with_login(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """*payload* with ``sid`` and ``auth_time`` where there is a session: without them a payload
-    handler's tokens could not be revoked."""
+def _add_session_claims(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return *payload* with ``sid`` and ``auth_time``, and an ``exp`` no later than the session's.
+
+    Without a session *payload* is returned unchanged.
+    """
     login = _login.get()
     if login is None or login.session is None:
         return payload
+    # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
     if type(claims.get("exp", math.inf)) in (int, float):
         claims["exp"] = min(claims.get("exp", math.inf), int(login.session.expires_at))
@@ -227,26 +240,27 @@ def _with_login(payload: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
-    """The claims of a new access token for *identity*."""
+    """Return the claims of a new access token for *identity*."""
     claims = _issued_claims(identity)
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time
     state = app_state()
+    # Flask-JWT-Extended lets additional claims replace any claim.
     overwrite = bool(state.profile.more_claims)
     return {**claims, **_additional_claims(state, identity, None, overwrite)}
 
 
 def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:
-    """The extra header parameters of the ``additional_headers_loader``, if there is one."""
+    """Return the header parameters of the ``additional_headers_loader``, or None."""
     return dict(_additional_headers(app_state(), identity)) or None
 
 
 def _default_jwt_encode_handler(identity: Any) -> Token:
-    """A signed token with the payload handler's claims and the headers handler's header.
+    """Return a signed token with the payload handler's claims and the headers handler's parameters.
 
-    :raises ConfigError: if the payload lacks a claim of ``JWT_REQUIRED_CLAIMS``, so that no token
-        is issued that would be refused
+    :raises ConfigError: if the payload lacks a claim of ``JWT_REQUIRED_CLAIMS``; the guard would
+        reject such a token
     """
     state = app_state()
     login = _login.get()
@@ -258,4 +272,4 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
     missing = state.settings.required.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
-    return codec.issue(_with_login(payload), headers, now=state.clock.now())
+    return codec.issue(_add_session_claims(payload), headers, now=state.clock.now())

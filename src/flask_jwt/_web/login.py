@@ -1,4 +1,4 @@
-"""Logging in: the one place where a password is judged, and what a good one is answered."""
+"""Log users in: check their credentials, limit failed attempts, and respond with tokens."""
 
 from __future__ import annotations
 
@@ -14,63 +14,72 @@ from .._jose.codec import Token, as_token
 from .._sessions.printable import printable
 from ..errors import ConfigError, CsrfFailed, InvalidCredentials, JWTError, TooManyLoginAttempts
 from .app_state import AppState
-from .context import issued_in_cookies, issued_tokens, remember_issued
+from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
 from .cookies import set_cookies
-from .csrf import is_foreign
-from .issue import issuing
+from .csrf import is_cross_origin
+from .issue import login_context
 from .redirects import no_store
 
 if TYPE_CHECKING:
-    from .._login.limits import LoginThrottle
+    from .._login.limits import LoginLimits
 
 logger = logging.getLogger("flask_jwt")
 
 
 def authenticate(state: AppState, username: Any, password: Any) -> Any:
-    """The user with this name and password, by the authentication handler.
+    """Return the user that the authentication handler returns for these credentials.
 
-    :raises InvalidCredentials: if there is none
-    :raises TooManyLoginAttempts: if too many logins have failed to try one more
+    :raises InvalidCredentials: if the handler returns no user
+    :raises TooManyLoginAttempts: if too many logins have failed; the handler isn't called
     """
-    if not _is_credential(username) or not _is_credential(password):
+    if not _is_valid_credential(username) or not _is_valid_credential(password):
         raise InvalidCredentials
-    ip = _client_address(state)
-    facts: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
-    throttle = _throttle(state)
+    ip = _get_client_address(state)
+    details: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
+    limits = login_limits(state)
     attempt = None
     try:
-        if throttle is not None:
-            attempt = throttle.begin(username, ip)
+        if limits is not None:
+            # Counted before the handler runs: checking a password takes long, and of many
+            # concurrent attempts all would see the count from before the first of them failed.
+            attempt = limits.begin(username, ip)
         identity = _identify(state, username, password)
     except TooManyLoginAttempts as error:
-        facts["retry_after"] = error.retry_after
-        signals.login_limited.send(state.app, **facts)
+        details["retry_after"] = error.retry_after
+        signals.login_limited.send(state.app, **details)
         raise
     except BaseException as error:
-        if _is_refusal(error):
-            signals.authentication_failed.send(state.app, **facts)
+        if _is_rejection(error):
+            signals.authentication_failed.send(state.app, **details)
         elif attempt is not None:
+            # The handler could not check the credentials, for example because its database is
+            # down; an outage must not lock users out.
             attempt.forgive()
         raise
     if attempt is not None:
         attempt.succeed()
-    signals.authenticated.send(state.app, **facts)
+    signals.authenticated.send(state.app, **details)
     return identity
 
 
 def _identify(state: AppState, username: str, password: str) -> Any:
     handler = state.handlers.authentication_callback
     if handler is None:
-        raise ConfigError("No authentication_handler is set")
+        raise ConfigError(
+            "No authentication_handler is set: pass one to JWT(), or decorate a function with "
+            "@jwt.authentication_handler"
+        )
     identity = state.call(handler, username, password)
     if not identity:
         raise InvalidCredentials
     return identity
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Whether the handler refuses in words of its own, rather than can't tell: a 503 of its own is
-    no wrong password."""
+def _is_rejection(error: BaseException) -> bool:
+    """Return whether *error*, which the handler raised, means that the credentials are wrong.
+
+    A server error, such as a 503, means that the credentials could not be checked.
+    """
     if isinstance(error, JWTError):
         return error.status_code < 500
     if not isinstance(error, HTTPException):
@@ -82,11 +91,11 @@ def _is_refusal(error: BaseException) -> bool:
 def log_in(
     state: AppState, identity: Any, label: str | None = None, *, in_cookies: bool
 ) -> Response:
-    """The answer to a login of *identity*, with its tokens."""
+    """Issue tokens for *identity*, in a session if there is a store, and return the response."""
     if state.sessions is None:
-        with issuing(state.clock.now()):
+        with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
-        remember_issued(None, in_cookies=in_cookies)
+        set_issued_tokens(None, in_cookies=in_cookies)
     else:
         tokens = state.sessions.start(
             identity,
@@ -95,97 +104,107 @@ def log_in(
             ip=request.remote_addr,
         )
         access_token = as_token(tokens.access_token)
-        remember_issued(tokens, in_cookies=in_cookies)
-    return answer(state, access_token, identity)
+        set_issued_tokens(tokens, in_cookies=in_cookies)
+    return create_token_response(state, access_token, identity)
 
 
-def answer(state: AppState, access_token: Token, identity: Any) -> Response:
-    """What the response handler makes of tokens just issued, and their cookies."""
+def create_token_response(state: AppState, access_token: Token, identity: Any) -> Response:
+    """Return the response handler's response to tokens just issued, with their cookies if any."""
     respond = state.handlers.auth_response_callback
     response = state.app.make_response(state.call(respond, access_token, identity))
-    if issued_in_cookies():
+    if is_issued_in_cookies():
         tokens = issued_tokens()
         set_cookies(response, access_token, tokens and tokens.refresh_token)
     return no_store(response)
 
 
 def asks_for_cookies(settings: Settings) -> bool:
-    """Whether the current request's login is to be answered with cookies: where there is no other
-    place for tokens, or a page's form sent it."""
+    """Return whether the response to the current request's login is to set cookies.
+
+    That is so if cookies are the only location for tokens, or if a form has sent the login.
+    """
     locations = settings.locations
     return "cookies" in locations and not ("headers" in locations and request.is_json)
 
 
 def reject_forged_login(settings: Settings) -> None:
-    """Refuse a form that another site has a browser send, for it to be logged in as somebody else.
+    """Reject a login form that another site has sent, to log its visitor in as someone else.
 
-    JSON can't be sent from elsewhere without leave of ours (CORS), and a GET that logs in, such as
-    an identity provider's redirect, comes from elsewhere.
-
-    :raises CsrfFailed: if so
+    :raises CsrfFailed: if the browser states another origin, and the response would set cookies
     """
+    # JSON can't be sent from another origin unless CORS allows it. A GET that logs in, such as the
+    # redirect of an identity provider, has to be allowed: it always comes from another site.
     is_form = request.method not in ("GET", "HEAD", "OPTIONS") and not request.is_json
-    if settings.csrf_protect and is_form and asks_for_cookies(settings) and is_foreign(request):
-        raise CsrfFailed("Another site sent this login; send it from a page of this one")
+    if (
+        settings.csrf_protect
+        and is_form
+        and asks_for_cookies(settings)
+        and is_cross_origin(request)
+    ):
+        raise CsrfFailed("This login was sent by another site; send it from a page of this site")
 
 
 def prepare_limits(state: AppState) -> None:
-    """Find out at the start whether logins can be limited.
+    """Create the login limits when the application starts, so that they are checked then.
 
-    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is set and can't be used
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
     """
     settings = state.settings
     if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.explicit:
-        _throttle(state)
+        login_limits(state)
 
 
-def _throttle(state: AppState) -> LoginThrottle | None:
+def login_limits(state: AppState) -> LoginLimits | None:
+    """Return the limits of ``JWT_LOGIN_LIMITS``, or None if logins are not limited.
+
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
+    """
     settings = state.settings
     if settings.login_limits is None:
         return None
-    known = state.limits
-    if known is None or known[0] != settings.login_limits:
-        from .._login.limits import LoginThrottle, limits_are_installed
+    current = state.limits
+    if current is None or current[0] != settings.login_limits:
+        from .._login.limits import LoginLimits, limits_are_installed
 
         if "JWT_LOGIN_LIMITS" not in settings.explicit and not limits_are_installed():
             state.notices.warn(
-                "Logins are not limited, so passwords can be guessed at leisure: pip install "
-                "'Flask-JWT-Too[limits]'. To do without, set JWT_LOGIN_LIMITS = None."
+                "Logins are not limited, so passwords can be guessed by trying. Run: pip install "
+                "'Flask-JWT-Too[limits]'. To allow it, set JWT_LOGIN_LIMITS = None."
             )
             return None
-        throttle = LoginThrottle(
+        limits = LoginLimits(
             settings.login_limits,
             settings.storage_uri,
             settings.store_timeout,
             state.clock,
         )
-        known = state.limits = settings.login_limits, throttle
-    return known[1]
+        current = state.limits = settings.login_limits, limits
+    return current[1]
 
 
-def _client_address(state: AppState) -> str | None:
+def _get_client_address(state: AppState) -> str | None:
     if not has_request_context():
         return None
     address = request.remote_addr
-    is_told = "werkzeug.proxy_fix.orig" in request.environ
-    if "X-Forwarded-For" in request.headers and not is_told and _is_near(address):
-        # A proxy that Flask doesn't know of: all its users share its address.
-        sentence = (
+    has_proxy_fix = "werkzeug.proxy_fix.orig" in request.environ
+    if "X-Forwarded-For" in request.headers and not has_proxy_fix and _is_from_proxy(address):
+        # The header alone proves nothing, since any client can send it.
+        message = (
             f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
-            "limit of failed logins: app.wsgi_app = "
-            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app) tells them apart"
+            "limit of failed logins. To tell them apart, set app.wsgi_app = "
+            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)"
         )
-        if state.notices.first_time(sentence):
-            logger.warning("%s", sentence)
+        if state.notices.first_time(message):
+            logger.warning("%s", message)
     return address
 
 
-def _is_near(address: str | None) -> bool:
+def _is_from_proxy(address: str | None) -> bool:
     from .._login.limits import is_private
 
     return not address or is_private(address)
 
 
-def _is_credential(value: Any) -> bool:
-    # No account has a NUL in its name, but databases and bcrypt answer one with an exception.
+def _is_valid_credential(value: Any) -> bool:
+    # No account has a NUL in its name, and databases and bcrypt raise an exception for one.
     return isinstance(value, str) and value != "" and "\0" not in value

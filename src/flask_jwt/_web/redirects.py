@@ -1,4 +1,4 @@
-"""Pages: what a browser is answered where an API client gets JSON."""
+"""Send redirects to browsers that open a page; API clients get JSON instead."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ _NOT_IN_PATHS = frozenset({*map(chr, range(0x21)), "\x7f", "\\"})
 
 
 def prefers_html() -> bool:
-    """Whether the current request prefers HTML to JSON, as browsers do when they open a page; a
-    script's ``fetch()`` and curl accept anything, and get JSON."""
+    """Return whether the current request prefers HTML to JSON.
+
+    Browsers do when they open a page. A script's ``fetch()`` and curl accept ``*/*``, so they get
+    JSON.
+    """
     accepted = request.accept_mimetypes
     return accepted["text/html"] > accepted["application/json"]
 
 
-def is_local(target: Any) -> bool:
-    """Whether a browser sent to *target* stays on this site.
-
-    It has to be an absolute path, without what browsers skip (tabs, line breaks) or take for a
-    slash (backslashes) on their way to another host.
-    """
+def is_local_path(target: Any) -> bool:
+    """Return whether *target* is an absolute path, so that a redirect to it stays on this site."""
+    # Browsers ignore tabs and line breaks in URLs and treat a backslash as a slash, so with these
+    # characters a path could still lead to another host: "/\evil.example", "/<TAB>/evil.example".
     return (
         isinstance(target, str)
         and target.startswith("/")
@@ -43,39 +44,46 @@ def is_local(target: Any) -> bool:
 
 
 def next_url() -> str | None:
-    """The ``next`` of the current request's URL or form, if it is local."""
+    """Return the ``next`` of the current request's query string or form if it is a local path."""
     try:
         target = request.values.get("next")
-    except UnicodeDecodeError:  # Werkzeug's, for a query string that isn't UTF-8
+    except UnicodeDecodeError:  # Werkzeug raises it for a query string that isn't UTF-8
         return None
-    return target if is_local(target) else None
+    return target if is_local_path(target) else None
 
 
 def redirect_to(target: str | None) -> Response:
-    """Send the browser to *target*, or else to the site's root."""
+    """Redirect the browser to *target*, or to the application's root if there is no target."""
+    # 303 rather than 302: the browser must not repeat a POST at the target.
     return no_store(redirect(target or f"{request.script_root}/", 303))
 
 
 def no_store(response: Any) -> Response:
-    """*response*, for this browser only: caches must not give it to another."""
+    """Return *response* with the headers that keep caches from sending it to another client."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.vary.update(["Accept", "Cookie"])
-    found: Response = response
-    return found
+    typed_response: Response = response
+    return typed_response
 
 
 def login_redirect(state: AppState, error: JWTError) -> Response | None:
-    """Where the answer to *error* is to send the browser to ``JWT_LOGIN_VIEW``: that answer.
+    """Return a redirect to ``JWT_LOGIN_VIEW`` as the response to *error*.
 
-    The login page gets ``next``, to be passed on to ``/auth``, and ``error``, the error's code,
-    where there is something to tell: of a login refused, or of a session that was ended.
+    The login page gets ``next``, which its form passes on to the login endpoint. After a rejected
+    login, and if the session was revoked, it also gets ``error``, the code of the error.
+
+    :returns: None if the client is not a browser, there is no login page, or logging in would not
+        help
     """
-    is_refused_login = isinstance(error, (InvalidCredentials, TooManyLoginAttempts))
-    is_news = is_refused_login or isinstance(error, (TokenRevoked, RefreshTokenReused))
-    if not (error.status_code == 401 or is_refused_login) or not _has_login_page(state):
+    is_rejected_login = isinstance(error, (InvalidCredentials, TooManyLoginAttempts))
+    # A user whose session has merely expired, or who hasn't logged in yet, needs no explanation.
+    is_shown = is_rejected_login or isinstance(error, (TokenRevoked, RefreshTokenReused))
+    if not (error.status_code == 401 or is_rejected_login) or not _has_login_page(state):
         return None
-    query = {"error": error.error_code} if is_news else {}
-    target = next_url() if is_refused_login else _this_page()
+    query = {"error": error.error_code} if is_shown else {}
+    # The page to open after the login. A rejected login has received its path in next. Any other
+    # request is for the page itself.
+    target = next_url() if is_rejected_login else _get_current_page()
     if target is not None:
         query["next"] = target
     page = login_page(state)
@@ -83,12 +91,12 @@ def login_redirect(state: AppState, error: JWTError) -> Response | None:
 
 
 def _has_login_page(state: AppState) -> bool:
-    """Return whether a page is what the current request's client wants to be sent to."""
+    """Return whether there is a login page and the current request's client is a browser."""
     return has_request_context() and state.settings.login_view is not None and prefers_html()
 
 
 def login_page(state: AppState) -> str:
-    """The URL of ``JWT_LOGIN_VIEW``.
+    """Return the URL of ``JWT_LOGIN_VIEW``.
 
     :raises ConfigError: if there is no such endpoint
     """
@@ -104,9 +112,10 @@ def login_page(state: AppState) -> str:
         ) from None
 
 
-def _this_page() -> str | None:
+def _get_current_page() -> str | None:
+    # The redirect after the login is a GET, which can't repeat a POST.
     if request.method not in ("GET", "HEAD"):
         return None
     parts = urlsplit(request.url)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return target if is_local(target) else None
+    return target if is_local_path(target) else None

@@ -1,4 +1,4 @@
-"""Find the token of a request, and verify it; whether to let the request in is the guard's part."""
+"""Find the token of a request and verify it. The guard decides what follows from the result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .cookies import has_refresh_cookie, rotate_session
 
 
 class GuardOptions(NamedTuple):
-    """What a guard asks of a request."""
+    """The requirements of a guard: the arguments of :func:`jwt_required`."""
 
     realm: str | None = None
     optional: bool = False
@@ -49,34 +49,40 @@ class GuardOptions(NamedTuple):
 
     @property
     def checks_session(self) -> bool:
-        """Whether a token of a session that has ended is rejected."""
+        """Return whether the token of an ended session is rejected."""
         return not self.skip_revocation_check and not self.refresh
 
     @property
     def is_default(self) -> bool:
-        """Whether it asks for an access token in the configured locations."""
+        """Return whether the guard requires an access token in the configured locations."""
         return self.verify_type and not self.refresh and not self.locations
 
 
 def verify_token(
     state: AppState, current: RequestState, options: GuardOptions, is_default: bool
 ) -> VerifiedToken:
-    """The token that the request carries, if it is good."""
+    """Return the request's token, verified.
+
+    :raises JWTError: if the request has no valid token
+    """
     handlers = state.handlers
     codec, now = state.codecs.access(), state.clock.now()
     if handlers.request_callback is not _default_request_handler:
-        token = token_text(state.call(handlers.request_callback))
+        token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
         return _verify(state, current, options, token)
     settings = state.config.latest
     if not is_default or settings.only_header is None or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
+    # The common case: an access token in the one header. The cache is keyed by the whole header,
+    # so a token that was verified before is found without parsing the header. Its times are
+    # compared with the clock all the same, and the guard checks its session.
     current.location = "headers"
     header = current.request.environ.get(settings.only_header)
-    if (seen := codec.get_cached(header, now)) is not None:
-        return seen
-    token = token_in_header(header, settings.prefixes)
+    if (cached := codec.get_cached(header, now)) is not None:
+        return cached
+    token = parse_authorization(header, settings.prefixes)
     if token is None:
         raise TokenMissing
     return codec.verify(token, now, header)
@@ -85,47 +91,52 @@ def verify_token(
 def find_token(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
     """Return the first valid token, in the order of the locations.
 
-    An invalid one ends the search, but not in a cookie: the browser sends it unasked, and it must
-    not stand in the way of a token that a client has chosen to send.
+    An invalid token ends the search, unless it is in a cookie. If the search finds no valid token,
+    and the access cookie is missing or invalid, the refresh cookie is exchanged for new tokens.
+
+    :raises JWTError: if there is no valid token
     """
-    # Not split further: which failure counts is decided in this one loop.
+    # Not split further: which of several errors counts is decided in this one loop.
     settings = state.settings
     locations = options.locations or settings.locations
     absences: list[AuthError] = []
     failure: JWTError | None = None
     for location in locations:
         try:
-            return _verify_in(location, state, current, options)
+            return _verify_in_location(location, state, current, options)
         except (TokenMissing, SchemeUnsupported) as error:
             absences.append(error)
         except JWTError as error:
+            # A cookie never ends the search: the browser adds it to every request, so it must not
+            # prevent the use of a token that the client has chosen to send.
             if location != "cookies":
                 raise
             failure = failure or error
     current.location = None if failure is None else "cookies"
-    is_over = failure is None or isinstance(failure, TokenInvalid)
-    if is_over and "cookies" in locations and _may_renew(state, current, options):
+    # Not after a missing CSRF value or an unavailable store: the access cookie may well be valid.
+    is_unusable = failure is None or isinstance(failure, TokenInvalid)
+    if is_unusable and "cookies" in locations and _can_rotate_session(state, current, options):
         current.location = "cookies"
         token = rotate_session(state, current.request).access_token
         return state.codecs.access().verify(token, state.clock.now())
-    raise failure or _absent(absences, settings.header_name)
+    raise failure or _combine_missing(absences, settings.header_name)
 
 
-def _may_renew(state: AppState, current: RequestState, options: GuardOptions) -> bool:
+def _can_rotate_session(state: AppState, current: RequestState, options: GuardOptions) -> bool:
     return options.type == "access" and has_refresh_cookie(state, current.request)
 
 
-def _verify_in(
+def _verify_in_location(
     location: TokenLocation, state: AppState, current: RequestState, options: GuardOptions
 ) -> VerifiedToken:
-    token = token_in(location, current.request, state.settings, refresh=options.refresh)
+    token = extract_token(location, current.request, state.settings, refresh=options.refresh)
     current.location = location
     if location == "cookies":
         return _verify_cookie(state, current, options, token)
     return _verify(state, current, options, token)
 
 
-def _absent(absences: Sequence[AuthError], header: str) -> AuthError:
+def _combine_missing(absences: Sequence[AuthError], header: str) -> AuthError:
     if len(absences) == 1:
         return absences[0]
     reasons = "; ".join(
@@ -142,10 +153,12 @@ def _is_missing_header(error: AuthError) -> bool:
 def _verify_cookie(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
-    proof = csrf.submitted(current.request, state.settings, refresh=options.refresh)
+    # A missing value is reported before the token is verified, a wrong one after: it belongs to
+    # the claims, and unverified claims decide nothing.
+    value = csrf.submitted_value(current.request, state.settings, refresh=options.refresh)
     verified = _verify(state, current, options, token)
-    if proof is not None:
-        csrf.check(proof, token, verified.claims)
+    if value is not None:
+        csrf.check_value(value, token, verified.claims)
     return verified
 
 
@@ -155,7 +168,8 @@ def _verify(
     codec, now = codec_for(state, token, options.type), state.clock.now()
     if not options.refresh:
         return codec.get_cached(token, now) or codec.verify(token, now)
-    # Only a session's refresh token has a sid; which session's, its own strict check finds out.
+    # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
+    # codec; the session manager then verifies the token with the codec for sessions.
     if state.sessions is None or "sid" not in codec.decode_unverified(token)[1]:
         return codec.verify(token, now)
     current.session = state.sessions.verify(token)
@@ -163,10 +177,11 @@ def _verify(
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
-    """Return the codec that verifies *token* as one of *token_type* (None: any): with the key that
-    the decode key loader gives for it, if there is a loader.
+    """Return the codec that verifies *token*, with the decode key loader's key if one is set.
 
-    :raises TokenInvalid: if there is a loader and this is no token, or the loader says so
+    :param token_type: the ``type`` that the codec requires; None: any
+    :raises TokenInvalid: if there is a loader and *token* can't be decoded for it, or the loader
+        rejects the token
     """
     load = state.handlers.decode_key_callback
     if load is None:
@@ -181,25 +196,32 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
     return state.codecs.with_key(material, token_type)
 
 
-def token_text(token: Any) -> str | None:
+def token_to_string(token: Any) -> str | None:
+    """Return *token* as a string; Flask-JWT's request handlers may return bytes.
+
+    :raises TypeError: if *token* is neither a string nor bytes nor None
+    """
     if token is None or isinstance(token, str):
         return token
     if isinstance(token, bytes):
-        return token.decode("latin-1")
-    raise TypeError(f"A token is a text, not {type(token).__name__}")
+        return token.decode("latin-1")  # which never fails; the codec rejects what isn't ASCII
+    raise TypeError(f"A token must be a string, not {type(token).__name__}")
 
 
-def token_in_header(value: str | None, prefixes: tuple[str, ...]) -> str | None:
-    """The token in the ``Authorization`` header *value* (RFC 6750 section 2.1).
+def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | None:
+    """Return the token in the ``Authorization`` header *value* (RFC 6750 section 2.1).
 
-    A proxy may have joined several headers with commas; the others are left alone.
+    A proxy may have joined several headers with commas; those with other schemes are ignored.
 
-    :param prefixes: accepted schemes, lower case; an empty one: the value is the token
-    :raises AuthorizationInvalid: for another scheme, no token, or more than one
+    :param prefixes: the accepted schemes, in lower case; if the first is empty, the value is the
+        token
+    :returns: None if the header is missing or empty
+    :raises SchemeUnsupported: if the scheme is not accepted
+    :raises AuthorizationInvalid: if there is no token after the scheme, or more than one
     """
     parts = value.split() if value else []
     if value and "," in value:
-        parts = _own_field(value, prefixes)
+        parts = _select_field(value, prefixes)
     if not parts:
         return None
     if prefixes[0] == "":
@@ -213,32 +235,33 @@ def token_in_header(value: str | None, prefixes: tuple[str, ...]) -> str | None:
     return parts[1]
 
 
-def _own_field(value: str, prefixes: tuple[str, ...]) -> list[str]:
+def _select_field(value: str, prefixes: tuple[str, ...]) -> list[str]:
     fields = [field.split() for field in value.split(",") if field.strip()]
-    own = [field for field in fields if prefixes[0] == "" or field[0].lower() in prefixes]
-    if not own:
+    accepted = [field for field in fields if prefixes[0] == "" or field[0].lower() in prefixes]
+    if not accepted:
         raise SchemeUnsupported
-    if len(own) > 1:
+    # Two tokens: to choose one could let a client choose another than the proxy has checked.
+    if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
-    return own[0]
+    return accepted[0]
 
 
-def _in_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
-    return token_in_header(request.headers.get(settings.header_name), settings.prefixes)
+def _extract_from_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
+    return parse_authorization(request.headers.get(settings.header_name), settings.prefixes)
 
 
-def _in_cookies(request: Request, settings: Settings, refresh: bool) -> str | None:
+def _extract_from_cookies(request: Request, settings: Settings, refresh: bool) -> str | None:
     name = settings.refresh_cookie_name if refresh else settings.access_cookie_name
     if token := request.cookies.get(name):
         return token
     raise TokenMissing(f'Missing cookie "{name}"', location="cookies")
 
 
-def _in_query_string(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
+def _extract_from_query_string(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
     name, prefix = settings.query_string_name, settings.query_string_prefix
     try:
         value = request.args.get(name)
-    except UnicodeDecodeError:  # Werkzeug's, for a query string that isn't UTF-8
+    except UnicodeDecodeError:  # Werkzeug raises it for a query string that isn't UTF-8
         value = None
     if not value:
         raise TokenMissing(f"Missing '{name}' query paramater", location="query_string")
@@ -250,7 +273,7 @@ def _in_query_string(request: Request, settings: Settings, refresh: bool) -> str
     return value[len(prefix) :]
 
 
-def _in_json(request: Request, settings: Settings, refresh: bool) -> str | None:
+def _extract_from_json(request: Request, settings: Settings, refresh: bool) -> str | None:
     if not request.is_json:
         raise TokenMissing("Invalid content-type. Must be application/json.", location="json")
     name = settings.refresh_json_key if refresh else settings.json_key
@@ -262,49 +285,51 @@ def _in_json(request: Request, settings: Settings, refresh: bool) -> str | None:
     if not token:
         raise TokenMissing(f'Missing "{name}" key in json data.', location="json")
     if not isinstance(token, str):
-        raise AuthorizationInvalid(f'"{name}" in the JSON data must be a text')
+        raise AuthorizationInvalid(f'"{name}" in the JSON data must be a string')
     return token
 
 
-_FINDERS: dict[str, Callable[[Request, Settings, bool], str | None]] = {
-    "headers": _in_headers,
-    "cookies": _in_cookies,
-    "query_string": _in_query_string,
-    "json": _in_json,
+_EXTRACTORS: dict[str, Callable[[Request, Settings, bool], str | None]] = {
+    "headers": _extract_from_headers,
+    "cookies": _extract_from_cookies,
+    "query_string": _extract_from_query_string,
+    "json": _extract_from_json,
 }
 
 
-def token_in(location: str, request: Request, settings: Settings, *, refresh: bool) -> str:
-    """The token that *request* carries in *location*.
+def extract_token(location: str, request: Request, settings: Settings, *, refresh: bool) -> str:
+    """Return the token that *request* has in *location*, not yet verified.
 
-    :raises TokenMissing: if it carries none there
-    :raises AuthorizationInvalid: if there is something, but no token
-    :raises ConfigError: for a location that there isn't
+    :raises TokenMissing: if there is none
+    :raises AuthorizationInvalid: if what is there can't be a token
+    :raises ConfigError: if *location* isn't the name of a location
     """
-    finder = _FINDERS.get(location)
-    if finder is None:
-        raise ConfigError(f"{location!r} is not a valid location; write one of {[*_FINDERS]}")
-    token = finder(request, settings, refresh)
+    extract = _EXTRACTORS.get(location)
+    if extract is None:
+        raise ConfigError(f"{location!r} is not a valid location; write one of {[*_EXTRACTORS]}")
+    token = extract(request, settings, refresh)
     if token is None:
         raise TokenMissing
     return token
 
 
 def _default_request_handler() -> Any:
-    """The current request's token, or None without one, from the first location that has one.
+    """Return the current request's token from the first location that has one, or None.
 
-    :raises CsrfFailed: if there is only a cookie, without proof that a page of ours sent it
+    :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
     state, request = app_state(), current_request()
     failure: CsrfFailed | None = None
     for location in state.settings.locations:
         try:
-            token = token_in(location, request, state.settings, refresh=False)
+            token = extract_token(location, request, state.settings, refresh=False)
             if location == "cookies":
-                # Here, because it is handlers of the application's own that verify this token.
-                proof = csrf.submitted(request, state.settings, refresh=False)
-                if proof is not None:
-                    csrf.check(proof, token, state.codecs.access().decode_unverified(token)[1])
+                # Checked here, because the caller is a handler of the application, which verifies
+                # the token but knows nothing of CSRF.
+                value = csrf.submitted_value(request, state.settings, refresh=False)
+                if value is not None:
+                    claims = state.codecs.access().decode_unverified(token)[1]
+                    csrf.check_value(value, token, claims)
         except TokenMissing:
             continue
         except CsrfFailed as error:

@@ -1,4 +1,4 @@
-"""From an error to an answer: JSON body and ``WWW-Authenticate`` challenge (RFC 6750 section 3)."""
+"""Turn errors into responses: JSON body and ``WWW-Authenticate`` challenge (RFC 6750 section 3)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ logger = logging.getLogger("flask_jwt")
 
 
 def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
-    """*error* by the name that the front door has for it, ready to be raised: its answer will be
-    the application's."""
+    """Return the exception to raise for *error*.
+
+    It has the class that the application's extension class (``JWT`` or ``JWTManager``) raises for
+    this error, and the application's error handler creates its response.
+
+    :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
+    """
     if error.renderer is not None:
         return error
     translated = state.translate_error(error)
@@ -33,29 +38,33 @@ def prepare_error(state: AppState, error: JWTError, realm: str | None = None) ->
 
 @contextmanager
 def rendering_errors(state: AppState) -> Iterator[None]:
-    """Within this context a refusal gets the application's answer."""
+    """Prepare every :class:`JWTError` that is raised within this context."""
     try:
         yield
     except JWTError as error:
+        # "from error" would show both the original and the prepared error in a traceback.
         raise prepare_error(state, error) from error.__cause__
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
-    """Flask's error handler for :class:`JWTError`, also for those raised by a view itself.
+    """Return the response to a :class:`JWTError`, as Flask's error handler for this class.
 
-    A handler of the application's for PyJWT's class of the error answers instead, as one for
-    :class:`jwt.ExpiredSignatureError` means it to.
+    Most subclasses also inherit from an exception of PyJWT, for example
+    :class:`jwt.ExpiredSignatureError`. If the application has an error handler for that exception,
+    its result is returned instead.
     """
+    # Flask itself never chooses that handler, because JWTError comes first in the MRO.
     handlers = state.app.error_handler_spec[None][None]
-    for kind in type(error).__mro__:
-        is_of_pyjwt = issubclass(kind, InvalidTokenError) and not issubclass(kind, JWTError)
-        if is_of_pyjwt and kind in handlers:
-            return state.app.ensure_sync(handlers[kind])(error)
+    for error_class in type(error).__mro__:
+        if not issubclass(error_class, InvalidTokenError) or issubclass(error_class, JWTError):
+            continue
+        if error_class in handlers:
+            return state.app.ensure_sync(handlers[error_class])(error)
     return prepare_error(state, error).response
 
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
-    """The JSON answer to *error*, as Flask-JWT's error handlers return it."""
+    """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
     logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
@@ -72,12 +81,15 @@ def _render(state: AppState, error: JWTError) -> Response:
 def _render_where_raised(error: JWTError) -> BaseResponse:
     try:
         state = app_state()
-    except RuntimeError:  # no application, or one without a JWT
+    except RuntimeError:  # no application context, or a ConfigError: the application has no JWT
         return json_response(error)
     return _render(state, state.translate_error(error))
 
 
-# REST extensions take the answer from the error itself: they pass Flask's error handlers by.
+# REST extensions don't call Flask's error handlers. They read the response, and its status as
+# ``code``, from the error, so each error needs a renderer. Guards set one with prepare_error(). An
+# error that a view raises has none, and is rendered by this function. errors.py can't set it,
+# because it must not import modules that need an application.
 JWTError.unbound_renderer = staticmethod(_render_where_raised)
 
 
@@ -87,10 +99,11 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
-    quoted = ", ".join(f'{name}="{_quotable(value)}"' for name, value in parameters.items())
+    quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 
 
-def _quotable(text: str) -> str:
-    printable = "".join(c for c in text if " " <= c <= "~")
+def _escape_quoted(value: str) -> str:
+    # RFC 6750 section 3 allows only printable ASCII characters in error_description.
+    printable = "".join(c for c in value if " " <= c <= "~")
     return printable.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,4 +1,4 @@
-"""Binds the sessions, which know no framework, to a Flask application."""
+"""Connect the sessions, which know no framework, to a Flask application."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
-from .issue import issuing
+from .issue import login_context
 
 LONGEST_SESSION = 10 * 366 * 86400
-"""Seconds; the absolute limit of sessions where ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
+"""Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
 
 
 def bind_sessions(state: AppState, store: SessionStore | None) -> None:
-    """Give *state* its sessions, in *store* or in what ``JWT_STORAGE_URI`` names."""
+    """Give *state* its sessions, kept in *store* or in the store of ``JWT_STORAGE_URI``."""
     settings = state.settings
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
-    watched: Any = CircuitBreakerStore(store, state.clock)
-    state.sessions = SessionManager(watched, _host(state))
-    state.config.follow(lambda settings: _watch_revocations(state, settings))
+    # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
+    guarded_store: Any = CircuitBreakerStore(store, state.clock)
+    state.sessions = SessionManager(guarded_store, _create_host(state))
+    state.config.follow(lambda settings: _follow_revocations(state, settings))
 
 
-def _host(state: AppState) -> SessionHost:
-    def policy() -> SessionPolicy:
+# Handlers and settings are read at each call, because an application may set them after init_app.
+def _create_host(state: AppState) -> SessionHost:
+    def get_policy() -> SessionPolicy:
         settings = state.settings
         return SessionPolicy(
             lifetime=min(settings.refresh_lifetime, LONGEST_SESSION),
@@ -39,38 +41,43 @@ def _host(state: AppState) -> SessionHost:
             access_lifetime=settings.access_lifetime,
         )
 
-    def payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
-        with issuing(auth_time):
+    def create_payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
+        with login_context(auth_time):
             claims: Mapping[str, Any] = state.call(state.handlers.jwt_payload_callback, identity)
         return claims
 
-    def access_token(identity: Any, session: Session, claims: Mapping[str, Any] | None) -> Token:
-        with issuing(session.created_at, session, claims):
+    def issue_access_token(
+        identity: Any, session: Session, claims: Mapping[str, Any] | None
+    ) -> Token:
+        with login_context(session.created_at, session, claims):
             return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
-    def user(claims: Mapping[str, Any]) -> Any:
+    def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
         identify = state.handlers.identity_callback
         if identify is None:
             return claimed
-        found = state.call(identify, {**state.profile.absent_claims, **claims})
-        return claimed if found is not None and not state.issues_for_users() else found
+        user = state.call(identify, {**state.profile.absent_claims, **claims})
+        # In Flask-JWT-Extended's profile tokens are issued for identities, and users are only
+        # looked up: the lookup decides whether the user still exists.
+        return claimed if user is not None and not state.issues_for_users() else user
 
     return SessionHost(
-        policy=policy,
-        codec=state.codecs.refresh,
-        payload=payload,
-        access_token=access_token,
-        user=user,
+        get_policy=get_policy,
+        get_codec=state.codecs.refresh,
+        create_payload=create_payload,
+        issue_access_token=issue_access_token,
+        load_user=load_user,
         sender=state.app,
         clock=state.clock,
     )
 
 
-def _watch_revocations(state: AppState, settings: Settings) -> None:
-    """Follow the options that say how late a revocation may be noticed."""
+def _follow_revocations(state: AppState, settings: Settings) -> None:
+    """Apply ``JWT_REVOCATION_CHECK``: how late the guard may notice a revocation."""
     sessions = state.sessions
     if sessions is None:
         return
-    state.check_session = None if settings.revocation_check is None else sessions.check_access
-    sessions.watch(settings.revocation_check, settings.access_lifetime)
+    is_checked = settings.revocation_check is not None
+    state.check_session = sessions.check_access_token if is_checked else None
+    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime)

@@ -1,4 +1,4 @@
-"""The endpoints this package registers."""
+"""Define the endpoints that this package registers."""
 
 from __future__ import annotations
 
@@ -23,38 +23,44 @@ from .app_state import AppState
 from .context import (
     app_state,
     get_jwt,
-    issued_in_cookies,
+    is_issued_in_cookies,
     issued_tokens,
-    remember_issued,
-    sessions_of,
+    require_sessions,
+    set_issued_tokens,
 )
 from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
 from .guard import exempt, verify_jwt_in_request
-from .login import answer, asks_for_cookies, authenticate, log_in, reject_forged_login
+from .login import (
+    asks_for_cookies,
+    authenticate,
+    create_token_response,
+    log_in,
+    reject_forged_login,
+)
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
-from .request_token import token_in_header
+from .request_token import parse_authorization
 from .responses import rendering_errors
 
 if TYPE_CHECKING:
     from ..stores import Session
 
 MAX_LOGIN_BODY = 64 * 1024
-"""Bytes of a login request; user name and password need far less."""
+"""Bytes that a login request may have; a user name and a password need far fewer."""
 
 
 @exempt
 def auth_view() -> Response:
-    """Log in: the view behind ``JWT_AUTH_URL_RULE``."""
+    """Log in: the view of ``JWT_AUTH_URL_RULE``."""
     state = app_state()
     with rendering_errors(state):
         return no_store(state.app.make_response(state.call(state.handlers.auth_request_callback)))
 
 
 def _default_auth_request_handler() -> Any:
-    """Check user name and password, from a JSON body or a page's form, and answer with tokens."""
+    """Check the user name and password in a JSON body or a form, and respond with tokens."""
     state = app_state()
     settings = state.settings
-    body = _body(settings)
+    body = _parse_body(settings)
     in_cookies = asks_for_cookies(settings)
     reject_forged_login(settings)
     identity = authenticate(state, body.get(settings.username_key), body.get(settings.password_key))
@@ -63,7 +69,9 @@ def _default_auth_request_handler() -> Any:
     return log_in(state, identity, label, in_cookies=in_cookies)
 
 
-def _body(settings: Settings) -> Mapping[str, Any]:
+def _parse_body(settings: Settings) -> Mapping[str, Any]:
+    # Forms only with cookies, because a page can't use the JSON response, and because a form can
+    # be sent by another site, which reject_forged_login() checks for cookies only.
     is_form = request.mimetype in _FORMS and "cookies" in settings.locations
     if not is_form and not request.is_json:
         raise MalformedLogin("Send a JSON object, with Content-Type: application/json")
@@ -82,19 +90,21 @@ def _body(settings: Settings) -> Mapping[str, Any]:
     return body
 
 
-def _optional_body(settings: Settings) -> Mapping[str, Any]:
-    # A body of unknown length is refused rather than taken for none: it may say "global".
+def _parse_optional_body(settings: Settings) -> Mapping[str, Any]:
+    # A body of unknown length is rejected rather than ignored: it may say "scope": "global".
     is_chunked = request.mimetype != "" and "Transfer-Encoding" in request.headers
-    return _body(settings) if request.content_length or is_chunked else {}
+    return _parse_body(settings) if request.content_length or is_chunked else {}
 
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  # noqa: ARG001
-    """The answer to a good login, or to a refresh: JSON (RFC 6749 section 5.1); or where the tokens
-    go into cookies, 204 or a redirect to a local ``next``."""
-    if issued_in_cookies():
+    """Return the response to a login or a refresh: the tokens as JSON (RFC 6749 section 5.1).
+
+    If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``.
+    """
+    if is_issued_in_cookies():
         target = next_url()
         return redirect_to(target) if target is not None or prefers_html() else ("", 204)
     tokens = issued_tokens()
@@ -104,17 +114,17 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
     return jsonify(
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
-        expires_in=_expires_in(access_token),
+        expires_in=_get_expires_in(access_token),
         token_type="Bearer" if "bearer" in settings.prefixes else settings.scheme,
     )
 
 
-def _expires_in(token: str) -> int:
+def _get_expires_in(token: str) -> int:
     state = app_state()
     try:
         claims = state.codecs.access().decode_unverified(token)[1]
         return max(0, int(claims["exp"] - state.clock.now()))
-    except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue what it likes
+    except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
         return int(state.settings.expiration)
 
 
@@ -123,16 +133,19 @@ def refresh_view() -> Response:
     """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
     with rendering_errors(state):
-        token = _refresh_token(state)
-        tokens = sessions_of(state).refresh(token) if token else rotate_session(state, request)
-        remember_issued(tokens, in_cookies=token is None)
-        return answer(state, as_token(tokens.access_token), tokens.identity)
+        token = _find_refresh_token(state)
+        tokens = require_sessions(state).refresh(token) if token else rotate_session(state, request)
+        set_issued_tokens(tokens, in_cookies=token is None)
+        return create_token_response(state, as_token(tokens.access_token), tokens.identity)
 
 
-def _refresh_token(state: AppState) -> str | None:
-    """The one in the body or the header; None where there is only the cookie."""
-    # A body that names the token wins: clients put the access token into each request's header.
-    body = _optional_body(state.settings)
+def _find_refresh_token(state: AppState) -> str | None:
+    """Return the refresh token in the body or the header; None if it is only in the cookie.
+
+    :raises TokenMissing: if there is none
+    """
+    # The body comes first, because many clients send an access token in every request's header.
+    body = _parse_optional_body(state.settings)
     token = body.get("refresh_token")
     settings = state.settings
     may_be_cookie = token is None and "cookies" in settings.locations
@@ -143,57 +156,57 @@ def _refresh_token(state: AppState) -> str | None:
     if token is None:
         raise TokenMissing("Request does not contain a refresh token")
     if not isinstance(token, str) or not token:
-        raise TokenMalformed("A refresh token is a text")
+        raise TokenMalformed("The refresh token must be a non-empty string")
     return token
 
 
 def _header_has_token(settings: Settings) -> bool:
     header = request.headers.get(settings.header_name)
     try:
-        return token_in_header(header, settings.prefixes) is not None
-    except SchemeUnsupported:  # of the proxy, or of another guard
+        return parse_authorization(header, settings.prefixes) is not None
+    except SchemeUnsupported:  # credentials for a proxy or for another guard
         return False
 
 
 @exempt
 def logout_view() -> Response:
-    """End the caller's session, their others, or all."""
+    """Revoke the client's session, the user's other sessions, or all of them."""
     state = app_state()
     with rendering_errors(state):
-        scope = _optional_body(state.settings).get("scope", "local")
+        scope = _parse_optional_body(state.settings).get("scope", "local")
         if scope not in ("local", "others", "global"):
-            raise MalformedLogin('scope is "local", "others" or "global"')
-        sessions = sessions_of(state)
-        session = _own_session(state)
+            raise MalformedLogin('"scope" must be "local", "others" or "global"')
+        sessions = require_sessions(state)
+        session = _get_current_session(state)
         if scope == "local":
-            ended = int(sessions.revoke(session.sid))
+            revoked = int(sessions.revoke(session.sid))
         else:
             keep = session.sid if scope == "others" else None
-            ended = sessions.revoke_all(session.subject, keep=keep)
-        return no_store(_logout_response(state, ended, is_out=scope != "others"))
+            revoked = sessions.revoke_all(session.subject, keep=keep)
+        return no_store(_logout_response(state, revoked, is_logged_out=scope != "others"))
 
 
-def _logout_response(state: AppState, ended: int, *, is_out: bool) -> Response:
-    """Return how many sessions were ended, or send a browser on.
+def _logout_response(state: AppState, revoked: int, *, is_logged_out: bool) -> Response:
+    """Return the number of revoked sessions as JSON, or redirect a browser.
 
-    :param is_out: whether the caller's session is among them
+    :param is_logged_out: whether the client's own session is among them
     """
     has_pages = "cookies" in state.settings.locations
-    response = jsonify(revoked=ended)
+    response = jsonify(revoked=revoked)
     if has_pages and prefers_html():
-        page = login_page(state) if state.settings.login_view and is_out else None
+        page = login_page(state) if state.settings.login_view and is_logged_out else None
         response = redirect_to(next_url() or page)
-    if has_pages and is_out:
+    if has_pages and is_logged_out:
         unset_jwt_cookies(response)
     return response
 
 
 @exempt
 def sessions_view() -> Response:
-    """The caller's devices."""
+    """Return the user's active sessions: their devices."""
     state = app_state()
     with rendering_errors(state):
-        own = _own_session(state)
+        current = _get_current_session(state)
         devices = [
             {
                 "sid": session.sid,
@@ -203,37 +216,43 @@ def sessions_view() -> Response:
                 "created_at": int(session.created_at),
                 "last_used_at": int(session.rotated_at),
                 "expires_at": int(session.ends_at()),
-                "current": session.sid == own.sid,
+                "current": session.sid == current.sid,
             }
-            for session in sessions_of(state).store.list_active(own.subject, state.clock.now())
+            for session in require_sessions(state).store.list_active(
+                current.subject, state.clock.now()
+            )
         ]
     return jsonify(sessions=devices)
 
 
 @exempt
 def session_view(sid: str) -> Response:
-    """End one of the caller's sessions, or give it another label."""
+    """Revoke one of the user's sessions, or change its label."""
     state = app_state()
     with rendering_errors(state):
-        own = _own_session(state)
-        sessions = sessions_of(state)
+        current = _get_current_session(state)
+        sessions = require_sessions(state)
         session = sessions.get(sid)
-        if session is None or session.subject != own.subject or session.revoked_at is not None:
+        # The same response for a session of another user as for none, so that sids can't be probed.
+        if session is None or session.subject != current.subject or session.revoked_at is not None:
             raise SessionNotFound
         if request.method == "DELETE":
             sessions.revoke(sid)
         else:
-            body = _body(state.settings)
+            body = _parse_body(state.settings)
             label = body.get("label")
             if "label" not in body or not (label is None or isinstance(label, str)):
-                raise MalformedLogin('Send {"label": …} with a text, or null for none')
+                raise MalformedLogin('Send {"label": …} with a string, or null for no label')
             sessions.rename(sid, label)
     return Response(status=204)
 
 
-def _own_session(state: AppState) -> Session:
-    """The session of the request's token; an access token or a refresh token will do."""
-    sessions = sessions_of(state)
+def _get_current_session(state: AppState) -> Session:
+    """Return the session of the request's access or refresh token.
+
+    :raises SessionNotFound: if the token has no session, or the session was revoked
+    """
+    sessions = require_sessions(state)
     try:
         verify_jwt_in_request()
     except WrongTokenType:
@@ -248,7 +267,7 @@ def _own_session(state: AppState) -> Session:
 
 @exempt
 def jwks_view() -> Response:
-    """The public keys, for others to verify our tokens with (RFC 7517 section 5)."""
+    """Return the public keys, with which others verify our tokens (RFC 7517 section 5)."""
     state = app_state()
     document = state.codecs.access().keys.public_jwks(state.clock.now()) or {"keys": []}
     response = state.app.make_response(jsonify(document))

@@ -1,8 +1,9 @@
-"""Where sessions are kept: one protocol, a module for each kind of store.
+"""Store sessions in memory, in a SQL database or in Redis.
 
-A store holds one row per session and decides nothing: :mod:`flask_jwt._sessions` does. What it must
-get right is :meth:`SessionStore.rotate`: of all callers with one generation, exactly one is told
-True. Any failure to reach the data is a :class:`~flask_jwt.errors.StoreUnavailable`.
+A store has one row per session and makes no decisions; :mod:`flask_jwt._sessions` makes them. The
+operation that must be atomic is :meth:`SessionStore.rotate`: if several callers rotate the same
+generation, exactly one of them gets True. A store that can't be reached raises
+:class:`~flask_jwt.errors.StoreUnavailable`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ __all__ = ["Session", "SessionStore", "open_store"]
 
 
 def open_store(uri: str, timeout: float) -> SessionStore:
-    """The store that *uri* names (the spelling of Flask-Limiter and SQLAlchemy).
+    """Return the store for *uri*, which has the format of Flask-Limiter's and SQLAlchemy's URIs.
 
-    :param timeout: seconds to wait for its answer
-    :raises ConfigError: if nothing handles such a URI, or its driver isn't installed
+    :param timeout: seconds to wait for a response of the store
+    :raises ConfigError: if the URI is invalid, or the driver isn't installed
     """
+    # Each store is imported only if it is used, because its driver is an optional dependency.
     scheme = uri.partition(":")[0]
     if scheme == "memory":
         from .memory import MemoryStore
@@ -33,7 +35,7 @@ def open_store(uri: str, timeout: float) -> SessionStore:
 
         return SqlStore(uri, timeout)
     raise ConfigError(
-        f"JWT_STORAGE_URI begins with {scheme!r}, which is no store. Write memory://, "
+        f"JWT_STORAGE_URI begins with {scheme!r}, which is not supported. Write memory://, "
         "sqlite:///path, postgresql+psycopg://…, mysql+…://…, redis://…, redis+cluster://… or "
         "redis+sentinel://…"
     )

@@ -1,4 +1,4 @@
-"""What every store shares: the session, the protocol, and errors for URIs that can't be used."""
+"""Define the session, the protocol of the stores, and the errors for invalid URIs."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ..errors import ConfigError
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "redis+sentinel")
 
 DEFAULT_SERVICE = "mymaster"
-"""The service that Redis Sentinels are asked for, where the URI names none."""
+"""The name of the Redis service if the URI of the Sentinels contains none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One login on one device. Moments are seconds since the epoch."""
+    """One login on one device. Times are seconds since the epoch."""
 
     sid: str
-    """128 random bits, in hexadecimal."""
+    """The session id, 128 random bits in hexadecimal."""
     subject: str
-    """Whose it is: the ``sub`` of its tokens."""
+    """The ``sub`` of the session's tokens, which identifies the user."""
     payload: str
-    """What the identity handler gets at a refresh: the payload handler's claims, without times, as
-    JSON text."""
+    """The claims that the payload handler returned at the login, without the time claims, as JSON.
+    The identity handler gets them at a refresh."""
     generation: int
-    """How often its refresh token was rotated."""
+    """The number of times that the refresh token has been rotated."""
     created_at: float
     rotated_at: float
     expires_at: float
@@ -37,85 +37,89 @@ class Session:
     label: str | None = None
 
     def ends_at(self) -> float:
-        """When it ends by itself: the absolute limit or the idle one, whichever is first."""
+        """Return the time at which the session expires, by the absolute or by the idle limit."""
         if self.idle_expires_at is None:
             return self.expires_at
         return min(self.expires_at, self.idle_expires_at)
 
     def is_active(self, now: float) -> bool:
-        """Whether it is neither revoked nor over at *now*."""
+        """Return whether the session is neither revoked nor expired at *now*."""
         return self.revoked_at is None and now < self.ends_at()
 
 
 class SessionStore(Protocol):
-    """What every store does. Each method raises StoreUnavailable if the store can't be reached."""
+    """The interface of the stores.
+
+    Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached.
+    """
 
     def setup(self) -> None:
-        """Make what the store needs (tables), if it isn't there."""
+        """Create what the store needs, such as tables, if it doesn't exist yet."""
         ...
 
     def close(self) -> None:
-        """Close the connections; may be repeated. A store that is used again opens new ones."""
+        """Close the connections. A store that is used afterwards reconnects."""
         ...
 
     def create(self, session: Session) -> None:
-        """Keep a new session."""
+        """Store a new session."""
         ...
 
     def get(self, sid: str) -> Session | None:
-        """The session, revoked or over though it may be; None if it is unknown or pruned."""
+        """Return the session, even if it has ended; None if it is unknown or was pruned."""
         ...
 
     def rotate(
         self, sid: str, generation: int, *, now: float, idle_expires_at: float | None
     ) -> bool:
-        """Move an active session from *generation* to the next, in one atomic step.
+        """Move an active session from *generation* to the next one atomically.
 
-        :returns: True to the one caller that moved it; False if it is at another generation,
-            revoked, over or unknown
+        :returns: True for the one caller that moved the session; False if the session has another
+            generation, is revoked, has expired or is unknown
         """
         ...
 
     def revoke(self, sid: str, now: float) -> bool:
-        """End a session for good; True if nobody had before."""
+        """Revoke a session, and return whether this call revoked it."""
         ...
 
     def rename(self, sid: str, label: str | None) -> bool:
-        """Give a session another label; False if it is unknown."""
+        """Set the label of a session; return False if the session is unknown."""
         ...
 
     def list_active(self, subject: str, now: float) -> list[Session]:
-        """The subject's active sessions, oldest first."""
+        """Return the active sessions of *subject*, oldest first."""
         ...
 
-    def revoked_since(self, moment: float) -> Iterable[tuple[str, float]]:
-        """Sid and moment of each revocation from *moment* on."""
+    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
+        """Return the sid and the time of each revocation from *since* on."""
         ...
 
     def prune(self, before: float, limit: int) -> int:
-        """Forget up to *limit* sessions that ended before *before*; the number forgotten."""
+        """Delete up to *limit* sessions that ended before *before*, and return their number."""
         ...
 
     def count(self, now: float) -> dict[str, int]:
-        """How many sessions are active, revoked and expired."""
+        """Return the numbers of ``active``, ``revoked`` and ``expired`` sessions."""
         ...
 
     def warnings(self) -> list[str]:
-        """What about the server's set-up endangers sessions, a sentence each."""
+        """Return a sentence about each server setting that may lose sessions or revocations."""
         ...
 
 
-def bad_uri() -> ConfigError:
-    """The error for a URI that can't be taken apart: the parsers' own would quote passwords."""
+def invalid_uri() -> ConfigError:
+    """Return the error for a malformed URI."""
+    # The exceptions of the URI parsers are not shown, because they may quote the password.
     return ConfigError(
-        "JWT_STORAGE_URI can't be used: write it like scheme://user:password@host:port/name, with "
-        "a port of digits (redis+cluster and redis+sentinel need one for each host), and in the "
-        "password %2F for /, %40 for @, %23 for #"
+        "JWT_STORAGE_URI is invalid: write it as scheme://user:password@host:port/name, with a "
+        "numeric port (redis+cluster and redis+sentinel need one for each host). In the password, "
+        "write %2F for /, %40 for @ and %23 for #"
     )
 
 
 def missing_driver(package: str, extra: str) -> ConfigError:
-    """The error that tells which ``pip install`` is missing."""
+    """Return the error for a missing driver, with the ``pip install`` that installs it."""
     return ConfigError(
         f"This JWT_STORAGE_URI needs {package}: pip install 'Flask-JWT-Too[{extra}]'"
     )

@@ -1,8 +1,9 @@
-"""A limit on how long a database driver may wait for its server.
+"""Limit the time for which a database driver waits for its server.
 
-PostgreSQL's own timeouts are kept by the server, which can't when it hangs, and psycopg waits as
-long as the connection stands. So a thread looks after the operations that are running, and shuts
-the socket of one that takes too long: its driver then reports a lost connection.
+PostgreSQL enforces its own timeouts on the server, so they don't help if the server hangs, and
+psycopg waits as long as the connection is open. A request would then wait indefinitely. A thread
+therefore watches the running operations and shuts down the socket of one that takes too long. The
+driver of that socket reports a lost connection, and the request fails with a 503.
 """
 
 from __future__ import annotations
@@ -14,22 +15,22 @@ from contextlib import suppress
 from threading import Lock, Thread
 
 _IDLE_AFTER = 60.0
+"""Seconds without an operation after which the thread ends."""
 
 
 class Operation:
-    """One that is running."""
+    """A running operation."""
 
-    __slots__ = ("descriptor", "due", "is_over")
+    __slots__ = ("deadline", "descriptor", "has_timed_out")
 
-    def __init__(self, descriptor: int, due: float) -> None:
+    def __init__(self, descriptor: int, deadline: float) -> None:
         self.descriptor = descriptor
-        self.due = due
-        self.is_over = False
-        """Whether it took too long."""
+        self.deadline = deadline
+        self.has_timed_out = False
 
 
 class Deadline:
-    """Ends operations that run longer than *timeout* seconds."""
+    """Interrupt operations that take longer than *timeout* seconds."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -38,24 +39,26 @@ class Deadline:
         self._thread: Thread | None = None
 
     def begin(self, descriptor: int) -> Operation:
-        """Limit what happens on the socket *descriptor* until :meth:`end`."""
+        """Limit the time of an operation on the socket *descriptor*, until :meth:`end`."""
         operation = Operation(descriptor, time.monotonic() + self._timeout)
         with self._lock:
             self._running.add(operation)
-            # A fork leaves the thread behind.
+            # Threads don't survive a fork, so a worker process may have to start its own.
             if self._thread is None or not self._thread.is_alive():
-                self._thread = Thread(target=self._look_after, daemon=True, name="jwt-store")
+                self._thread = Thread(target=self._watch, daemon=True, name="jwt-store")
                 self._thread.start()
         return operation
 
     def end(self, operation: Operation) -> None:
-        """The operation is done; its socket may be another's from now on."""
+        """Stop limiting *operation*, so that its descriptor may be reused."""
         with self._lock:
             self._running.discard(operation)
 
-    def _look_after(self) -> None:
+    def _watch(self) -> None:
         idle_since = time.monotonic()
         while True:
+            # Checking at intervals is simpler than waking up for each operation, and begin() and
+            # end() stay cheap. An operation may take up to a quarter longer than the timeout.
             time.sleep(self._timeout / 4)
             with self._lock:
                 now = time.monotonic()
@@ -64,12 +67,15 @@ class Deadline:
                 elif now - idle_since > _IDLE_AFTER:
                     self._thread = None
                     return
-                for operation in [o for o in self._running if o.due <= now]:
-                    operation.is_over = True
+                # The lock is held while sockets are shut down, so that end() can't return, and the
+                # descriptor can't be reused for another connection, in between.
+                for operation in [o for o in self._running if o.deadline <= now]:
+                    operation.has_timed_out = True
                     self._running.discard(operation)
-                    _shut(operation.descriptor)
+                    _shut_down(operation.descriptor)
 
 
-def _shut(descriptor: int) -> None:
+def _shut_down(descriptor: int) -> None:
+    # A socket object closes its descriptor, which belongs to the driver, so it gets a duplicate.
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as duplicate:
         duplicate.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Sessions in this process's memory: for tests, and for one process that may forget on restart."""
+"""Store sessions in memory, for tests and for a single process that may lose them at a restart."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from ._base import Session
 
 
 class MemoryStore:
-    """A dict behind a lock."""
+    """Store sessions in a dict."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
         self._lock = Lock()
 
     def setup(self) -> None:
-        """Nothing to make."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Do nothing: memory has no connections."""
+        """Do nothing."""
 
     def create(self, session: Session) -> None:
-        """Keep a new session."""
+        """Store a new session."""
         with self._lock:
             self._sessions[session.sid] = session
 
     def get(self, sid: str) -> Session | None:
-        """The session, or None."""
+        """Return the session, or None."""
         return self._sessions.get(sid)
 
     def rotate(
         self, sid: str, generation: int, *, now: float, idle_expires_at: float | None
     ) -> bool:
-        """Move an active session from *generation* to the next."""
+        """Move an active session from *generation* to the next one."""
         with self._lock:
             session = self._sessions.get(sid)
             if session is None or session.generation != generation or not session.is_active(now):
@@ -48,7 +48,7 @@ class MemoryStore:
             return True
 
     def revoke(self, sid: str, now: float) -> bool:
-        """End a session for good."""
+        """Revoke a session."""
         with self._lock:
             session = self._sessions.get(sid)
             if session is None or session.revoked_at is not None:
@@ -57,7 +57,7 @@ class MemoryStore:
             return now < session.ends_at()
 
     def rename(self, sid: str, label: str | None) -> bool:
-        """Give a session another label."""
+        """Set the label of a session."""
         with self._lock:
             session = self._sessions.get(sid)
             if session is not None:
@@ -65,22 +65,27 @@ class MemoryStore:
         return session is not None
 
     def list_active(self, subject: str, now: float) -> list[Session]:
-        """The subject's active sessions, oldest first."""
+        """Return the active sessions of *subject*, oldest first."""
         with self._lock:
-            mine = [s for s in self._sessions.values() if s.subject == subject and s.is_active(now)]
-        return sorted(mine, key=lambda session: (session.created_at, session.sid))
+            active = [
+                session
+                for session in self._sessions.values()
+                if session.subject == subject and session.is_active(now)
+            ]
+        # The sid makes the order of sessions of the same second the same in all stores.
+        return sorted(active, key=lambda session: (session.created_at, session.sid))
 
-    def revoked_since(self, moment: float) -> Iterable[tuple[str, float]]:
-        """Sid and moment of each revocation from *moment* on."""
+    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
+        """Return the sid and the time of each revocation from *since* on."""
         with self._lock:
             return [
                 (session.sid, session.revoked_at)
                 for session in self._sessions.values()
-                if session.revoked_at is not None and session.revoked_at >= moment
+                if session.revoked_at is not None and session.revoked_at >= since
             ]
 
     def prune(self, before: float, limit: int) -> int:
-        """Forget sessions that ended before *before*."""
+        """Delete up to *limit* sessions that ended before *before*."""
         with self._lock:
             ended = [
                 session.sid
@@ -93,7 +98,7 @@ class MemoryStore:
         return len(ended)
 
     def count(self, now: float) -> dict[str, int]:
-        """How many sessions are active, revoked and expired."""
+        """Return the numbers of active, revoked and expired sessions."""
         with self._lock:
             sessions = list(self._sessions.values())
         revoked = sum(session.revoked_at is not None for session in sessions)
@@ -101,8 +106,8 @@ class MemoryStore:
         return {"active": active, "revoked": revoked, "expired": len(sessions) - active - revoked}
 
     def warnings(self) -> list[str]:
-        """Memory is one process's own and forgets."""
+        """Return a warning that other processes don't share these sessions."""
         return [
-            "memory:// keeps sessions in one process and forgets them when it ends; "
-            "serve with one worker only, or set JWT_STORAGE_URI to a database or Redis."
+            "memory:// stores sessions in one process and loses them when it ends; "
+            "use a single worker, or set JWT_STORAGE_URI to a database or to Redis."
         ]
