@@ -11,7 +11,7 @@ from flask import Flask
 
 import flask_jwt.extended as ours
 from flask_jwt import JWT, jwt_required
-from tests.conftest import bearer
+from tests.support import bearer
 
 SECRET = "a-secret-of-32-bytes-for-testing"
 NOW = int(time.time())

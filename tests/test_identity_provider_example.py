@@ -11,8 +11,8 @@ from pathlib import Path
 import jwt as pyjwt
 import pytest
 
-from tests.conftest import bearer
 from tests.providers.oidc import generate_keys
+from tests.support import bearer
 
 pytest_plugins = ["tests.providers.fixtures"]
 

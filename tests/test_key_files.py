@@ -25,7 +25,7 @@ from flask_jwt._jose.key_file import (
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt.testing import Clock
-from tests.conftest import bearer
+from tests.support import bearer
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from flask import Flask
 
 import flask_jwt.extended as ours
 from flask_jwt import JWT, ConfigError, create_access_token, jwt_required
-from tests.conftest import bearer
+from tests.support import bearer
 
 PKCS8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 OPENSSH = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
