@@ -10,20 +10,20 @@ from .._jose.claims import ClaimsPolicy
 from .._jose.codec import TokenCodec
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
+from .._jose.token_cache import TokenCache
 from .key_sources import load_configured_keys, loaded_keys
 from .live import LiveConfig
 from .notices import Notices
 from .settings import Settings
 
 _MAX_CODECS = 64
-"""The maximum number of codecs for other token types and loaded keys, each with its own cache."""
+"""The maximum number of codecs for other token types and loaded keys."""
 
 
 class Codecs:
     """Make and keep the codecs of one application.
 
-    Codecs are immutable. A changed option or key makes a new codec with an empty cache, so cached
-    tokens never have to be invalidated.
+    Codecs are immutable. A changed option or key makes a new codec.
 
     :param config: the application's configuration
     :param refresh_claims: the claims that every refresh token of a session has
@@ -49,6 +49,8 @@ class Codecs:
         self._access: TokenCodec | None = None
         self._refresh: TokenCodec | None = None
         self._others: dict[Any, tuple[TokenCodec, Any]] = {}
+        self.cache = TokenCache()
+        """The verified tokens of all codecs."""
 
     def access(self) -> TokenCodec:
         """Return the codec that issues tokens and verifies access tokens."""
@@ -115,10 +117,10 @@ class Codecs:
     def _make_codecs_with(self, keys: KeySet, settings: Settings) -> None:
         self._report_weaknesses(keys)
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
-        # a refresh token, so its policy is fixed; it is used once, so it isn't cached.
+        # a refresh token, so its policy is fixed.
         policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
-        size = settings.max_token_size
-        self._refresh = TokenCodec(keys, policy, cache_size=0, max_size=size)
+        self._refresh = TokenCodec(keys, policy, max_size=settings.max_token_size)
+        self.cache.size = settings.cache_size
         self._keys, self._others = keys, {}
         self._access = self._make_codec(keys, "access")
 
@@ -137,7 +139,6 @@ class Codecs:
         return TokenCodec(
             keys,
             policy,
-            cache_size=settings.cache_size,
             max_size=settings.max_token_size,
             json_default=self._json_default,
             absent_claims=settings.profile.absent_claims,

@@ -28,15 +28,20 @@ current_request = cast("LocalProxy[Any]", request)._get_current_object
 class RequestState:
     """Hold the token of one request, its user, and the tokens issued in response.
 
-    It is kept in ``g``, and holds its request because ``g`` may outlive a request.
+    It is an attribute of the request object. ``g`` would be wrong: requests within a request share
+    it, a copied request context doesn't have it, and it may outlive a request. The environ would be
+    wrong too, because applications hand it on to others.
+
+    :param app: the application whose guard verifies the request
     """
 
     __slots__ = (
-        "claims", "identity", "in_cookies", "issued", "location", "request", "session", "verified",
+        "app", "claims", "identity", "in_cookies", "issued", "location", "rotated", "session",
+        "verified", "verified_ahead",
     )  # fmt: skip
 
-    def __init__(self, request: Any) -> None:
-        self.request = request
+    def __init__(self, app: Flask) -> None:
+        self.app = app
         self.verified: VerifiedToken | None = None
         self.claims: Any = {}
         """A copy that belongs to this request, so that a view may change it."""
@@ -47,6 +52,10 @@ class RequestState:
         self.issued: Tokens | None = None
         self.in_cookies = False
         """Whether the issued tokens are sent in cookies rather than in the response's body."""
+        self.rotated: Tokens | None = None
+        """What the refresh cookie of this request was exchanged for."""
+        self.verified_ahead: Any = None
+        """The options of a guard for which this request was verified before its view was called."""
 
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
@@ -84,11 +93,21 @@ def require_sessions(state: AppState) -> SessionManager:
 def request_state() -> RequestState | None:
     """Return the current request's state, or None if no guard has verified the request."""
     try:
-        state = cast("RequestState | None", current_context().g.get("_flask_jwt"))
-        # If a test or a script holds an application context open, ``g`` outlives the request.
-        return state if state is not None and state.request is current_request() else None
+        app, request = current_context().app, current_request()
     except RuntimeError:
         return None
+    state: RequestState | None = getattr(request, "_flask_jwt", None)
+    # A view may push the context of another application, which must not see this one's user.
+    return state if state is not None and state.app is app else None
+
+
+def make_request_state() -> RequestState:
+    """Return the current request's state, which is created if there is none."""
+    state = request_state()
+    if state is None:
+        state = RequestState(current_context().app)
+        current_request()._flask_jwt = state
+    return state
 
 
 def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
@@ -96,9 +115,7 @@ def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> Non
 
     Flask-JWT's signature of that handler has no room for them: ``(access_token, identity)``.
     """
-    state = request_state()
-    if state is None:
-        state = current_context().g._flask_jwt = RequestState(current_request())
+    state = make_request_state()
     state.issued, state.in_cookies = tokens, in_cookies
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import jwt
-from flask import request
+from flask import Request, request
 
 from .._config.options import TokenLocation
 from .._jose.claims import claimed_identity
@@ -175,11 +175,16 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
-    current = context.g._flask_jwt = RequestState(request)
+    current: RequestState | None = getattr(request, "_flask_jwt", None)
+    if current is None or current.app is not context.app:
+        current = request._flask_jwt = RequestState(context.app)
+    else:
+        # Verified before. Tokens that were issued since then stay.
+        current.clear()
     if request.method in state.profile.exempt_methods:
         return
     try:
-        _verify(state, current, options, is_default)
+        _verify(state, request, current, options, is_default)
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
@@ -206,13 +211,17 @@ def _ends_session(
 
 
 def _verify(
-    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    is_default: bool,
 ) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state)
     else:
-        verified = verify_token(state, current, options, is_default)
+        verified = verify_token(state, request, current, options, is_default)
         current.verified = verified
         claims = current.claims = verified.claims
         check_session = state.check_session

@@ -59,33 +59,42 @@ class GuardOptions(NamedTuple):
 
 
 def verify_token(
-    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    is_default: bool,
 ) -> VerifiedToken:
     """Return the request's token, verified.
 
     :raises JWTError: if the request has no valid token
     """
-    handlers = state.handlers
-    codec, now = state.codecs.access(), state.clock.now()
+    handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
         return _verify(state, current, options, token)
-    settings = state.config.latest
-    if not is_default or settings.only_header is None or handlers.decode_key_callback is not None:
+    if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
-    # The common case: an access token in the one header. The cache is keyed by the whole header,
-    # so a token that was verified before is found without parsing the header. Its times are
-    # compared with the clock all the same, and the guard checks its session.
+    codec, settings = codecs.access(), state.config.latest
+    if settings.only_header is None:
+        return find_token(state, current, options)
+    # The common case: an access token in the one header.
     current.location = "headers"
-    header = current.request.environ.get(settings.only_header)
-    if (cached := codec.get_cached(header, now)) is not None:
-        return cached
-    token = parse_authorization(header, settings.prefixes)
-    if token is None:
+    header: str | None = request.environ.get(settings.only_header)
+    if header is not None:
+        # A header in its usual form isn't parsed if its token was verified before. The cache holds
+        # the tokens that parse_authorization() has returned, so the result is the same.
+        scheme, _, token = header.partition(" ")
+        if scheme in settings.canonical_prefixes:
+            cached = codecs.cache.get(token, codec, state.clock.now())
+            if cached is not None:
+                return cached
+    parsed = parse_authorization(header, settings.prefixes)
+    if parsed is None:
         raise TokenMissing
-    return codec.verify(token, now, header)
+    return codecs.cache.verify(parsed, codec, state.clock.now())
 
 
 def find_token(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
@@ -115,21 +124,21 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     current.location = None if failure is None else "cookies"
     # Not after a missing CSRF value or an unavailable store: the access cookie may well be valid.
     is_unusable = failure is None or isinstance(failure, TokenInvalid)
-    if is_unusable and "cookies" in locations and _can_rotate_session(state, current, options):
+    if is_unusable and "cookies" in locations and _can_rotate_session(state, options):
         current.location = "cookies"
-        token = rotate_session(state, current.request).access_token
+        token = rotate_session(state, current_request()).access_token
         return state.codecs.access().verify(token, state.clock.now())
     raise failure or _combine_missing(absences, settings.header_name)
 
 
-def _can_rotate_session(state: AppState, current: RequestState, options: GuardOptions) -> bool:
-    return options.type == "access" and has_refresh_cookie(state, current.request)
+def _can_rotate_session(state: AppState, options: GuardOptions) -> bool:
+    return options.type == "access" and has_refresh_cookie(state, current_request())
 
 
 def _verify_in_location(
     location: TokenLocation, state: AppState, current: RequestState, options: GuardOptions
 ) -> VerifiedToken:
-    token = extract_token(location, current.request, state.settings, refresh=options.refresh)
+    token = extract_token(location, current_request(), state.settings, refresh=options.refresh)
     current.location = location
     if location == "cookies":
         return _verify_cookie(state, current, options, token)
@@ -155,7 +164,7 @@ def _verify_cookie(
 ) -> VerifiedToken:
     # A missing value is reported before the token is verified, a wrong one after: it belongs to
     # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(current.request, state.settings, refresh=options.refresh)
+    value = csrf.submitted_value(current_request(), state.settings, refresh=options.refresh)
     verified = _verify(state, current, options, token)
     if value is not None:
         csrf.check_value(value, token, verified.claims)
@@ -167,7 +176,7 @@ def _verify(
 ) -> VerifiedToken:
     codec, now = codec_for(state, token, options.type), state.clock.now()
     if not options.refresh:
-        return codec.get_cached(token, now) or codec.verify(token, now)
+        return state.codecs.cache.verify(token, codec, now)
     # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
     # codec; the session manager then verifies the token with the codec for sessions.
     if state.sessions is None or "sid" not in codec.decode_unverified(token)[1]:
