@@ -7,6 +7,7 @@ import math
 from calendar import timegm
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
@@ -49,7 +50,7 @@ class VerifiedToken:
     """
 
     __slots__ = (
-        "_claims", "_copy_claims", "_header", "codec", "issued_at", "sid", "valid_from",
+        "_claims", "_header", "codec", "copy_claims", "issued_at", "sid", "valid_from",
         "valid_until",
     )  # fmt: skip
 
@@ -63,7 +64,9 @@ class VerifiedToken:
     ) -> None:
         self._claims = claims
         self._header = header
-        self._copy_claims: Callable[[Any], Any] | None = None
+        # dict.copy() is enough for the claims of one request, and for flat claims.
+        self.copy_claims: Callable[[], dict[str, Any]] = claims.copy
+        """Returns the claims; the caller may change the returned dict."""
         self.codec = codec
         self.sid = claims.get("sid")
         self.issued_at = claims.get("iat", -math.inf)
@@ -74,15 +77,14 @@ class VerifiedToken:
         return f"<VerifiedToken until {self.valid_until}>"
 
     def share(self) -> None:
-        """Return copies of the claims from now on, because several requests get this object."""
-        # dict() is enough for flat claims, and much faster than the recursive copy.
-        is_flat = _SCALARS.issuperset(map(type, self._claims.values()))
-        self._copy_claims = dict if is_flat else _deep_copy
+        """Make :attr:`copy_claims` safe for several requests, which all get this object."""
+        if not _SCALARS.issuperset(map(type, self._claims.values())):
+            self.copy_claims = partial(_deep_copy, self._claims)
 
     @property
     def claims(self) -> dict[str, Any]:
         """Return the claims; the caller may change the returned dict."""
-        return self._claims if self._copy_claims is None else self._copy_claims(self._claims)
+        return self.copy_claims()
 
     @property
     def header(self) -> dict[str, Any]:

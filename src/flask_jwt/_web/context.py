@@ -35,27 +35,23 @@ class RequestState:
     :param app: the application whose guard verifies the request
     """
 
-    __slots__ = (
-        "app", "claims", "identity", "in_cookies", "issued", "location", "rotated", "session",
-        "verified", "verified_ahead",
-    )  # fmt: skip
+    verified: VerifiedToken | None = None
+    identity: Any = None
+    location: TokenLocation | None = None
+    session: Session | None = None
+    """The session of a refresh token, if it has one."""
+    issued: Tokens | None = None
+    in_cookies = False
+    """Whether the issued tokens are sent in cookies rather than in the response's body."""
+    rotated: Tokens | None = None
+    """What the refresh cookie of this request was exchanged for."""
+    verified_ahead: Any = None
+    """The options of a guard for which this request was verified before its view was called."""
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self.verified: VerifiedToken | None = None
         self.claims: Any = {}
         """A copy that belongs to this request, so that a view may change it."""
-        self.identity: Any = None
-        self.location: TokenLocation | None = None
-        self.session: Session | None = None
-        """The session of a refresh token, if it has one."""
-        self.issued: Tokens | None = None
-        self.in_cookies = False
-        """Whether the issued tokens are sent in cookies rather than in the response's body."""
-        self.rotated: Tokens | None = None
-        """What the refresh cookie of this request was exchanged for."""
-        self.verified_ahead: Any = None
-        """The options of a guard for which this request was verified before its view was called."""
 
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""

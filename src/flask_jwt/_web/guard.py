@@ -175,12 +175,14 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
-    current: RequestState | None = getattr(request, "_flask_jwt", None)
-    if current is None or current.app is not context.app:
-        current = request._flask_jwt = RequestState(context.app)
-    else:
-        # Verified before. Tokens that were issued since then stay.
-        current.clear()
+    new = RequestState(context.app)
+    current: RequestState = request.__dict__.setdefault("_flask_jwt", new)
+    if current is not new:
+        if current.app is context.app:
+            # Verified before. Tokens that were issued since then stay.
+            current.clear()
+        else:
+            current = request._flask_jwt = new
     if request.method in state.profile.exempt_methods:
         return
     try:
@@ -223,7 +225,7 @@ def _verify(
     else:
         verified = verify_token(state, request, current, options, is_default)
         current.verified = verified
-        claims = current.claims = verified.claims
+        claims = current.claims = verified.copy_claims()
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
@@ -231,7 +233,14 @@ def _verify(
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    current.identity = _load_identity(state, current, claims)
+    identify = handlers.identity_callback
+    if identify is None:
+        identity = claimed_identity(claims, state.config.latest.identity_claim)
+    else:
+        identity = state.call(identify, _get_identity_claims(current))
+    if identity is None:
+        raise UserNotFound
+    current.identity = identity
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -242,17 +251,6 @@ def _check_with_handlers(state: AppState, current: RequestState, options: GuardO
     is_valid = state.handlers.verification_callback
     if is_valid is not None and not state.call(is_valid, header, current.claims):
         raise ClaimsRejected
-
-
-def _load_identity(state: AppState, current: RequestState, claims: Any) -> Any:
-    identify = state.handlers.identity_callback
-    if identify is None:
-        identity = claimed_identity(claims, state.config.latest.identity_claim)
-    else:
-        identity = state.call(identify, _get_identity_claims(current))
-    if identity is None:
-        raise UserNotFound
-    return identity
 
 
 def _get_identity_claims(current: RequestState) -> Any:

@@ -83,13 +83,18 @@ def verify_token(
     # The common case: an access token in the one header.
     current.location = "headers"
     header: str | None = request.environ.get(settings.only_header)
-    if header is not None:
+    tokens = codecs.cache.tokens
+    if tokens and header is not None:
         # A header in its usual form isn't parsed if its token was verified before. The cache holds
         # the tokens that parse_authorization() has returned, so the result is the same.
         scheme, _, token = header.partition(" ")
         if scheme in settings.canonical_prefixes:
-            cached = codecs.cache.get(token, codec, state.clock.now())
-            if cached is not None:
+            cached = tokens.get(token)
+            if (
+                cached is not None
+                and cached.codec is codec
+                and cached.valid_from <= state.clock.now() < cached.valid_until
+            ):
                 return cached
     parsed = parse_authorization(header, settings.prefixes)
     if parsed is None:
