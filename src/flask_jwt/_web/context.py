@@ -56,7 +56,7 @@ class RequestState:
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
-        self.location = self.session = None
+        self.location = self.session = self.verified_ahead = None
 
 
 def app_state(app: Flask | None = None) -> AppState:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from jwt import InvalidTokenError
@@ -28,34 +27,7 @@ from . import csrf
 from .app_state import AppState
 from .context import RequestState, app_state, current_request
 from .cookies import has_refresh_cookie, rotate_session
-
-
-class GuardOptions(NamedTuple):
-    """The requirements of a guard: the arguments of :func:`jwt_required`."""
-
-    realm: str | None = None
-    optional: bool = False
-    fresh: bool | timedelta = False
-    refresh: bool = False
-    locations: Sequence[TokenLocation] | None = None
-    verify_type: bool = True
-    skip_revocation_check: bool = False
-
-    @property
-    def type(self) -> str | None:
-        if not self.verify_type:
-            return None
-        return "refresh" if self.refresh else "access"
-
-    @property
-    def checks_session(self) -> bool:
-        """Return whether the token of an ended session is rejected."""
-        return not self.skip_revocation_check and not self.refresh
-
-    @property
-    def is_default(self) -> bool:
-        """Return whether the guard requires an access token in the configured locations."""
-        return self.verify_type and not self.refresh and not self.locations
+from .guarded_views import GuardOptions
 
 
 def verify_token(

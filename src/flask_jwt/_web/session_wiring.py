@@ -10,9 +10,10 @@ from .._jose.claims import claimed_identity
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
+from ..errors import TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
-from .issue import login_context
+from .issue import _default_jwt_encode_handler, login_context
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -49,8 +50,12 @@ def _create_host(state: AppState) -> SessionHost:
     def issue_access_token(
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> Token:
+        encode = state.handlers.jwt_encode_callback
         with login_context(session.created_at, session, claims):
-            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            token = as_token(state.call(encode, identity))
+        if encode is not _default_jwt_encode_handler:
+            _warn_of_missing_sid(state, token)
+        return token
 
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
@@ -62,15 +67,33 @@ def _create_host(state: AppState) -> SessionHost:
         # looked up: the lookup decides whether the user still exists.
         return claimed if user is not None and not state.issues_for_users() else user
 
+    def check_blocklist(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+        is_revoked = state.handlers.blocklist_callback
+        if is_revoked is not None and state.call(is_revoked, header, claims):
+            raise TokenRevoked
+
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
         create_payload=create_payload,
         issue_access_token=issue_access_token,
         load_user=load_user,
+        check_blocklist=check_blocklist,
         sender=state.app,
         clock=state.clock,
     )
+
+
+def _warn_of_missing_sid(state: AppState, token: str) -> None:
+    try:
+        claims = state.codecs.access().decode_unverified(token)[1]
+    except TokenMalformed:  # an encode handler may issue any string
+        return
+    if "sid" not in claims:
+        state.notices.warn(
+            "The tokens of the jwt_encode_handler have no sid, so no logout can end them before "
+            "they expire. Write a jwt_payload_handler in place of the jwt_encode_handler."
+        )
 
 
 def _follow_revocations(state: AppState, settings: Settings) -> None:
