@@ -7,12 +7,14 @@ from flask_jwt import signals
 audit = logging.getLogger("audit")
 
 
-def record(event, **facts):
-    audit.info(json.dumps({"at": round(time.time(), 3), "event": event, **facts}))
+def record(event, **details):
+    audit.info(json.dumps({"at": round(time.time(), 3), "event": event, **details}))
 
 
 def connect(app):
-    """Write a line of JSON for each thing that happens to a login or a session of *app*."""
+    """Log a line of JSON for each event of a login or a session of *app*."""
+
+    # weak=False, because blinker would otherwise forget these inner functions at once.
 
     @signals.authenticated.connect_via(app, weak=False)
     def authenticated(app, username, ip):

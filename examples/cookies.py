@@ -4,7 +4,7 @@ from flask_jwt import JWT, current_identity, jwt_required, unset_jwt_cookies
 app = Flask(__name__)
 app.config.update(
     SECRET_KEY="write-your-own: flask jwt secret prints one",
-    JWT_TOKEN_LOCATION=["headers", "cookies"],  # for API clients, and for browsers
+    JWT_TOKEN_LOCATION=["headers", "cookies"],  # API clients and browsers
     JWT_ACCESS_COOKIE_NAME="__Host-access",
 )
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
@@ -19,7 +19,7 @@ def identity(payload):
     return next((u for u in users.values() if u["id"] == payload["identity"]), None)
 
 
-jwt = JWT(app, authenticate, identity)  # POST /auth: JSON gets a token, a form gets cookies
+jwt = JWT(app, authenticate, identity)  # /auth: JSON gets a token, a form gets cookies
 
 
 @app.post("/transfer")
@@ -31,5 +31,6 @@ def transfer():
 @app.post("/goodbye")
 def goodbye():
     response = jsonify(done=True)
-    unset_jwt_cookies(response)  # the token in it stays good: sessions end that too
+    # The token itself stays valid until it expires; with sessions, logout revokes it too.
+    unset_jwt_cookies(response)
     return response

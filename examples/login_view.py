@@ -4,7 +4,7 @@ from flask_jwt import JWT, JWTError, check_password, current_identity, hash_pass
 app = Flask(__name__)
 app.config.update(
     SECRET_KEY="write-your-own: flask jwt secret prints one",
-    JWT_AUTH_URL_RULE=None,  # the views below do what /auth would
+    JWT_AUTH_URL_RULE=None,  # instead of /auth there are the views below
     JWT_LOGIN_VIEW="/sign-in",
     JWT_TOKEN_LOCATION=["cookies"],
 )
@@ -13,8 +13,9 @@ users = {}
 
 def authenticate(username, password):
     user = users.get(username)
-    correct, _ = check_password(user["password"] if user else None, password)
-    return user if correct else None
+    # None, for an unknown user, takes as long to check as a wrong password.
+    check = check_password(user["password"] if user else None, password)
+    return user if check else None
 
 
 def identity(payload):
@@ -28,7 +29,7 @@ FORM = """
 <form method="post">
   <label>Name <input name="name" value="{{ name }}" autocomplete="username"></label>
   <label>Password <input name="password" type="password"></label>
-  <button>Go on</button>
+  <button>Continue</button>
 </form>
 """
 
@@ -44,9 +45,9 @@ def sign_in():
     name = request.form.get("name", "")
     try:
         user = jwt.authenticate(name, request.form.get("password"))
-    except JWTError as error:  # a wrong password, or too many of them
+    except JWTError as error:  # a wrong password, or too many attempts
         return form(error.description, name), error.status_code
-    return jwt.log_in(user)  # the cookies, and off to ?next=
+    return jwt.log_in(user)  # sets the cookies and redirects to ?next=
 
 
 @app.post("/sign-up")

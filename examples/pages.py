@@ -6,7 +6,7 @@ app.config.update(
     SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="sqlite:///sessions.db",
     JWT_TOKEN_LOCATION=["cookies"],
-    JWT_LOGIN_VIEW="sign_in",
+    JWT_LOGIN_VIEW="sign_in",  # the endpoint or the path of the login page
 )
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
@@ -24,7 +24,7 @@ JWT(app, authenticate, identity)
 
 SIGN_IN = """
 {% if request.args.error == "invalid_credentials" %}
-<p role="alert">That name and password don't go together.</p>
+<p role="alert">The user name or password is wrong.</p>
 {% endif %}
 <form method="post" action="{{ url_for('jwt') }}">
   <input type="hidden" name="next" value="{{ request.args.next }}">

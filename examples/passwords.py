@@ -6,14 +6,14 @@ app = Flask(__name__)
 app.config["SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
 users = {
     "joe": {"id": 1, "password": hash_password("pass")},
-    "ann": {"id": 2, "password": generate_password_hash("pass", "pbkdf2:sha256:1000")},  # years old
+    "ann": {"id": 2, "password": generate_password_hash("pass", "pbkdf2:sha256:1000")},  # outdated
 }
 
 
 def authenticate(username, password):
     user = users.get(username)
     correct, new_hash = check_password(user["password"] if user else None, password)
-    if new_hash:  # the stored one is old, and the password is here only now
+    if new_hash:  # only a login knows the password, so this is when an old hash can be replaced
         user["password"] = new_hash
     return user if correct else None
 

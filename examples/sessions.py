@@ -30,7 +30,7 @@ def me():
 
 
 @app.post("/password")
-@jwt_required(fresh=timedelta(minutes=5))  # the password was given in the last five minutes
+@jwt_required(fresh=timedelta(minutes=5))  # logged in at most five minutes ago
 def change_password():
-    ended = jwt.sessions.revoke_all(current_identity)  # log every device out
+    ended = jwt.sessions.revoke_all(current_identity)  # on every device
     return {"logged_out": ended}

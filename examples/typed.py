@@ -20,7 +20,7 @@ current_user = cast(User, current_identity)  # the same proxy, with the type of 
 
 
 def user_or_none() -> User | None:
-    """Return the user; for views where a token is optional."""
+    """Return the user, or None; for views where a token is optional."""
     return cast(User | None, current_identity._get_current_object())
 
 

@@ -1,8 +1,8 @@
-"""Measure what the guard costs, beside other packages and beside what is possible at all.
+"""Measure the guard's overhead beside other packages and beside lower limits.
 
 Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
-(whether the time of a login tells who exists). Everything stays on this machine.
+(whether the duration of a login reveals which users exist). All servers run on this machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench_suite import guard, imports, issue, memory, passwords, serving, sessi
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
-#: A new section is a module with ``run(plan)``, and a line here.
+#: To add a section, write a module with ``run(plan)`` and list it here.
 SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "guard": guard.run,
     "issue": issue.run,
@@ -46,20 +46,20 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="under 30 s, and less exact")
+    parser.add_argument("--quick", action="store_true", help="take less than 30 s")
     parser.add_argument(
         "--only", type=_sections, default=list(SECTIONS), metavar="SECTION,...",
-        help=f"of {', '.join(SECTIONS)}",
+        help=f"measure only these: {', '.join(SECTIONS)}",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the guard's overhead there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the section guard into FILE")
     options = parser.parse_args()
     if options.svg and "guard" not in options.only:
-        parser.error("--svg draws what the section guard measures")
+        parser.error("--svg draws the figures of the section guard; add it to --only")
 
-    where = conditions(options.quick)
-    print("\n".join(f"{name}: {value}" for name, value in where.items()))
-    report: dict[str, Any] = {"conditions": where}
+    environment = conditions(options.quick)
+    print("\n".join(f"{name}: {value}" for name, value in environment.items()))
+    report: dict[str, Any] = {"conditions": environment}
     start = time.perf_counter()
     for name in options.only:
         section = SECTIONS[name](Plan(quick=options.quick))
@@ -69,20 +69,23 @@ def main() -> int:
             print("\n".join(lines(table)), flush=True)
     print(f"\n{time.perf_counter() - start:.0f} s")
     if options.json:
-        text = json.dumps(report, indent=2, ensure_ascii=False)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        document = json.dumps(report, indent=2, ensure_ascii=False)
+        options.json.write_text(document + "\n", encoding="utf-8")
     if options.svg:
-        summary = f"{where['Python']}, Flask {where['packages']['Flask']}, {where['CPU']}"
+        summary = (
+            f"{environment['Python']}, Flask {environment['packages']['Flask']}, "
+            f"{environment['CPU']}"
+        )
         options.svg.write_text(overhead_chart(report["guard"], summary), encoding="utf-8")
     return 0
 
 
-def _sections(text: str) -> list[str]:
-    names = text.split(",")
+def _sections(argument: str) -> list[str]:
+    names = argument.split(",")
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         raise argparse.ArgumentTypeError(
-            f"unknown: {', '.join(unknown)}; write some of {','.join(SECTIONS)}"
+            f"unknown: {', '.join(unknown)}; choose from {','.join(SECTIONS)}"
         )
     return names
 
@@ -99,6 +102,7 @@ def conditions(quick: bool) -> dict[str, Any]:
 
 
 def _cpu() -> str:
+    # platform.processor() is empty on most Linux systems.
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

@@ -1,11 +1,11 @@
 """Run the test suites of Flask-JWT and Flask-JWT-Extended against this package.
 
-Their source distributions come from the package index into .conformance/ (once; a copy put there
-by hand is as good), are compared with known SHA-256 sums, and only their tests are unpacked. The
-tests run as they are: nothing of theirs is edited, and nothing of theirs is kept in this project.
+The source distributions are downloaded from the package index into .conformance/, unless they are
+there already, and compared with known SHA-256 sums. Only their tests are unpacked. The tests run
+unedited, and nothing of the distributions is kept in this project.
 
-Exit status: 0 if Flask-JWT's suite passes whole and Flask-JWT-Extended's fails nowhere but where
-scripts/conformance-allowed.txt says why; 1 if not; 2 if a suite could not be run.
+Exit status: 0 if Flask-JWT's suite passes, and Flask-JWT-Extended's fails only where
+scripts/conformance-allowed.txt gives a reason; 1 if not; 2 if a suite could not be run.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Suite:
     name: str
     version: str
     sha256: str
-    module: str  # the name its tests import
-    ours: str  # the module of ours which has to answer to it
-    tests: int  # what pytest collects from this very archive; fewer would be a hole in the run
+    module: str  # the name that its tests import
+    ours: str  # the module of this package that they get instead
+    tests: int  # the number that pytest collects; fewer means that a file could not be imported
 
 
 SUITES = (
@@ -59,7 +59,7 @@ SUITES = (
 
 
 class CannotRun(Exception):
-    """A suite could not be fetched or started; the message says what to do about it."""
+    """Raised when a suite can't be downloaded or started; the message says what to do about it."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Result:
 
     @property
     def missing(self) -> int:
-        """Tests that never ran, most likely because their file could not be imported."""
+        """Return the number of tests that never ran, usually because an import failed."""
         ran = self.passed + len(self.skipped) + sum("::" in entry.test for entry in self.failures)
         return self.total - ran
 
@@ -98,13 +98,13 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
-    parser.add_argument("--verbose", action="store_true", help="show pytest's own output, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--verbose", action="store_true", help="also show pytest's output")
     parser.add_argument(
         "--original",
         action="store_true",
-        help="run Flask-JWT-Extended's suite against Flask-JWT-Extended itself: what fails there "
-        "is no fault of ours",
+        help="run Flask-JWT-Extended's suite against Flask-JWT-Extended itself: a test that fails "
+        "there does not show a fault of this package",
     )
     options = parser.parse_args()
     try:
@@ -126,10 +126,13 @@ def main() -> int:
     return 0 if ok else 1
 
 
-def read_allowed(text: str) -> dict[str, str]:
-    """Parse ``test-id # reason`` lines; an entry without a reason is refused."""
+def read_allowed(content: str) -> dict[str, str]:
+    """Parse ``test-id # reason`` lines.
+
+    :raises CannotRun: if an entry has no reason
+    """
     allowed = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(content.splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         test, _, reason = line.partition(" # ")
@@ -144,7 +147,7 @@ def run(suite: Suite, allowed: dict[str, str], *, verbose: bool, original: bool 
     ours = None if original else locate(suite.ours)
     if ours is None and not original:
         if suite.ours == "flask_jwt":
-            raise CannotRun(f"{suite.ours} cannot be found in {ROOT / 'src'}")
+            raise CannotRun(f"{suite.ours} was not found in {ROOT / 'src'}")
         result.built = False
         return result
 
@@ -168,44 +171,48 @@ def run(suite: Suite, allowed: dict[str, str], *, verbose: bool, original: bool 
 
 
 def locate(module: str) -> Path | None:
-    """The file of one of our modules, found without importing anything but its parent."""
+    """Return the file of a module of this package.
+
+    This imports nothing but the parent of the module.
+    """
     sys.path.insert(0, str(ROOT / "src"))
     try:
         spec = importlib.util.find_spec(module)
     except ImportError as error:
-        raise CannotRun(f"{module} cannot be imported: {error}") from error
+        raise CannotRun(f"Could not import {module}: {error}") from error
     finally:
         sys.path.pop(0)
     return Path(spec.origin) if spec and spec.origin else None
 
 
 def fetch(suite: Suite) -> Path:
-    """The suite's archive: the one in .conformance/, else from the index pip is configured for."""
-    known = stored(suite)
-    if known:
-        return known
+    """Return the suite's archive, downloaded with pip if it is not in .conformance/ already."""
+    archive = find_archive(suite)
+    if archive:
+        return archive
     ARCHIVES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        # The hash in the requirement lets pip refuse a wrong archive before it runs its setup.py.
-        wanted = Path(folder, "requirement.txt")
+        # With the hash in the requirement, pip rejects a wrong archive before it runs its setup.py.
+        requirements = Path(folder, "requirement.txt")
         requirement = f"{suite.name}=={suite.version} --hash=sha256:{suite.sha256}\n"
-        wanted.write_text(requirement, encoding="utf-8")
+        requirements.write_text(requirement, encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "--quiet"]
         command += ["--disable-pip-version-check", "--no-deps", "--no-binary", suite.name]
-        command += ["--dest", str(ARCHIVES), "--requirement", str(wanted)]
+        command += ["--dest", str(ARCHIVES), "--requirement", str(requirements)]
         pip = subprocess.run(command, capture_output=True, text=True, check=False)
-    known = stored(suite)
-    if known is None:
+    archive = find_archive(suite)
+    if archive is None:
         lines = pip.stderr.strip().splitlines()[-5:]
         raise CannotRun(
-            f"{suite.name} {suite.version}: no source distribution. Pip said:\n  "
+            f"{suite.name} {suite.version}: no source distribution. Output of pip:\n  "
             + "\n  ".join(lines or ["nothing"])
-            + f"\nOr put its .tar.gz (SHA-256 {suite.sha256}) into {ARCHIVES.name}/ yourself."
+            + f"\nYou can also put its .tar.gz (SHA-256 {suite.sha256}) into {ARCHIVES.name}/."
         )
-    return known
+    return archive
 
 
-def stored(suite: Suite) -> Path | None:
+def find_archive(suite: Suite) -> Path | None:
+    # By its content, because the name of the file may differ.
     for path in sorted(ARCHIVES.glob("*.tar.gz")):
         if hashlib.sha256(path.read_bytes()).hexdigest() == suite.sha256:
             return path
@@ -213,7 +220,7 @@ def stored(suite: Suite) -> Path | None:
 
 
 def unpack_tests(archive: Path, home: Path) -> None:
-    """Write ``tests/*.py`` of the archive under home; its package and stale .pyc stay inside."""
+    """Write ``tests/*.py`` of the archive under *home*, without its package and its .pyc files."""
     with tarfile.open(archive) as tar:
         for member in tar:
             parts = PurePosixPath(member.name).parts
@@ -231,7 +238,7 @@ def unpack_tests(archive: Path, home: Path) -> None:
 def run_pytest(
     suite: Suite, home: Path, ours: Path | None, *, verbose: bool
 ) -> list[dict[str, str | None]]:
-    """Run the tests under home, apart from this project's pytest settings and plugins."""
+    """Run the tests under *home*, without this project's pytest settings and plugins."""
     settings = home / "pytest.ini"
     settings.write_text("[pytest]\n", encoding="utf-8")
     report = home / "report.json"
@@ -251,7 +258,7 @@ def run_pytest(
     if ours is None:
         original = importlib.util.find_spec(suite.module)
         if original is None or original.origin is None:
-            raise CannotRun(f"{suite.name} itself is not installed")
+            raise CannotRun(f"{suite.name} is not installed: pip install {suite.name}")
         environment["CONFORMANCE_FILE"] = original.origin
     else:
         environment["CONFORMANCE_FILE"] = str(ours)
@@ -272,7 +279,7 @@ def run_pytest(
     )
     if not report.exists():
         output = "" if verbose else "\n  ".join(["", *pytest.stdout.strip().splitlines()[-15:]])
-        raise CannotRun(f"{suite.name} {suite.version}: pytest did not get to the tests{output}")
+        raise CannotRun(f"{suite.name} {suite.version}: pytest did not run the tests{output}")
     tests: list[dict[str, str | None]] = json.loads(report.read_text(encoding="utf-8"))
     return tests
 

@@ -1,7 +1,7 @@
-"""The pytest plugin which scripts/conformance.py loads into each ancestor's test run.
+"""Plug this package into the test run of a predecessor; scripts/conformance.py loads this plugin.
 
-It makes the old import names lead to our modules, proves that they do, and writes what happened
-to each test into a JSON file.
+It maps the old import names to the modules of this package, checks that they arrive there, and
+writes the outcome of each test into a JSON file.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Makes ``import alias[.sub]`` give the very module ``target[.sub]``.
+    """Import the module ``target[.sub]`` for ``import alias[.sub]``.
 
-    It answers for every name under the alias, also for those the target lacks: a submodule which
-    is not ours must be missing, never be the original's.
+    The finder handles every name under the alias, also those that the target lacks. So a submodule
+    that this package lacks is missing, and is never loaded from the original.
     """
 
     def __init__(self, alias: str, target: str) -> None:
@@ -42,16 +42,16 @@ class AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - the protocol's
-        target: ModuleType | None = None,  # noqa: ARG002 - the protocol's
+        path: Sequence[str] | None = None,  # noqa: ARG002 - part of the protocol
+        target: ModuleType | None = None,  # noqa: ARG002 - part of the protocol
     ) -> importlib.machinery.ModuleSpec | None:
         if not self._covers(fullname):
             return None
         return importlib.machinery.ModuleSpec(fullname, self)
 
     def exec_module(self, module: ModuleType) -> None:
-        # importlib hands out what sys.modules holds after this call, so the target keeps its own
-        # __name__ and __spec__, and there is one set of classes, not two.
+        # importlib returns the module that is in sys.modules after this call. So the target keeps
+        # its __name__ and __spec__, and no class exists twice.
         name = module.__name__
         sys.modules[name] = importlib.import_module(self.target + name.removeprefix(self.alias))
 
@@ -60,7 +60,7 @@ class AliasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Recorder:
-    """Collects one outcome per test, and a reason for those that failed or were skipped."""
+    """Collect the outcome of each test, and the reason if it failed or was skipped."""
 
     def __init__(self, report: Path) -> None:
         self.report = report
@@ -92,26 +92,28 @@ class Recorder:
 
 
 def _one_line(report: pytest.CollectReport | pytest.TestReport) -> str:
-    text = report.longrepr
-    if isinstance(text, tuple):  # a skip: path, line, reason
-        return str(text[2])
-    crash = getattr(text, "reprcrash", None)
+    details = report.longrepr
+    if isinstance(details, tuple):  # a skip: path, line, reason
+        return str(details[2])
+    crash = getattr(details, "reprcrash", None)
     if crash is not None:
         return f"{crash.message.splitlines()[0]} ({Path(crash.path).name}:{crash.lineno})"
-    lines = [line.removeprefix("E").strip() for line in str(text).splitlines() if line.strip()]
+    lines = [line.removeprefix("E").strip() for line in str(details).splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Settings come by environment: CONFORMANCE_REPORT, _MODULE, _FILE, and maybe _ALIAS_OF."""
+    """Install the alias and the recorder, as the CONFORMANCE_* environment variables say."""
+    # Before pytest imports a conftest.py, which may import the old names.
     module = os.environ["CONFORMANCE_MODULE"]
     alias_of = os.environ.get("CONFORMANCE_ALIAS_OF")
     if alias_of:
         AliasFinder(module, alias_of).install()
 
-    found = importlib.import_module(module).__file__
-    wanted = os.environ["CONFORMANCE_FILE"]
-    if found is None or not Path(found).samefile(wanted):
-        raise RuntimeError(f"{module} should be {wanted}, and is {found}")
+    # A suite that tested the original by mistake would pass, and prove nothing.
+    imported = importlib.import_module(module).__file__
+    expected = os.environ["CONFORMANCE_FILE"]
+    if imported is None or not Path(imported).samefile(expected):
+        raise RuntimeError(f"{module} was imported from {imported} instead of {expected}")
     early_config.pluginmanager.register(Recorder(Path(os.environ["CONFORMANCE_REPORT"])))

@@ -1,6 +1,6 @@
-# Sourced by the other scripts: leaves $root, and $python from a ready .venv.
-# Debian splits venv's pip from its Python, and its system pip refuses to
-# install outside a venv, so each way to get one is tried in turn.
+# Sourced by the other scripts. Sets $root, and $python in a virtual environment.
+# Debian packages pip and venv separately from Python, and its pip does not
+# install outside of a virtual environment. So each way to create one is tried.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
@@ -22,11 +22,11 @@ make_venv() {
         apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null
         "$base" -m venv .venv && return
     fi
-    echo "This Python cannot make a virtual environment. On Debian: apt-get install python3-venv" >&2
+    echo "This Python can't create a virtual environment. On Debian: apt-get install python3-venv" >&2
     exit 1
 }
 
-# install NAME PIP-ARGUMENTS...: once for each state of the requirement files.
+# install NAME PIP-ARGUMENTS...: installs again only if a requirement file has changed.
 install() {
     [ -x "$python" ] && "$python" -m pip --version >/dev/null 2>&1 || make_venv
     name=$1; shift

@@ -1,9 +1,8 @@
-"""The pytest plugin: ``jwt_client`` and ``jwt_clock``.
+"""Provide the pytest fixtures ``jwt_client`` and ``jwt_clock``."""
 
-It stands outside of the package and imports it in fixtures only: pytest imports plugins first thing
-in each of its runs, so the package would be loaded where nobody uses it, and before pytest-cov
-looks.
-"""
+# pytest imports this plugin at the start of every run in an environment with Flask-JWT-Too. It is
+# outside of the package, and imports it in fixtures only, because otherwise flask_jwt would be
+# loaded in runs that don't use it, and before pytest-cov starts to measure.
 
 from __future__ import annotations
 
@@ -17,13 +16,14 @@ if TYPE_CHECKING:
 
     from flask_jwt.testing import Clock, JWTClient
 
-# pytest shows the lines from a fixture's decorator to its def where `app` is missing.
+# Without a fixture `app`, pytest's error shows the source from the decorator to the def. So the
+# hint in the fixtures below has to be between these two lines.
 
 
 @pytest.fixture
 # Needs a fixture `app` that returns your Flask application; write one into conftest.py.
 def jwt_client(app: Flask) -> JWTClient:
-    """A test client of ``app`` that can log in; at first it is nobody."""
+    """Return a test client of ``app`` that can log in; anonymous at first."""
     from flask_jwt.testing import JWTClient
 
     return JWTClient(app)
@@ -32,7 +32,7 @@ def jwt_client(app: Flask) -> JWTClient:
 @pytest.fixture
 # Needs a fixture `app` that returns your Flask application; write one into conftest.py.
 def jwt_clock(app: Flask) -> Iterator[Clock]:
-    """The clock of ``app``, which stands still until ``jwt_clock.tick(seconds)``."""
+    """Stop the clock of ``app`` until ``jwt_clock.tick(seconds)`` advances it."""
     from flask_jwt.testing import freeze
 
     with freeze(app) as clock:

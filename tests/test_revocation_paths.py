@@ -245,13 +245,13 @@ def test_inspect_asks_the_store(check):
     app = make_app(JWT_REVOCATION_CHECK=check)
     token = login(app)["access_token"]
     code, output = inspect(app, token)
-    assert (code, "Session: active" in output) == (0, True)
+    assert (code, "session of the token: active" in output) == (0, True)
     with app.app_context():
         app.jwt.sessions.revoke(decode(token)["sid"])
     code, output = inspect(app, token)
     is_checked = check is not None
-    assert (code, "Session: revoked" in output) == (int(is_checked), True)
-    assert ("refused: Token has been revoked" in output) is is_checked
+    assert (code, "session of the token: revoked" in output) == (int(is_checked), True)
+    assert ("rejects the token: Token has been revoked" in output) is is_checked
     found = json.loads(inspect(app, token, "--json")[1])
     assert (found["session"], found["accepted"]) == ("revoked", not is_checked)
 

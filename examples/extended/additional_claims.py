@@ -8,13 +8,13 @@ shops = {"ada": "London", "grace": "New York"}
 
 
 @jwt.additional_claims_loader
-def claims_of(identity):  # for every token
+def claims_of(identity):  # are added to every token
     return {"shop": shops[identity]}
 
 
 @app.post("/login/<name>")
 def login(name):
-    # And for this one. Whoever has a token can read its claims: no secrets in them.
+    # These are added to this token. Everyone who has a token can read its claims.
     return {"access_token": create_access_token(name, additional_claims={"till": 4})}
 
 

@@ -19,15 +19,15 @@ jwt = JWTManager(app)
 db = SQLAlchemy(app)
 
 
-class EndedToken(db.Model):
+class RevokedToken(db.Model):
     jti = db.Column(db.String(36), primary_key=True)
-    kind = db.Column(db.String(16), nullable=False)
-    expires = db.Column(db.Integer, nullable=False, index=True)  # delete the row after this
+    token_type = db.Column(db.String(16), nullable=False)
+    expires = db.Column(db.Integer, nullable=False, index=True)  # then the row can go
 
 
 @jwt.token_in_blocklist_loader
-def is_ended(header, claims):
-    return db.session.get(EndedToken, claims["jti"]) is not None
+def is_revoked(header, claims):
+    return db.session.get(RevokedToken, claims["jti"]) is not None
 
 
 @app.post("/login")
@@ -39,10 +39,11 @@ def login():
 
 
 @app.delete("/login")
-@jwt_required(verify_type=False)  # called once with each of the two
+@jwt_required(verify_type=False)  # clients call it with each of the two tokens
 def logout():
     claims = get_jwt()
-    db.session.add(EndedToken(jti=claims["jti"], kind=claims["type"], expires=claims["exp"]))
+    token = RevokedToken(jti=claims["jti"], token_type=claims["type"], expires=claims["exp"])
+    db.session.add(token)
     db.session.commit()
     return {"ended": claims["type"]}
 

@@ -15,7 +15,7 @@ ended = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"))
 
 
 @jwt.token_in_blocklist_loader
-def is_ended(header, claims):  # asked at each request; an error here refuses it
+def is_revoked(header, claims):  # called at each request; an error rejects the request
     return bool(ended.exists("ended:" + claims["jti"]))
 
 
@@ -26,9 +26,9 @@ def login():
 
 
 @app.post("/logout")
-@jwt_required(verify_type=False)  # ends refresh tokens as well
+@jwt_required(verify_type=False)  # revokes refresh tokens as well
 def logout():
-    # Kept for as long as the token could still be used.
+    # Redis deletes the entry when the token would have expired anyway.
     ended.set("ended:" + get_jwt()["jti"], "", ex=app.config["JWT_ACCESS_TOKEN_EXPIRES"])
     return {"done": True}
 

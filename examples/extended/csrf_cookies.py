@@ -12,7 +12,7 @@ app = Flask(__name__)
 app.config.update(
     JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_TOKEN_LOCATION=["cookies"],
-    JWT_COOKIE_SECURE=True,  # False only where you develop without HTTPS
+    JWT_COOKIE_SECURE=True,  # False only to develop without HTTPS
     JWT_COOKIE_CSRF_PROTECT=True,
 )
 jwt = JWTManager(app)
@@ -28,7 +28,7 @@ def login():
 @app.post("/transfer")
 @jwt_required()
 def transfer():
-    # A script in the browser sends what it reads in the cookie csrf_access_token:
+    # A script in the browser has to send the value of the cookie csrf_access_token:
     #   fetch("/transfer", {method: "POST", headers: {"X-CSRF-TOKEN": value}})
     return {"from": get_jwt_identity()}
 

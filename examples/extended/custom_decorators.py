@@ -9,7 +9,7 @@ jwt = JWTManager(app)
 
 
 def roles_required(*roles):
-    """Let in who has all of *roles*."""
+    """Require a token that has all of *roles*."""
 
     def decorate(view):
         @wraps(view)
@@ -17,6 +17,7 @@ def roles_required(*roles):
             verify_jwt_in_request()
             if not set(roles) <= set(get_jwt().get("roles", [])):
                 return jsonify(msg=f"Only for: {', '.join(roles)}"), 403
+            # ensure_sync, so that the decorator also works with async views.
             return app.ensure_sync(view)(*args, **kwargs)
 
         return guarded

@@ -15,7 +15,7 @@ jwt = JWTManager(app)
 
 
 @app.post("/login")
-def login():  # with the password, so the token is fresh: for the next ten minutes
+def login():  # the user has entered the password, so the token is fresh for ten minutes
     return {
         "access_token": create_access_token("ada", fresh=timedelta(minutes=10)),
         "refresh_token": create_refresh_token("ada"),
@@ -24,7 +24,7 @@ def login():  # with the password, so the token is fresh: for the next ten minut
 
 @app.post("/refresh")
 @jwt_required(refresh=True)
-def refresh():  # without it, so it isn't
+def refresh():  # no password, so the token is not fresh
     return {"access_token": create_access_token(get_jwt_identity(), fresh=False)}
 
 

@@ -5,9 +5,9 @@ from flask_jwt.extended import JWTManager, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    # Tokens come from somebody else, so there is a public key to check them with, and none to sign.
+    # Another service issues the tokens. So there is a public key to verify them, and none to sign.
     JWT_ALGORITHM="RS256",
-    JWT_PUBLIC_KEY=os.environ["PROVIDER_PUBLIC_KEY"],  # PEM text, or the path of a file
+    JWT_PUBLIC_KEY=os.environ["PROVIDER_PUBLIC_KEY"],  # a PEM string, or the path of a file
     JWT_DECODE_ISSUER="https://login.example.com/realms/shop",
     JWT_DECODE_AUDIENCE="shop-api",
     JWT_IDENTITY_CLAIM="preferred_username",

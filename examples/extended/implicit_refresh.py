@@ -23,15 +23,15 @@ SOON = timedelta(minutes=30)
 
 @app.after_request
 def renew(response):
-    """Give who is here a new token when the old one nears its end.
+    """Set a new token when the current one is about to expire.
 
-    Sessions (JWT_STORAGE_URI) do better: such a user can't be logged out, nor can a thief.
+    Such a user can't be logged out, and neither can a thief. Sessions (JWT_STORAGE_URI) solve this.
     """
     try:
-        ends = datetime.fromtimestamp(get_jwt()["exp"], timezone.utc)
-    except (RuntimeError, KeyError):  # no guarded view was called, or nobody logged in
+        expires = datetime.fromtimestamp(get_jwt()["exp"], timezone.utc)
+    except (RuntimeError, KeyError):  # no guarded view, or an anonymous request
         return response
-    if ends - datetime.now(timezone.utc) < SOON:
+    if expires - datetime.now(timezone.utc) < SOON:
         set_access_cookies(response, create_access_token(get_jwt_identity()))
     return response
 

@@ -11,7 +11,7 @@ from flask_jwt.extended import (
 app = Flask(__name__)
 app.config.update(
     JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
-    # Looked at in this order. A token in a URL ends up in logs and in the browser's history.
+    # Searched in this order. A token in a URL gets into logs and into the browser's history.
     JWT_TOKEN_LOCATION=["headers", "cookies", "json", "query_string"],
     JWT_COOKIE_SECURE=True,
 )

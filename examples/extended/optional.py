@@ -12,6 +12,6 @@ def login():
 
 
 @app.get("/greeting")
-@jwt_required(optional=True)  # a token that is there still has to be good
+@jwt_required(optional=True)  # an invalid token is still rejected
 def greeting():
     return {"hello": get_jwt_identity() or "stranger"}

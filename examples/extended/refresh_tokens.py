@@ -27,7 +27,7 @@ def login():
 
 
 @app.post("/refresh")
-@jwt_required(refresh=True)  # the only views that a refresh token opens
+@jwt_required(refresh=True)  # accepts refresh tokens only
 def refresh():
     return {"access_token": create_access_token(get_jwt_identity())}
 

@@ -4,8 +4,8 @@ from flask_jwt.extended import JWTManager, get_jwt, get_jwt_identity, jwt_requir
 app = Flask(__name__)
 app.config.update(
     JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
-    JWT_STORAGE_URI="memory://",  # for a try; then sqlite:///…, postgresql+psycopg://…, redis://…
-    JWT_REFRESH_URL_RULE="/refresh",  # these three views come with the package
+    JWT_STORAGE_URI="memory://",  # to try it; then sqlite:///…, postgresql+psycopg://…, redis://…
+    JWT_REFRESH_URL_RULE="/refresh",  # the package has these three views
     JWT_LOGOUT_URL_RULE="/logout",
     JWT_SESSIONS_URL_RULE="/devices",
 )
@@ -14,10 +14,10 @@ jwt = JWTManager(app)
 
 @app.post("/login")
 def login():
-    given = request.get_json()
-    if (given["username"], given["password"]) != ("ada", "engine"):
+    body = request.get_json()
+    if (body["username"], body["password"]) != ("ada", "engine"):
         return {"msg": "Wrong user name or password"}, 401
-    return jwt.log_in("ada", label=given.get("device"))  # access_token, refresh_token, …
+    return jwt.log_in("ada", label=body.get("device"))  # access_token, refresh_token, …
 
 
 @app.get("/me")
@@ -27,6 +27,6 @@ def me():
 
 
 @app.post("/password")
-@jwt_required(fresh=True)  # true of a login's token, and not of a refresh's
+@jwt_required(fresh=True)  # a token of a login, not of a refresh
 def change_password():
     return {"logged_out": jwt.sessions.revoke_all(get_jwt_identity(), keep=get_jwt()["sid"])}

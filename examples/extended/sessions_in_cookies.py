@@ -10,8 +10,8 @@ app.config.update(
     JWT_TOKEN_LOCATION=["cookies"],
     JWT_COOKIE_SECURE=True,
     JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=15),
-    JWT_SESSION_IDLE=timedelta(days=7),  # who comes back within a week stays logged in,
-    JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=90),  # for three months at most
+    JWT_SESSION_IDLE=timedelta(days=7),  # a user who returns within a week stays logged in,
+    JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=90),  # but for at most three months
     JWT_LOGOUT_URL_RULE="/logout",
 )
 jwt = JWTManager(app)
@@ -23,6 +23,6 @@ def login():
 
 
 @app.get("/me")
-@jwt_required()  # exchanges an access cookie that is over for a new one, by the refresh cookie
+@jwt_required()  # replaces an expired access cookie if the refresh cookie is valid
 def me():
     return {"name": get_jwt_identity()}

@@ -8,8 +8,8 @@ jwt = JWTManager(app)
 
 @app.post("/login")
 def login():
-    given = request.get_json()
-    if (given["username"], given["password"]) != ("ada", "engine"):
+    body = request.get_json()
+    if (body["username"], body["password"]) != ("ada", "engine"):
         return {"msg": "Wrong user name or password"}, 401
     return {"access_token": create_access_token(identity="ada")}
 

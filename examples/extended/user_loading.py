@@ -18,12 +18,12 @@ users = {7: User(7, "ada")}
 
 
 @jwt.user_identity_loader
-def id_of(user):  # what create_access_token puts into the token
+def id_of(user):  # returns the identity for the token
     return str(user.id)
 
 
 @jwt.user_lookup_loader
-def user_of(header, claims):  # None: the request is refused
+def user_of(header, claims):  # None rejects the request
     return users.get(int(claims["sub"]))
 
 

@@ -1,4 +1,4 @@
-"""A small store: users log in and keep its items, in a browser or over its API with a token."""
+"""Build a small store, which users manage in a browser or through an API with tokens."""
 
 import os
 
@@ -14,18 +14,18 @@ from security import jwt
 
 
 def create_app(config=None):
-    """Build the application; *config* goes over what the environment says."""
+    """Return the application; *config* overrides the environment."""
     app = Flask(__name__)
     app.config.from_mapping(
         MAX_CONTENT_LENGTH=16 * 1024,
         JWT_TOKEN_LOCATION=["headers", "cookies"],  # API clients send headers, browsers cookies
         JWT_LOGIN_VIEW="pages.sign_in",
         JWT_STORAGE_URI=sessions_url(app.instance_path),
-        JWT_REVOCATION_CHECK="always",  # a device that is signed out is out at once
+        JWT_REVOCATION_CHECK="always",  # signing out a device takes effect at once
         SECRET_KEY=os.environ.get("SECRET_KEY"),
         SQLALCHEMY_DATABASE_URI=database_url(),
     )
-    app.config.from_prefixed_env()  # FLASK_JWT_EXPIRATION_DELTA=60 in the environment, say
+    app.config.from_prefixed_env()  # such as FLASK_JWT_EXPIRATION_DELTA=60
     app.config.from_mapping(config)
     app.secret_key = app.secret_key or secret_key(app.instance_path)
 
@@ -41,10 +41,10 @@ def create_app(config=None):
 
 
 def explain(error):
-    """Answer an error: to a browser with a page, to others in the shape flask_jwt's have."""
+    """Render an error: as a page for browsers, and for others as JSON like that of flask_jwt."""
     response = error.get_response()
     if response.status_code == 303:
-        return response  # to the sign-in page
+        return response  # a redirect to the sign-in page
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
         response.data = render_template("error.html", error=error)
         response.content_type = "text/html; charset=utf-8"

@@ -1,4 +1,4 @@
-"""``flask --app app init-db`` and ``flask --app app seed``."""
+"""Define ``flask --app app init-db`` and ``flask --app app seed``."""
 
 import click
 from flask.cli import with_appcontext
@@ -13,7 +13,7 @@ from validation import credentials
 @click.command()
 @with_appcontext
 def init_db():
-    """Create the tables that aren't there yet."""
+    """Create missing tables."""
     db.create_all()
 
 
@@ -22,7 +22,7 @@ def init_db():
 @click.option("--password", prompt=True, hide_input=True, envvar="SEED_PASSWORD", show_envvar=True)
 @with_appcontext
 def seed(username, password):
-    """Create the tables and a user; one who exists gets the new password."""
+    """Create the tables and a user, or change the password of an existing user."""
     try:
         credentials({"username": username, "password": password})
     except BadRequest as error:
@@ -34,4 +34,4 @@ def seed(username, password):
         db.session.add(user)
     user.password_hash = hash_password(password)
     db.session.commit()
-    click.echo(f"{username} can log in now.")
+    click.echo(f"User {username} can now log in.")

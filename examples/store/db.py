@@ -1,12 +1,12 @@
-"""The database; create_app() binds it to an application."""
+"""Define the database, which create_app() binds to an application."""
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """What all models have in common."""
+    """Register the tables of all models."""
 
 
-# Rows stay readable after a commit, even if another request has deleted them by then.
+# Objects stay readable after a commit, even if another request has deleted their rows.
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})

@@ -1,4 +1,4 @@
-"""The two functions flask_jwt asks: who is logging in, and whose token is this?"""
+"""Define the two functions that flask_jwt calls: for a login, and for a token."""
 
 from flask_jwt import JWT, check_password
 
@@ -7,20 +7,21 @@ from models import User
 
 
 def authenticate(username, password):
-    """The user with this name and password, or None. ``POST /auth`` calls it."""
+    """Return the user with this name and password, or None; ``POST /auth`` calls this."""
     user = db.session.scalar(db.select(User).filter_by(username=username))
-    # A name nobody has takes as long as a wrong password, so the time doesn't tell which exist.
+    # With None this takes as long as for a wrong password, so the time doesn't reveal who exists.
     correct, new_hash = check_password(user.password_hash if user else None, password)
     if new_hash:
-        # Not if the hash has changed meanwhile: that would bring an old password back.
-        seen = db.update(User).filter_by(id=user.id, password_hash=user.password_hash)
-        db.session.execute(seen.values(password_hash=new_hash))
+        # Only if the hash is still the one that was read: otherwise a password that was changed
+        # meanwhile would be undone.
+        update = db.update(User).filter_by(id=user.id, password_hash=user.password_hash)
+        db.session.execute(update.values(password_hash=new_hash))
         db.session.commit()
     return user if correct else None
 
 
 def identity(payload):
-    """The user a good token belongs to, or None if there is none any more."""
+    """Return the user of a valid token, or None if the user no longer exists."""
     return db.session.get(User, payload["identity"])
 
 

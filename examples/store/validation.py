@@ -1,4 +1,4 @@
-"""Checks on what clients send. What can't be used is a 400 with the reason, never a 500."""
+"""Check what clients send. Invalid input results in a 400 with the reason, never in a 500."""
 
 from flask import request
 from werkzeug.exceptions import BadRequest
@@ -8,7 +8,7 @@ SHORTEST_PASSWORD = 8
 
 
 def json_object():
-    """The request's JSON object."""
+    """Return the JSON object in the request's body."""
     try:
         body = request.get_json()
     except RecursionError:
@@ -18,8 +18,9 @@ def json_object():
     return body
 
 
-def text(value, name, *, shortest=1, longest=80):
-    """*value*, if it is a string that any database can hold: no NUL, no half of a character."""
+def check_string(value, name, *, shortest=1, longest=80):
+    """Return *value*, if it is a string of printable characters."""
+    # Some databases reject others, such as NUL and lone surrogates, with an error.
     if not isinstance(value, str) or not value.isprintable():
         raise BadRequest(f"{name} must be a string of printable characters")
     if not shortest <= len(value) <= longest:
@@ -28,23 +29,24 @@ def text(value, name, *, shortest=1, longest=80):
 
 
 def credentials(body):
-    """A user name and a password to keep."""
-    username = text(body.get("username"), "username")
-    password = text(body.get("password"), "password", shortest=SHORTEST_PASSWORD, longest=200)
+    """Return a valid user name and password for a new user."""
+    username = check_string(body.get("username"), "username")
+    password = body.get("password")
+    check_string(password, "password", shortest=SHORTEST_PASSWORD, longest=200)
     return username, password
 
 
-def number(text):
-    """What a form's field says, as a number; None if it says none."""
+def number(field):
+    """Convert a form field to a number, or to None."""
     try:
-        return float(text)
+        return float(field)
     except (TypeError, ValueError):
         return None
 
 
 def cents(price):
-    """A price as whole cents."""
+    """Convert a price to whole cents."""
     is_number = isinstance(price, (int, float)) and not isinstance(price, bool)
-    if not is_number or not 0 <= price <= HIGHEST_PRICE:  # NaN isn't, nor is infinity
+    if not is_number or not 0 <= price <= HIGHEST_PRICE:  # also rejects NaN
         raise BadRequest(f"price must be a number from 0 to {HIGHEST_PRICE}")
     return round(price * 100)

@@ -1,8 +1,8 @@
-"""What pages say of devices, moments and mistakes, in words for people."""
+"""Describe devices, times and errors in words, for the pages."""
 
 from time import time
 
-# The first mark that is found wins: Edge also calls itself Chrome, and Chrome Safari.
+# The first match counts, because Edge also calls itself Chrome, and Chrome calls itself Safari.
 BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -26,7 +26,7 @@ UNITS = {"day": 86_400, "hour": 3_600, "minute": 60}
 
 
 def device_name(user_agent):
-    """What a client says of itself, in words: ``Firefox on Windows``."""
+    """Describe a user agent in words: ``Firefox on Windows``."""
     user_agent = user_agent or ""
     browser = next((name for mark, name in BROWSERS.items() if mark in user_agent), None)
     system = next((name for mark, name in SYSTEMS.items() if mark in user_agent), None)
@@ -35,9 +35,9 @@ def device_name(user_agent):
     return browser or system or user_agent.split("/")[0][:40] or "Unknown device"  # curl/8.5
 
 
-def distance(moment):
-    """How far a moment is from now: ``just now``, ``3 hours ago``, ``in 30 days``."""
-    seconds = moment - time()
+def distance(timestamp):
+    """Describe a time relative to now: ``just now``, ``3 hours ago``, ``in 30 days``."""
+    seconds = timestamp - time()
     for unit, size in UNITS.items():
         if abs(seconds) >= size:
             count = round(abs(seconds) / size)
@@ -46,6 +46,6 @@ def distance(moment):
     return "just now"
 
 
-def sentence(text):
-    """*text* with a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+def sentence(message):
+    """Return *message* with a capital letter and a full stop."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}."

@@ -5,11 +5,11 @@ from flask_jwt.testing import jwt_headers
 from notes import me, users
 
 
-def test_nobody_is_refused(jwt_client):
+def test_an_anonymous_request_is_rejected(jwt_client):
     assert jwt_client.get("/me").status_code == 401
 
 
-def test_a_login(jwt_client):  # POST /auth, with your authentication handler
+def test_a_login(jwt_client):  # POST /auth, calls your authentication handler
     jwt_client.login("joe", "pass")
     assert jwt_client.get("/me").json == {"name": "joe"}
     jwt_client.logout()
@@ -34,12 +34,12 @@ def test_time_passes(jwt_client, jwt_clock):
     assert jwt_client.get("/me").status_code == 401
     jwt_client.refresh()
     assert jwt_client.get("/me").status_code == 200
-    assert jwt_client.post("/close").status_code == 401  # the password was given too long ago
+    assert jwt_client.post("/close").status_code == 401  # the login is too long ago
 
 
 def test_with_any_client(app):
-    answer = app.test_client().get("/me", headers=jwt_headers(1, app=app))
-    assert answer.json == {"name": "joe"}
+    response = app.test_client().get("/me", headers=jwt_headers(1, app=app))
+    assert response.json == {"name": "joe"}
 
 
 def test_a_view_without_a_client(app):

@@ -14,7 +14,7 @@ class NotesTest(unittest.TestCase):
     def test_token_expires(self):
         with freeze(self.app) as clock:
             self.client.login("joe", "pass")
-            clock.tick(309)  # five minutes, and ten seconds by which clocks may differ
+            clock.tick(309)  # a lifetime of five minutes, and ten seconds of leeway
             self.assertEqual(self.client.get("/me").status_code, 200)
             clock.tick(1)
             self.assertEqual(self.client.get("/me").status_code, 401)

@@ -1,1 +1,1 @@
-"""What scripts/bench.py measures: one module for each section."""
+"""Measure the sections of scripts/bench.py, each in its own module."""

@@ -1,8 +1,8 @@
-"""The guards to compare: for each a Flask app with an open view and a guarded one.
+"""Build the guards to compare, each in a Flask application with an open and a guarded view.
 
-Both views return the same text, and both get the same request, with the same token in the same
-``Authorization: Bearer`` header. Every app has a SECRET_KEY, which is what HS256 signs with; Flask
-then opens a session at each request, guarded or not.
+Both views return the same string for the same request, with the same token in the same
+``Authorization: Bearer`` header. Every application has a SECRET_KEY, with which HS256 signs.
+Therefore Flask opens its session at each request, guarded or not.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ View = Callable[[], str]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One guard.
+    """Hold one guard to measure, and the requests to send.
 
     :param requests: the requests to the guarded view, sent in turn
     :param open_request: the request to the open view
-    :param refused: requests that the guarded view must refuse
+    :param rejected: requests that the guarded view must reject
     """
 
     name: str
@@ -54,16 +54,16 @@ class Candidate:
     app: Flask
     requests: tuple[Environ, ...]
     open_request: Environ
-    refused: tuple[Environ, ...]
+    rejected: tuple[Environ, ...]
     algorithm: str = "HS256"
 
 
 def candidates() -> list[Candidate]:
-    """Every guard whose package is installed."""
-    token, refused = tokens({})
-    hs256 = functools.partial(_candidate, token=token, refused=refused)
+    """Return every guard whose package is installed."""
+    token, rejected = tokens({})
+    hs256 = functools.partial(_candidate, token=token, rejected=rejected)
     uncached = {"JWT_CACHE_SIZE": 0}
-    found = [
+    guards = [
         hs256("ours_warm", "Flask-JWT-Too, token seen before", ours({})),
         hs256("ours_cold", "Flask-JWT-Too, no cache", ours(uncached)),
         _new_tokens(),
@@ -83,19 +83,19 @@ def candidates() -> list[Candidate]:
     ]
     if importlib.util.find_spec("flask_jwt.extended") is not None:
         module = "flask_jwt.extended"
-        found[4:4] = [
+        guards[4:4] = [
             hs256("extended_warm", f"{module}, token seen before", extended(module, {})),
             hs256("extended_cold", f"{module}, no cache", extended(module, uncached)),
         ]
     for algorithm in ("EdDSA", "ES256", "RS256"):
-        found += _asymmetric(algorithm)
-    return found
+        guards += _asymmetric(algorithm)
+    return guards
 
 
 def _asymmetric(algorithm: str) -> list[Candidate]:
     config = key_config(algorithm)
-    token, refused = tokens(config)
-    make = functools.partial(_candidate, token=token, refused=refused, algorithm=algorithm)
+    token, rejected = tokens(config)
+    make = functools.partial(_candidate, token=token, rejected=rejected, algorithm=algorithm)
     name = algorithm.lower()
     cold = ours({**config, "JWT_CACHE_SIZE": 0})
     fje = extended("flask_jwt_extended", config)
@@ -112,7 +112,7 @@ def _candidate(
     guard: tuple[Flask, View],
     *,
     token: str,
-    refused: tuple[str, ...],
+    rejected: tuple[str, ...],
     algorithm: str = "HS256",
 ) -> Candidate:
     app, guarded = guard
@@ -123,13 +123,13 @@ def _candidate(
         app,
         (environ("/guarded", token),),
         environ("/open", token),
-        (*(environ("/guarded", bad) for bad in refused), environ("/guarded")),
+        (*(environ("/guarded", invalid) for invalid in rejected), environ("/guarded")),
         algorithm,
     )
 
 
 def _new_tokens() -> Candidate:
-    """Two tokens in turn and room for one: each request verifies one and remembers it."""
+    """Alternate two tokens with a cache for one, so that each request verifies and caches one."""
     app, guarded = ours({"JWT_CACHE_SIZE": 1})
     app.add_url_rule("/guarded", view_func=guarded, endpoint="guarded")
     pair = [tokens({}) for _ in range(2)]
@@ -139,21 +139,21 @@ def _new_tokens() -> Candidate:
         app,
         tuple(environ("/guarded", token) for token, _ in pair),
         environ("/open", pair[0][0]),
-        tuple(environ("/guarded", bad) for bad in pair[0][1]),
+        tuple(environ("/guarded", invalid) for invalid in pair[0][1]),
     )
 
 
 def _own_token() -> Candidate:
-    """Flask-JWT-Extended with what it issues itself, a longer token than ours."""
+    """Measure Flask-JWT-Extended with a token that it issues itself, which is longer than ours."""
     app, guarded = extended("flask_jwt_extended", {})
     with app.app_context():
         token = flask_jwt_extended.create_access_token("42", expires_delta=LIFETIME)
     label = "Flask-JWT-Extended, its own token"
-    return _candidate("fje_own", label, (app, guarded), token=token, refused=(forge(token),))
+    return _candidate("fje_own", label, (app, guarded), token=token, rejected=(forge(token),))
 
 
 def environ(path: str, token: str | None = None, cookie: str | None = None) -> Environ:
-    """A request as gunicorn hands it over."""
+    """Return a WSGI environ as gunicorn creates it."""
     headers = {} if token is None else {"HTTP_AUTHORIZATION": f"Bearer {token}"}
     if cookie is not None:
         headers["HTTP_COOKIE"] = cookie
@@ -202,24 +202,25 @@ def _pem_pair(algorithm: str) -> tuple[str, str]:
 
 
 def key_config(algorithm: str) -> dict[str, Any]:
-    """The configuration of a PEM key pair, in the words both extensions share."""
+    """Return the options of a PEM key pair, which both extensions have in common."""
     private, public = _pem_pair(algorithm)
     return {"JWT_PRIVATE_KEY": private, "JWT_PUBLIC_KEY": public, "JWT_ALGORITHM": algorithm}
 
 
 def tokens(config: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """A good token, and a forged and an expired one."""
+    """Return a valid token, and a forged and an expired one."""
     app = _app(config)
     JWT(app)
     with app.app_context():
-        good = create_access_token(42, expires_delta=LIFETIME)
+        valid = create_access_token(42, expires_delta=LIFETIME)
         expired = create_access_token(42, expires_delta=timedelta(hours=-1))
-    return good, (forge(good), expired)
+    return valid, (forge(valid), expired)
 
 
 def forge(token: str) -> str:
-    """The token with one bit or more of its signature changed."""
+    """Return *token* with one character of its signature changed."""
     message, _, signature = token.rpartition(".")
+    # Not the last character: some of its bits may be padding, which strict decoders reject first.
     middle = len(signature) // 2
     other = "A" if signature[middle] != "A" else "B"
     return f"{message}.{signature[:middle]}{other}{signature[middle + 1 :]}"
@@ -250,7 +251,7 @@ def ours(
 
 
 def extended(module: str, config: dict[str, Any]) -> tuple[Flask, View]:
-    """Flask-JWT-Extended, or ours under its names."""
+    """Measure Flask-JWT-Extended, or this package under its names."""
     package = importlib.import_module(module)
     app = _app(config)
     package.JWTManager(app)
@@ -258,9 +259,10 @@ def extended(module: str, config: dict[str, Any]) -> tuple[Flask, View]:
 
 
 def authlib() -> tuple[Flask, View]:
-    """Authlib's own JWT validator, asking for no claim but exp."""
+    """Measure Authlib's JWT validator, which here requires no claim except exp."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of joserfc, on secrets in plain text
+        # joserfc warns of a secret that is a plain string.
+        warnings.simplefilter("ignore")
         validator = JWTBearerTokenValidator(SECRET)
     validator.claims_options = {"exp": {"essential": True}}
     protector = ResourceProtector()
@@ -296,15 +298,15 @@ def pyjwt_in_view() -> tuple[Flask, View]:
 
 
 def by_hand() -> tuple[Flask, View]:
-    """The least that verifies an HS256 token: no check of the header, of types or of nbf."""
+    """Verify an HS256 token with the least code: no check of the header, of types or of nbf."""
     key = SECRET.encode()
 
     def guarded() -> str:
         scheme, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         message, _, signature = token.rpartition(".")
-        wanted = hmac.digest(key, message.encode(), "sha256")
+        expected = hmac.digest(key, message.encode(), "sha256")
         if scheme != "Bearer" or not hmac.compare_digest(
-            wanted, urlsafe_b64decode(signature + "=")
+            expected, urlsafe_b64decode(signature + "=")
         ):
             abort(401)
         claims = json.loads(urlsafe_b64decode(message.partition(".")[2] + "=="))
@@ -317,13 +319,13 @@ def by_hand() -> tuple[Flask, View]:
 
 
 def dict_lookup(token: str) -> tuple[Flask, View]:
-    """The least that knows a token again: no cryptography at all."""
+    """Find a token in a dict, without any cryptography: the lower limit of a cache."""
     claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
-    known = {token: claims}
+    cached = {token: claims}
 
     def guarded() -> str:
         scheme, _, token = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        claims = known.get(token)
+        claims = cached.get(token)
         if claims is None or scheme != "Bearer" or claims["exp"] <= time.time():
             abort(401)
         g.claims = claims
@@ -333,10 +335,11 @@ def dict_lookup(token: str) -> tuple[Flask, View]:
 
 
 def sessions() -> list[Candidate]:
-    """Flask's signed cookie, which Flask opens before any view, the open one too.
+    """Measure Flask's signed session cookie, in two ways.
 
-    So there are two figures: the reading in the view alone, and, against an open view that gets
-    no cookie, the opening too.
+    Flask opens the session before any view, also before an open one. One figure therefore is the
+    time to read the session in the view. The other includes the time to open it: the requests to
+    the open view then carry no cookie.
     """
     app = _app({})
 
@@ -352,11 +355,11 @@ def sessions() -> list[Candidate]:
         return "ok"
 
     cookie = app.test_client().get("/login").headers["Set-Cookie"].partition(";")[0]
-    good = environ("/guarded", cookie=cookie)
+    valid = environ("/guarded", cookie=cookie)
     forged = cookie[:-10] + ("A" if cookie[-10] != "A" else "B") + cookie[-9:]
-    refused = environ("/guarded", cookie=forged), environ("/guarded")
+    rejected = environ("/guarded", cookie=forged), environ("/guarded")
     read, opened = "Flask session, read in the view", "Flask session, opened and read"
     return [
-        Candidate("session_read", read, app, (good,), environ("/open", cookie=cookie), refused),
-        Candidate("session", opened, app, (good,), environ("/open"), refused),
+        Candidate("session_read", read, app, (valid,), environ("/open", cookie=cookie), rejected),
+        Candidate("session", opened, app, (valid,), environ("/open"), rejected),
     ]

@@ -1,4 +1,4 @@
-"""The guard's overhead as a bar chart: SVG that reads well on light and on dark pages."""
+"""Draw the guard's overhead as a bar chart: SVG for light and for dark pages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STYLE = """
 
 
 def overhead_chart(data: dict[str, Any], conditions: str) -> str:
-    """*data*: the guard section's. The lines on the bars join the quartiles."""
+    """Return the chart of *data*, the figures of the guard section, as SVG."""
     rows = sorted(
         (row for row in data["overhead_us"].values() if row["algorithm"] == "HS256"),
         key=lambda row: row["median"],
@@ -48,7 +48,7 @@ def overhead_chart(data: dict[str, Any], conditions: str) -> str:
         f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title">',
         f"<style>{STYLE}</style>",
         '<text id="title" class="title" x="16" y="28">'
-        "What a guard adds to a request (HS256)</text>",
+        "Time that a guard adds to a request (HS256)</text>",
         '<text class="quiet" x="16" y="48">'
         "guarded view minus open view; the lines join the quartiles; shorter is better</text>",
     ]
@@ -71,17 +71,18 @@ def overhead_chart(data: dict[str, Any], conditions: str) -> str:
 
 def _bar(row: dict[str, Any], top: float, scale: float) -> list[str]:
     label = row["label"]
-    kind = "other"
+    css_class = "other"
     if label.startswith("limit: "):
-        kind = "limit"
+        css_class = "limit"
     elif label.startswith(("Flask-JWT-Too", "flask_jwt.extended")):
-        kind = "ours"
+        css_class = "ours"
     middle = top + ROW / 2
     end = LEFT + row["median"] * scale
+    # An overhead measured as negative is noise, and would draw outside of the chart.
     low, high = LEFT + max(row["low"], 0) * scale, LEFT + row["high"] * scale
     return [
         f'<text x="{LEFT - 10}" y="{middle + 5}" text-anchor="end">{escape(label)}</text>',
-        f'<rect class="{kind}" x="{LEFT}" y="{middle - BAR / 2}" '
+        f'<rect class="{css_class}" x="{LEFT}" y="{middle - BAR / 2}" '
         f'width="{end - LEFT:.1f}" height="{BAR}" rx="2"/>',
         f'<line class="range" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>',
         f'<text x="{max(end, high) + 8:.1f}" y="{middle + 5}">{row["median"]:.1f}</text>',
@@ -89,7 +90,7 @@ def _bar(row: dict[str, Any], top: float, scale: float) -> list[str]:
 
 
 def _step(largest: float) -> int:
-    """The least of 1, 2, 5, 10, 20, 50, ... that divides *largest* into at most ten parts."""
+    """Return the smallest of 1, 2, 5, 10, 20, ... that divides *largest* into at most 10 parts."""
     power = 1
     while True:
         for factor in (1, 2, 5):

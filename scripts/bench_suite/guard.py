@@ -1,4 +1,4 @@
-"""What a guard costs: a request to a guarded view minus one to an open view."""
+"""Measure a guard's overhead: a request to a guarded view minus one to an open view."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .candidates import Candidate, Environ, candidates
 from .measure import Plan, Section, Spread, Table, interleave
 
 BATCH = 40
-"""Requests to each view in a round."""
+"""Number of measured requests to each view in a round."""
 WARM_UP = 10
-"""Requests to each view before those, which are not counted."""
+"""Number of requests to each view before those; they are not measured."""
 
 
 class Target(NamedTuple):
-    """A ratio of two overheads, and where it should lie."""
+    """Hold a ratio of two overheads, and the range in which it should be."""
 
-    text: str
-    over: str
-    under: str
+    label: str
+    numerator: str
+    denominator: str
     at_least: float = 0
     at_most: float = float("inf")
     wanted: str = ""
@@ -54,15 +54,15 @@ TARGETS = [
 
 
 def run(plan: Plan) -> Section:
-    found = candidates()
-    for candidate in found:
+    guards = candidates()
+    for candidate in guards:
         check(candidate)
     rounds = plan.choose(40, 500)
     tasks = {
         candidate.name: functools.partial(one_round, candidate, itertools.cycle([True, False]))
-        for candidate in found
+        for candidate in guards
     }
-    interleave(tasks, 4)
+    interleave(tasks, 4)  # not measured: caches fill and code is compiled
     samples = interleave(tasks, rounds)
 
     overhead = {name: Spread.of([one.mean for one in results]) for name, results in samples.items()}
@@ -70,7 +70,7 @@ def run(plan: Plan) -> Section:
     data = {
         "rounds": rounds,
         "batch": BATCH,
-        "token_length": len(found[0].requests[0]["HTTP_AUTHORIZATION"].split()[1]),
+        "token_length": len(guards[0].requests[0]["HTTP_AUTHORIZATION"].split()[1]),
         "overhead_us": {
             candidate.name: {
                 "label": candidate.label,
@@ -79,7 +79,7 @@ def run(plan: Plan) -> Section:
                 "median_request": median(one.median for one in samples[candidate.name]),
                 "open_view": median(one.open_view for one in samples[candidate.name]),
             }
-            for candidate in found
+            for candidate in guards
         },
         "ratios": ratios,
     }
@@ -87,20 +87,21 @@ def run(plan: Plan) -> Section:
 
 
 def check(candidate: Candidate) -> None:
-    """Refuse to time what doesn't guard.
+    """Check that the guard accepts and rejects requests as it should.
 
-    Flask-JWT-Extended answers a forged token with 422, everybody else with 401.
+    :raises SystemExit: if it does not, because its overhead would mean nothing
     """
-    wanted = [(environ, {"200"}) for environ in (candidate.open_request, *candidate.requests)]
-    wanted += [(environ, {"401", "422"}) for environ in candidate.refused]
-    for environ, statuses in wanted:
-        status = answer(candidate.app, environ)
+    expected = [(environ, {"200"}) for environ in (candidate.open_request, *candidate.requests)]
+    # Flask-JWT-Extended rejects a forged token with 422, the others with 401.
+    expected += [(environ, {"401", "422"}) for environ in candidate.rejected]
+    for environ, statuses in expected:
+        status = get_status(candidate.app, environ)
         if status not in statuses:
             path = environ["PATH_INFO"]
-            raise SystemExit(f"{candidate.label}: {path} answered {status}, not {statuses}")
+            raise SystemExit(f"{candidate.label}: {path} returned {status}, not {statuses}")
 
 
-def answer(app: Any, environ: Environ) -> str:
+def get_status(app: Any, environ: Environ) -> str:
     statuses = []
     body = app(environ.copy(), lambda status, headers, exc_info=None: statuses.append(status))  # noqa: ARG005
     b"".join(body)
@@ -109,7 +110,7 @@ def answer(app: Any, environ: Environ) -> str:
 
 
 class Round(NamedTuple):
-    """µs: what the guard added to the mean request, to the median one; the open view's mean."""
+    """Hold µs: what the guard added to the mean and median request, and the open view's mean."""
 
     mean: float
     median: float
@@ -117,7 +118,7 @@ class Round(NamedTuple):
 
 
 def one_round(candidate: Candidate, turns: Iterator[bool]) -> Round:
-    """A block of requests to each view, so that each runs as warm as on a server of its kind."""
+    """Measure a block of requests to each view, so that the caches are warm as on a server."""
     times: dict[bool, list[float]] = {}
     first = next(turns)
     for guarded in (first, not first):
@@ -148,9 +149,9 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> None:
 
 
 def judge(target: Target, overhead: dict[str, Spread]) -> dict[str, Any]:
-    ratio = overhead[target.over].median / overhead[target.under].median
+    ratio = overhead[target.numerator].median / overhead[target.denominator].median
     return {
-        "ratio": target.text,
+        "ratio": target.label,
         "value": ratio,
         "target": target.wanted,
         "met": target.at_least <= ratio <= target.at_most,

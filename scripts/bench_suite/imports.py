@@ -1,4 +1,4 @@
-"""How long an import takes, in a new process each time."""
+"""Measure the time of an import, in a new process each time."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def run(plan: Plan) -> Section:
     ]
     columns = ["", "median", "quartiles", "beyond flask"]
     notes = [
-        f"{rounds} interleaved rounds, each in a new process, whose own start isn't counted; "
-        "all modules compiled before."
+        f"{rounds} interleaved rounds, each in a new process; the start of the process is not "
+        "counted, and all modules were compiled before."
     ]
     return Section(data, [Table("Import time, ms (flask included)", columns, rows, notes)])
 
 
 def import_ms(module: str, bytecode: str) -> float:
-    """Milliseconds to import *module*.
+    """Return the milliseconds that it takes to import *module*.
 
-    :param bytecode: the folder of compiled modules, filled by the first run: what is installed is
-        compiled already, a source tree may not be
+    :param bytecode: a folder for compiled modules, which the first run fills
     """
+    # Installed packages are compiled already, but this source tree may not be.
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", PROGRAM.format(module)]

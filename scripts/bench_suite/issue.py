@@ -1,4 +1,4 @@
-"""How many tokens a second are issued."""
+"""Measure how many tokens per second are issued."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(plan: Plan) -> Section:
     ]
     notes = [
         f"{rounds} interleaved rounds of {BATCH} tokens, in an application context.",
-        "PyJWT alone gets the same claims as ours and the key as PEM text.",
+        "PyJWT alone gets the same claims as this package, and the key as a PEM string.",
     ]
     return Section(
         data, [Table("Tokens issued per second", ["", "median", "quartiles"], rows, notes)]

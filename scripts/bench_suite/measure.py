@@ -1,4 +1,4 @@
-"""Interleaved rounds, medians and quartiles: what every section measures with."""
+"""Run interleaved rounds, and compute their medians and quartiles, for every section."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure."""
+    """Choose how long to measure."""
 
     quick: bool = False
 
@@ -20,7 +20,7 @@ class Plan:
 
 
 class Spread(NamedTuple):
-    """Half of all rounds lie between the quartiles *low* and *high*."""
+    """Hold the median and the quartiles: half of all rounds are between *low* and *high*."""
 
     median: float
     low: float
@@ -42,18 +42,19 @@ class Table:
 
 @dataclass
 class Section:
-    """One section's figures: *data* for machines, *tables* for people."""
+    """Hold the figures of one section: *data* for the JSON file, *tables* for people."""
 
     data: dict[str, Any]
     tables: list[Table]
 
 
 def interleave(tasks: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Any]]:
-    """What each task returned in each round.
+    """Run every task once per round, and return the results of each task.
 
-    Every round runs every task once, in another order each time, so that a slow moment of the
-    machine, or a neighbour in the order, falls on all of them alike.
+    The order changes in each round. So when the machine is slow for a while, or one task slows
+    the next, this affects all tasks alike.
     """
+    # The seed is fixed, so that two runs of the benchmark differ in nothing but time.
     order = random.Random(1)
     results: dict[str, list[Any]] = {name: [] for name in tasks}
     names = list(tasks)

@@ -1,4 +1,4 @@
-"""Whether the time of a login tells which users exist."""
+"""Measure whether the duration of a login reveals which users exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(plan: Plan) -> Section:
     rows = [_row(name, *spreads) for name, spreads in measured.items()]
     columns = ["", "unknown user", "quartiles", "wrong password", "quartiles", "medians differ by"]
     notes = [
-        f"{tries} tries each, interleaved in random order; the first counts too.",
+        f"{tries} tries each, interleaved in random order, including the first.",
         f"Target: at most {TARGET:.0%}.",
     ]
     title = "An unknown user and a wrong password: median in ms"
@@ -43,24 +43,24 @@ def _checks() -> Pair:
 
 
 def _logins() -> Pair:
-    """The same through the login endpoint, with users in a dict."""
+    """Measure the same through the login endpoint, with users in a dict."""
     app = Flask("measured")
     app.secret_key = "a-secret-of-32-bytes-for-testing"
-    app.config["JWT_LOGIN_LIMITS"] = "1000000/minute"  # failures are counted, and none is too many
+    app.config["JWT_LOGIN_LIMITS"] = "1000000/minute"  # counts failures, but rejects none
     users = {"joe": hash_password("correct horse")}
     JWT(app, lambda name, password: check_password(users.get(name), password).is_correct or None)
     client = app.test_client()
 
     def log_in(name: str) -> None:
-        answer = client.post("/auth", json={"username": name, "password": "wrong"})
-        assert answer.status_code == 401, answer.text
+        response = client.post("/auth", json={"username": name, "password": "wrong"})
+        assert response.status_code == 401, response.text
 
     return lambda: log_in("ann"), lambda: log_in("joe")
 
 
 @contextmanager
 def _scrypt() -> Iterator[None]:
-    """As where argon2-cffi isn't installed."""
+    """Hash as if argon2-cffi were not installed."""
     with patch.object(_passwords, "_new_kind", lambda: _passwords.SCRYPT):
         yield
 

@@ -1,4 +1,4 @@
-"""The WSGI application that the gunicorn section serves: three apps, chosen by path."""
+"""Provide the WSGI application of the gunicorn section, which chooses an app by path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests per second of an open and a guarded view, served by gunicorn on the loopback."""
+"""Measure requests per second of an open and a guarded view, with gunicorn on the loopback."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(plan: Plan) -> Section:
     seconds, rounds = plan.choose(0.4, 1.0), plan.choose(3, 9)
     with served() as address:
         for view in VIEWS:
-            wait_until_answered(address, request(view, token))
+            wait_until_ready(address, request(view, token))
         for view in ("/guarded", "/extended"):
             if b" 200 " in exchange(address, request(view, forged)):
                 raise SystemExit(f"gunicorn's {view} accepts a forged token")
@@ -54,14 +54,15 @@ def run(plan: Plan) -> Section:
         "closed after its request,",
         f"as sync workers do; {rounds} interleaved rounds of {seconds} s. The client, one process, "
         "runs on the same cores:",
-        "the figures compare views; they aren't what a server can do.",
+        "these figures compare the views, and are not the capacity of a server.",
     ]
     return Section(data, [Table("Requests per second", ["", "median", "quartiles"], rows, notes)])
 
 
 @contextmanager
 def served() -> Iterator[tuple[str, int]]:
-    """The address where gunicorn serves :mod:`bench_suite.served` meanwhile."""
+    """Serve :mod:`bench_suite.served` with gunicorn, and provide its address."""
+    # gunicorn inherits the open socket, so that no other process can take the port in between.
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         descriptor = listener.fileno()
         command = [sys.executable, "-m", "gunicorn", "--bind", f"fd://{descriptor}"]
@@ -90,15 +91,16 @@ def exchange(address: tuple[str, int], message: bytes) -> bytes:
         return b"".join(iter(functools.partial(connection.recv, 4096), b""))
 
 
-def wait_until_answered(address: tuple[str, int], message: bytes) -> None:
-    """The socket listens before gunicorn does, so the first request just waits for its answer."""
-    answer = exchange(address, message)
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise SystemExit(f"gunicorn answered {answer[:200]!r}")
+def wait_until_ready(address: tuple[str, int], message: bytes) -> None:
+    """Send a request and check its response."""
+    # No retries: the socket already listens, so the request waits until gunicorn accepts it.
+    response = exchange(address, message)
+    if not response.startswith(b"HTTP/1.1 200 "):
+        raise SystemExit(f"gunicorn responded {response[:200]!r}")
 
 
 def load(address: tuple[str, int], message: bytes, seconds: float) -> float:
-    """Requests per second over so many *seconds*."""
+    """Return the requests per second, measured over *seconds*."""
     with selectors.DefaultSelector() as selector:
         for _ in range(CONNECTIONS):
             selector.register(_send(address, message), selectors.EVENT_READ, bytearray())
@@ -106,13 +108,13 @@ def load(address: tuple[str, int], message: bytes, seconds: float) -> float:
         start = time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
             for key, _ in selector.select(1):
-                connection, answer = key.fileobj, key.data
+                connection, response = key.fileobj, key.data
                 assert isinstance(connection, socket.socket)
                 if part := connection.recv(4096):
-                    answer += part
+                    response += part
                     continue
-                if not answer.startswith(b"HTTP/1.1 200 "):
-                    raise SystemExit(f"gunicorn answered {bytes(answer[:200])!r}")
+                if not response.startswith(b"HTTP/1.1 200 "):
+                    raise SystemExit(f"gunicorn responded {bytes(response[:200])!r}")
                 done += 1
                 selector.unregister(connection)
                 connection.close()

@@ -1,4 +1,4 @@
-"""Sessions: refreshes per second beside the bare statement, many rows, many revocations."""
+"""Measure sessions: refreshes beside the bare statement, many rows, many revocations."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def run(plan: Plan) -> Section:
                 ["Target: a ratio of at most 1.20."],
             ),
             Table(
-                f"The guard's look at revocations, with {revoked['revoked']:,} that matter",
+                f"The guard's check for revocations, with {revoked['revoked']:,} that count",
                 ["", ""],
                 [
                     ["µs per check with none", f"{revoked['none']:.2f}"],
                     ["µs per check", f"{revoked['many']:.2f}"],
-                    ["bytes for each that matters", f"{revoked['bytes']:.0f}"],
+                    ["bytes for each that counts", f"{revoked['bytes']:.0f}"],
                 ],
                 ["Targets: at most 1 µs more, at most 100 bytes. Older ones are not read at all."],
             ),
@@ -81,8 +81,8 @@ def run(plan: Plan) -> Section:
 
 
 @contextmanager
-def _server(kind: Any) -> Iterator[Any]:
-    server = kind()
+def _server(server_class: Any) -> Iterator[Any]:
+    server = server_class()
     try:
         yield server.start()
     finally:
@@ -99,6 +99,7 @@ def _app(uri: str) -> Any:
 def _rate(action: Callable[[], object], seconds: float) -> float:
     count, start = 0, time.perf_counter()
     while (now := time.perf_counter()) - start < seconds:
+        # The clock is read once for 20 calls, so that reading it adds little.
         for _ in range(20):
             action()
         count += 20
@@ -151,19 +152,20 @@ def _bare(name: str, uri: str, store: Any, stack: ExitStack) -> Callable[[], Non
 
         connection: Any = sqlite3.connect(uri.removeprefix("sqlite:///"), isolation_level=None)
         stack.callback(connection.close)
+        # As the store does: otherwise the bare statement would not wait for the disk.
         connection.execute("PRAGMA synchronous=FULL")
-        text = _UPDATE.format("?")
+        statement = _UPDATE.format("?")
 
         def execute(now: float) -> Any:
-            return connection.execute(text, (now, session.sid, generation, now, now)).rowcount
+            return connection.execute(statement, (now, session.sid, generation, now, now)).rowcount
     else:
         connection = stack.enter_context(
             psycopg.connect(uri.replace("+psycopg", ""), autocommit=True)
         )
-        text = _UPDATE.format("%s")
+        statement = _UPDATE.format("%s")
 
         def execute(now: float) -> Any:
-            return connection.execute(text, (now, session.sid, generation, now, now)).rowcount
+            return connection.execute(statement, (now, session.sid, generation, now, now)).rowcount
 
     def bare() -> None:
         nonlocal generation
@@ -195,9 +197,9 @@ def _rows(uri: str, plan: Plan) -> dict[str, float]:
             started = [sessions.start({"id": 1}).refresh_token for _ in range(200)]
             times = []
             for _ in range(2 if plan.quick else 10):
-                for place, token in enumerate(started):
+                for index, token in enumerate(started):
                     start = time.perf_counter()
-                    started[place] = sessions.refresh(token).refresh_token
+                    started[index] = sessions.refresh(token).refresh_token
                     times.append(time.perf_counter() - start)
             medians.append(statistics.median(times) * 1000)
     sessions.close()
@@ -220,6 +222,7 @@ def _fill(engine: sa.Engine, size: int) -> None:
             ]  # fmt: skip
             connection.execute(sa.insert(sessions_table), rows)
     if engine.dialect.name == "postgresql":
+        # Without it the planner's statistics are of an empty table.
         with engine.connect() as connection:
             connection.execute(sa.text("VACUUM ANALYZE jwt_sessions"))
 

@@ -1,4 +1,4 @@
-"""Token authentication for Flask: Flask-JWT alive again, on one fast, strict machine."""
+"""JWT authentication and sessions for Flask, compatible with Flask-JWT and Flask-JWT-Extended."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -52,14 +52,15 @@ _LOADED_AT_FIRST_USE = {
     "check_password": "_login.passwords",
     "hash_password": "_login.passwords",
 }
-"""Names that many applications do without, and the modules that define them."""
+"""Names that many applications don't use, and the modules that define them."""
 
 
+# Importing these modules together with the package would slow the start of every application.
 def __getattr__(name: str) -> Any:
     if name not in _LOADED_AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
-    globals()[name] = value
+    globals()[name] = value  # so that the next access doesn't come here
     return value
 
 

@@ -1,42 +1,45 @@
-"""Every refusal, as one tree.
+"""Define every error that this package raises.
 
 ::
 
-    JWTError                          401  werkzeug HTTPException; the one to raise and to catch
-    └── AuthError                          what this package raises itself
-        ├── TokenMissing              401  token_missing
-        ├── AuthorizationInvalid      401  token_invalid
+    class                             status  code                also a
+    JWTError                          401                         werkzeug HTTPException
+    └── AuthError
+        ├── TokenMissing              401     token_missing
+        ├── AuthorizationInvalid      401     token_invalid
         │   ├── SchemeUnsupported
         │   └── QueryMalformed
-        ├── TokenInvalid              401  token_invalid      jwt.InvalidTokenError
-        │   ├── TokenMalformed                                jwt.DecodeError
-        │   ├── SignatureInvalid                              jwt.InvalidSignatureError
-        │   ├── AlgorithmNotAllowed                              jwt.InvalidAlgorithmError
+        ├── TokenInvalid              401     token_invalid       jwt.InvalidTokenError
+        │   ├── TokenMalformed                                    jwt.DecodeError
+        │   ├── SignatureInvalid                                  jwt.InvalidSignatureError
+        │   ├── AlgorithmNotAllowed                               jwt.InvalidAlgorithmError
         │   ├── ClaimInvalid
-        │   ├── SubjectInvalid                                jwt.InvalidSubjectError
-        │   ├── ClaimMissing                                  jwt.MissingRequiredClaimError
-        │   ├── AudienceInvalid                               jwt.InvalidAudienceError
-        │   ├── IssuerInvalid                                 jwt.InvalidIssuerError
-        │   ├── TokenNotYetValid                              jwt.ImmatureSignatureError
-        │   ├── TokenExpired               token_expired      jwt.ExpiredSignatureError
-        │   ├── TokenRevoked               token_revoked
-        │   ├── WrongTokenType             wrong_token_type
-        │   ├── RefreshTokenReused              refresh_reused
-        │   └── ClaimsRejected              token_refused
-        ├── CsrfFailed                403  csrf_failed
+        │   │   └── SubjectInvalid                                jwt.InvalidSubjectError
+        │   ├── ClaimMissing                                      jwt.MissingRequiredClaimError
+        │   ├── AudienceInvalid                                   jwt.InvalidAudienceError
+        │   ├── IssuerInvalid                                     jwt.InvalidIssuerError
+        │   ├── TokenNotYetValid                                  jwt.ImmatureSignatureError
+        │   ├── TokenExpired                  token_expired       jwt.ExpiredSignatureError
+        │   ├── TokenRevoked                  token_revoked
+        │   ├── WrongTokenType                wrong_token_type
+        │   ├── RefreshTokenReused            refresh_reused
+        │   └── ClaimsRejected                token_refused
+        ├── CsrfFailed                403     csrf_failed
         │   └── CsrfTokenMissing
-        ├── ReauthenticationRequired  401  insufficient_user_authentication
-        ├── UserNotFound                  401  user_gone
-        ├── MalformedLogin            400  login_malformed
-        ├── InvalidCredentials        401  invalid_credentials
-        ├── TooManyLoginAttempts              429  too_many_attempts
-        ├── SessionNotFound            404  session_unknown
-        └── StoreUnavailable          503  store_unavailable
+        ├── ReauthenticationRequired  401     insufficient_user_authentication
+        ├── UserNotFound              401     user_gone
+        ├── MalformedLogin            400     login_malformed
+        ├── InvalidCredentials        401     invalid_credentials
+        ├── LoginNotFound             404     not_found
+        ├── TooManyLoginAttempts      429     too_many_attempts
+        ├── SessionNotFound           404     session_unknown
+        └── StoreUnavailable          503     store_unavailable
 
-    ConfigError                            RuntimeError: the developer's to mend, never a client's
+    ConfigError                                                   RuntimeError
 
-Where PyJWT has an exception for the same thing ours inherits from it, so
-``except jwt.ExpiredSignatureError`` keeps working.
+A class without a status or a code of its own has that of its parent. Where PyJWT has an exception
+for the same error, the class here inherits from it too, so ``except jwt.ExpiredSignatureError``
+keeps working. ConfigError reports a mistake of the developer and never reaches a client.
 """
 
 from __future__ import annotations
@@ -53,34 +56,36 @@ from werkzeug.wrappers import Response
 
 
 class ConfigError(RuntimeError):
-    """The application is set up in a way that can't work; the text says what to write instead."""
+    """Raised when the configuration is invalid; the message says what to write instead."""
 
 
 class _RenderedStatus:
-    """The status that the client will see, which an application's error handler may choose.
+    """Return the status of an error's response, and None for the class.
 
-    None on the class: Flask looks handlers up by the *class's* ``code`` first, so an application's
-    own errorhandler(401), written for its pages, would replace our answer.
+    An application's error handler may choose another status than the error's own.
     """
 
-    # Flask-RESTX looks the status up in a table of its own, and fails where it isn't there.
-    known = frozenset(HTTPStatus) - {103, 418, 421, 425, 451}
+    # Flask-RESTX has its own table of statuses, and fails for these, which are not in it.
+    reportable = frozenset(HTTPStatus) - {103, 418, 421, 425, 451}
 
     def __get__(self, error: JWTError | None, owner: type[JWTError]) -> int | None:
+        # Flask first looks for a handler of the class's `code`. With a number here, an
+        # errorhandler(401) that an application wrote for its pages would replace our response.
+        # Flask falls back to handlers of the class, so errorhandler(JWTError) still works.
         if error is None:
             return None
         rendered = error.response.status_code
-        return rendered if rendered in self.known else error.status_code
+        return rendered if rendered in self.reportable else error.status_code
 
 
 class JWTError(HTTPException):
-    """A request refused, with its answer ready.
+    """Raised to reject a request; holds the response to send.
 
-    Being an :class:`~werkzeug.exceptions.HTTPException` that carries its own response, it reaches
-    the client unchanged through Flask and through each REST extension's error handling.
+    Because it is an :class:`~werkzeug.exceptions.HTTPException` with a response, Flask and every
+    REST extension send that response unchanged.
 
     :param error: a short title, the ``error`` of the JSON body
-    :param description: what to do about it, the ``description`` of the body
+    :param description: the reason, the ``description`` of the JSON body
     :param status_code: HTTP status
     :param headers: extra response headers
     """
@@ -106,7 +111,9 @@ class JWTError(HTTPException):
         self.realm: str | None = None
         self.renderer: Callable[[JWTError], Response] | None = None
         self._response: Response | None = None
-        # PyJWT's exceptions, which subclasses inherit from, take other arguments.
+        # HTTPException.__init__ calls the next __init__ without arguments. In a subclass that also
+        # inherits from PyJWT this is PyJWT's, which may require some, as MissingRequiredClaimError
+        # does.
         Exception.__init__(self, error, description)
         self.description = description
 
@@ -118,14 +125,15 @@ class JWTError(HTTPException):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON body as a dict."""
+        """Return the JSON body as a dict."""
         title, description = self.error, self.description
         body = {"status_code": self.status_code, "error": title, "description": description}
         return body if self.error_code is None else {**body, "code": self.error_code}
 
     @property
     def response(self) -> Response:
-        """The answer, built when first asked for, by the application's error handler if any."""
+        """Return the response; the application's error handler builds it on first access."""
+        # Not in __init__: an error that the guard catches (an optional token) needs no response.
         if self._response is None:
             self._response = (self.renderer or JWTError.unbound_renderer)(self)
         return self._response
@@ -136,46 +144,52 @@ class JWTError(HTTPException):
 
     @property
     def data(self) -> Any:
-        """The answer's content, where Flask-RESTX looks for it."""
+        """Return the body of the response; Flask-RESTX reads it from this attribute."""
         parsed = self.response.get_json(silent=True)
         return self.response.get_data(as_text=True) if parsed is None else parsed
 
 
 def json_response(error: JWTError) -> Response:
-    """*error* as a JSON response; needs no application."""
-    text = json.dumps(error.body) + "\n"
-    return Response(text, error.status_code, error.headers, mimetype="application/json")
+    """Return *error* as a JSON response; needs no application context."""
+    body = json.dumps(error.body) + "\n"
+    return Response(body, error.status_code, error.headers, mimetype="application/json")
 
 
 JWTError.unbound_renderer = staticmethod(json_response)
 
 
 class AuthError(JWTError):
-    """A refusal of this package's own: title, status, codes and text belong to the class."""
+    """Raised by this package itself; each subclass defines its title, status and codes.
+
+    :param description: the reason; by default the ``default_description`` of the class
+    :param headers: extra response headers
+    """
 
     title = "Invalid token"
     status = 401
-    text: ClassVar[str]
-    """The description, where the one who raises it gives none."""
+    default_description: ClassVar[str]
 
     def __init__(
         self, description: str | None = None, *, headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(self.title, description or self.text, self.status, headers)
+        description = description or self.default_description
+        super().__init__(self.title, description, self.status, headers)
         self.jwt_header: dict[str, Any] = {}
-        """The header of the token refused, where its signature was good."""
+        """The header of the rejected token, if its signature was valid."""
         self.jwt_data: Any = {}
-        """Its claims."""
+        """The claims of that token."""
 
 
 class TokenMissing(AuthError):
-    """The request carries no token.
+    """Raised when the request carries no token.
 
-    :param absences: where several locations were looked at, the refusal of each
+    :param location: the location that was searched
+    :param absences: if several locations were searched, the error of each
     """
 
     title = "Authorization Required"
     error_code = "token_missing"
+    # No challenge: RFC 6750 section 3.1 gives no error code to a request without a token.
 
     def __init__(
         self,
@@ -191,7 +205,7 @@ class TokenMissing(AuthError):
 
 
 class AuthorizationInvalid(AuthError):
-    """There is an ``Authorization`` header, but not one with a token in it."""
+    """Raised when the ``Authorization`` header, or the JSON member for the token, is malformed."""
 
     title = "Invalid JWT header"
     error_code = "token_invalid"
@@ -199,91 +213,98 @@ class AuthorizationInvalid(AuthError):
 
 
 class SchemeUnsupported(AuthorizationInvalid):
-    """The ``Authorization`` header is of another scheme, and so perhaps not meant for us."""
+    """Raised when the ``Authorization`` header has another scheme, such as Basic.
 
-    text = "Unsupported authorization type"
+    Such a header may be meant for a proxy, so an optional guard treats the request as anonymous.
+    """
+
+    default_description = "Unsupported authorization type"
 
 
 class QueryMalformed(AuthorizationInvalid):
-    """The token in the query string lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
+    """Raised when the query parameter lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
 
 
 class TokenInvalid(AuthError, jwt.InvalidTokenError):
-    """The token can't be accepted."""
+    """Raised when the token is invalid; most reasons have a subclass."""
 
     error_code = "token_invalid"
     challenge = "invalid_token"
 
 
 class TokenMalformed(TokenInvalid, jwt.DecodeError):
-    """Not a compact JWS with JSON objects in it (RFC 7515 section 3.1)."""
+    """Raised when the token is not a compact JWS of JSON objects (RFC 7515 section 3.1)."""
 
 
 class SignatureInvalid(TokenInvalid, jwt.InvalidSignatureError):
-    """None of our keys made this signature."""
+    """Raised when none of the configured keys verifies the signature."""
 
-    text = "Signature verification failed"
+    default_description = "Signature verification failed"
 
 
 class AlgorithmNotAllowed(TokenInvalid, jwt.InvalidAlgorithmError):
-    """``alg``, or something else the header asks for, is not what our keys are for."""
+    """Raised when the keys don't allow ``alg``, or another parameter of the header."""
 
-    text = "The specified alg value is not allowed"
+    default_description = "The specified alg value is not allowed"
 
 
 class ClaimInvalid(TokenInvalid):
-    """A claim has a type or a value it can't have."""
+    """Raised when a claim has an invalid type or value."""
 
 
 class SubjectInvalid(ClaimInvalid, jwt.exceptions.InvalidSubjectError):
-    """``sub`` isn't a text (RFC 7519 section 4.1.2)."""
+    """Raised when ``sub`` is not a string (RFC 7519 section 4.1.2)."""
 
-    text = "Subject must be a string"
+    default_description = "Subject must be a string"
 
 
 class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
-    """A required claim isn't there; :attr:`claim` names it."""
+    """Raised when the token lacks a required claim, which :attr:`claim` names."""
 
     def __init__(self, claim: str) -> None:
         self.claim = claim
+        # PyJWT's wording: Flask-JWT-Extended sends it to clients, and its test suite asserts it.
         super().__init__(f'Token is missing the "{claim}" claim')
 
 
 class AudienceInvalid(TokenInvalid, jwt.InvalidAudienceError):
-    """``aud`` doesn't name us (RFC 7519 section 4.1.3)."""
+    """Raised when ``aud`` names no accepted audience (RFC 7519 section 4.1.3)."""
 
-    text = "Audience doesn't match"
+    default_description = "Audience doesn't match"
 
 
 class IssuerInvalid(TokenInvalid, jwt.InvalidIssuerError):
-    """``iss`` isn't one we accept (RFC 7519 section 4.1.1)."""
+    """Raised when ``iss`` is not an accepted issuer (RFC 7519 section 4.1.1)."""
 
-    text = "Invalid issuer"
+    default_description = "Invalid issuer"
 
 
 class TokenNotYetValid(TokenInvalid, jwt.ImmatureSignatureError):
-    """``nbf`` or ``iat`` lies in the future."""
+    """Raised when ``nbf`` or ``iat`` is in the future."""
 
     def __init__(self, claim: str) -> None:
         super().__init__(f"The token is not yet valid ({claim})")
 
 
 class TokenExpired(TokenInvalid, jwt.ExpiredSignatureError):
-    """``exp`` has passed."""
+    """Raised when ``exp`` is in the past."""
 
     error_code = "token_expired"
-    text = "Signature has expired"
+    default_description = "Signature has expired"
 
 
 class TokenRevoked(TokenInvalid):
-    """The token's session was ended."""
+    """Raised when the token, or its session, was revoked."""
 
     error_code = "token_revoked"
-    text = "Token has been revoked"
+    default_description = "Token has been revoked"
 
 
 class WrongTokenType(TokenInvalid):
-    """A token of one ``type`` where another is needed."""
+    """Raised when the token has another ``type`` than the guard requires.
+
+    :param wanted: the required type
+    """
 
     error_code = "wrong_token_type"
 
@@ -293,21 +314,24 @@ class WrongTokenType(TokenInvalid):
 
 
 class RefreshTokenReused(TokenInvalid):
-    """A refresh token was used again after its grace: it may be stolen, so its session is over."""
+    """Raised when a refresh token is used again after its grace period.
+
+    The token may have been stolen, so its session is revoked.
+    """
 
     error_code = "refresh_reused"
-    text = "This refresh token was used before; log in again"
+    default_description = "Refresh token has already been used; log in again"
 
 
 class ClaimsRejected(TokenInvalid):
-    """The application's own check of the claims said no."""
+    """Raised when the application's own check rejects the claims."""
 
     error_code = "token_refused"
-    text = "The token's claims were refused"
+    default_description = "The claims of the token were rejected"
 
 
 class CsrfFailed(AuthError):
-    """A cookie came without proof that a page of this application sent it."""
+    """Raised when a cookie came without proof that a page of this application sent it."""
 
     title = "Forbidden"
     status = 403
@@ -315,11 +339,14 @@ class CsrfFailed(AuthError):
 
 
 class CsrfTokenMissing(CsrfFailed):
-    """There was no proof at all."""
+    """Raised when the request contains no CSRF token at all."""
 
 
 class ReauthenticationRequired(AuthError):
-    """The password was given too long ago for this (RFC 9470)."""
+    """Raised when the user's last login is too long ago for the view (RFC 9470).
+
+    :param max_age: the highest allowed age of the login, in seconds
+    """
 
     title = "Authorization Required"
     error_code = "insufficient_user_authentication"
@@ -327,20 +354,21 @@ class ReauthenticationRequired(AuthError):
 
     def __init__(self, max_age: int | None = None) -> None:
         self.max_age = max_age
-        super().__init__("Log in again to do this")
+        super().__init__("More recent authentication is required")
 
 
 class UserNotFound(AuthError):
-    """The token is good, but its user is no more."""
+    """Raised when the token is valid, but its user no longer exists."""
 
+    # A code is never changed, not even with the name of its class, because clients compare it.
     title = "Invalid JWT"
     error_code = "user_gone"
     challenge = "invalid_token"
-    text = "User does not exist"
+    default_description = "User does not exist"
 
 
 class MalformedLogin(AuthError):
-    """The login request is not a JSON object."""
+    """Raised when the body of a login request is not a JSON object."""
 
     title = "Bad Request"
     status = 400
@@ -348,15 +376,31 @@ class MalformedLogin(AuthError):
 
 
 class InvalidCredentials(AuthError):
-    """Wrong user name or password; on purpose it doesn't say which."""
+    """Raised when the user name or the password is wrong.
 
+    The response doesn't say which, so that clients can't find out who has an account.
+    """
+
+    # Flask-JWT's title, although the status is 401.
     title = "Bad Request"
     error_code = "invalid_credentials"
-    text = "Invalid credentials"
+    default_description = "Invalid credentials"
+
+
+class LoginNotFound(AuthError):
+    """Raised by the login endpoint if the application has no authentication handler."""
+
+    title = "Not Found"
+    status = 404
+    error_code = "not_found"
+    default_description = "This application has no login"
 
 
 class TooManyLoginAttempts(AuthError):
-    """Too many logins failed; after :attr:`retry_after` seconds one may be tried again."""
+    """Raised when too many logins failed.
+
+    :param retry_after: seconds until the next attempt is allowed
+    """
 
     title = "Too Many Requests"
     status = 429
@@ -369,29 +413,30 @@ class TooManyLoginAttempts(AuthError):
 
 
 class SessionNotFound(AuthError):
-    """There is no such session, or it is somebody else's."""
+    """Raised when there is no such session, or it belongs to another user."""
 
     title = "Not Found"
     status = 404
+    # The same for another user's session, so that clients can't find out which ids exist.
     error_code = "session_unknown"
-    text = "You have no such session"
+    default_description = "Session not found"
 
 
 class StoreUnavailable(AuthError):
-    """The session store can't be reached; nothing was allowed, and a later try may succeed."""
+    """Raised when the session store can't be reached. The request is rejected; retry later."""
 
     title = "Service Unavailable"
     status = 503
     error_code = "store_unavailable"
     lost_connection = False
-    """Whether a new connection may do: the server has closed the one that was used."""
+    """True if the server closed the connection, so that a new connection may succeed at once."""
 
-    def __init__(self, description: str = "The session store does not answer; try again") -> None:
+    def __init__(self, description: str = "Session store is unavailable; try again later") -> None:
         super().__init__(description, headers={"Retry-After": "2"})
 
     @classmethod
     def because(cls, cause: Exception, *, lost_connection: bool = False) -> StoreUnavailable:
-        """The refusal for a driver's error, which stays out of the answer."""
+        """Return an error for a driver's *cause*, which is chained but not shown to the client."""
         error = cls()
         error.lost_connection = lost_connection
         error.__cause__ = cause

@@ -1,6 +1,7 @@
 """Signals (blinker). The sender is the application; no signal carries a password or a token.
 
-Connect with ``session_revoked.connect(receiver, app)``; a receiver takes ``sender, **facts``.
+Connect with ``session_revoked.connect(receiver, app)``. A receiver takes ``sender`` and the keyword
+arguments that the signal documents; accept ``**details`` too, because a later version may add some.
 """
 
 from __future__ import annotations
@@ -17,29 +18,40 @@ __all__ = [
     "session_started",
 ]
 
+# A namespace of this package, because names in blinker's default namespace are shared by all.
 _signals = Namespace()
 
 authenticated = _signals.signal("authenticated")
-"""A login had the right password. *username*: as it was given, its printable characters; *ip*: the
-client's address, or None outside of a request."""
+"""Sent when a login had the right password.
+
+*username*: the submitted name, reduced to its printable characters; *ip*: the client's address, or
+None outside of a request.
+"""
 
 authentication_failed = _signals.signal("authentication-failed")
-"""A login was refused by the authentication handler. *username*, *ip*: as above."""
+"""Sent when the authentication handler rejected a login. *username*, *ip*: as above."""
 
 login_limited = _signals.signal("login-limited")
-"""A login was not tried, because too many had failed. *username*, *ip*: as above; *retry_after*:
-seconds to wait."""
+"""Sent when a login was rejected unchecked, because too many had failed before.
+
+*username*, *ip*: as above; *retry_after*: seconds until the next attempt is allowed.
+"""
 
 session_started = _signals.signal("session-started")
-"""A login began a session. *session*: the :class:`~flask_jwt.stores.Session`."""
+"""Sent when a login has started a session. *session*: the :class:`~flask_jwt.stores.Session`."""
 
 session_refreshed = _signals.signal("session-refreshed")
-"""A refresh token was rotated; not sent for a repeat within the grace. *session*: as far as its
-token tells it, so without ``user_agent``, ``ip`` and ``label``."""
+"""Sent when a refresh token was rotated, but not when it was repeated within the grace period.
+
+*session*: what the token says about the session, so without ``user_agent``, ``ip`` and ``label``.
+"""
 
 session_revoked = _signals.signal("session-revoked")
-"""A session was ended before its time. *sid*: its id."""
+"""Sent when a session was revoked, but not when it expires. *sid*: the id of the session."""
 
 refresh_token_reused = _signals.signal("refresh-token-reused")
-"""A refresh token was used again after its grace; its session has been ended. *session*: the
-:class:`~flask_jwt.stores.Session` as it was; *generation*: that of the token shown."""
+"""Sent when a refresh token was used again after its grace period, and its session revoked.
+
+*session*: the :class:`~flask_jwt.stores.Session` before that; *generation*: the generation of the
+token that was used.
+"""

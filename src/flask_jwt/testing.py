@@ -1,4 +1,4 @@
-"""For the tests of applications: headers, a client that logs in, a clock that stands still."""
+"""Test applications: request headers, a client that logs in, and a clock that tests control."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["Clock", "JWTClient", "freeze", "jwt_headers"]
 
 
 class Clock:
-    """Seconds since the epoch that pass only when told to.
+    """Return a time that only :meth:`tick` advances, in seconds since the epoch.
 
-    :param now: seconds since the epoch, or a datetime with a time zone; by default a moment in
-        2027 that is always the same
+    :param now: the time at first: seconds since the epoch, or a datetime with a time zone; default
+        a fixed time in 2027
     :raises ValueError: for a datetime without a time zone
     """
 
@@ -41,68 +41,72 @@ class Clock:
         return self.now
 
     def tick(self, by: float | timedelta) -> None:
-        """Let time pass: seconds, or a timedelta."""
+        """Advance the clock by seconds, or by a timedelta."""
         self.now += by.total_seconds() if isinstance(by, timedelta) else by
 
 
 @contextmanager
 def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
-    """Within this context time stands still for *app*'s tokens, sessions and keys.
+    """Stop the time for the tokens, sessions and keys of *app*.
 
-    It passes by :meth:`Clock.tick` of the clock that this gives. Afterwards the application has
-    its own clock again.
+    Use the returned clock's :meth:`Clock.tick` to advance the time. When the ``with`` block ends,
+    the application has its own clock again.
 
-    :param at: as :class:`Clock` takes it; by default the present moment, as a whole second
+    :param at: the time at first, as for :class:`Clock`; default the current time, in whole seconds
     """
-    state = _state_of(app)
-    # Rounded up: keys and sessions made just now must not come from the future.
+    state = app_state(app)
+    # Rounded up, so that keys and sessions created just now are not created in the future.
     clock = Clock(float(math.ceil(state.clock.now())) if at is None else at)
-    own = state.clock.now, state.clock.monotonic
+    original = state.clock.now, state.clock.monotonic
     state.clock.now = state.clock.monotonic = clock
     try:
         yield clock
     finally:
-        state.clock.now, state.clock.monotonic = own
-        state.limits = None  # its waits end at times of the other clock
+        state.clock.now, state.clock.monotonic = original
+        # The login limits hold times of the other clock; the next login creates them anew.
+        state.limits = None
 
 
 def jwt_headers(
     identity: Any, *, app: Flask | None = None, fresh: bool = True, **claims: Any
 ) -> dict[str, str]:
-    """The header with an access token for *identity*, as a login without a session gives it.
+    """Return the request header with an access token for *identity*.
+
+    The token is that of a login without a session, so it can't be refreshed or revoked.
 
     :param identity: what an authentication handler returns: a user object or dict with an ``id``,
         or the id itself
-    :param app: the application, where none is current
-    :param fresh: whether the password counts as just given
-    :param claims: claims that replace those of the login: ``exp=0`` makes an expired token
+    :param app: the application; default the current one
+    :param fresh: whether the token counts as fresh, as after a login with the password
+    :param claims: claims that replace those of the login: ``exp=0`` creates an expired token
     :raises RuntimeError: if no application is given and none is current
-    :raises ConfigError: if the application has no JWT, or takes no token from a header
+    :raises ConfigError: if the application has no JWT, or accepts no token in a header
     """
-    with _within(app):
+    with _app_context(app):
         state = app_state()
         settings = state.settings
         if "headers" not in settings.locations:
             raise ConfigError(
-                "jwt_headers() is of no use here: JWT_TOKEN_LOCATION, "
-                f"{list(settings.locations)}, has no 'headers'. {_OTHERWISE}"
+                "jwt_headers() has no effect here, because JWT_TOKEN_LOCATION is "
+                f"{list(settings.locations)}, without 'headers'. {_ALTERNATIVE}"
             )
         token = _with_claims(state, identity, _token_of_login(state, identity, fresh), claims)
     return {settings.header_name: _header(settings, token)}
 
 
 class JWTClient(FlaskClient):
-    """Flask's test client, logged in as somebody or, at first, as nobody.
+    """Send test requests as a user who logs in; anonymous at first.
 
-    It is ``JWTClient(app)``, or what ``app.test_client()`` gives after
+    Create it with ``JWTClient(app)``, or with ``app.test_client()`` after
     ``app.test_client_class = JWTClient``. While it is logged in, each request carries the access
-    token where ``JWT_TOKEN_LOCATION`` says: in the header, or else in a cookie. Headers passed
-    with a request replace the client's own.
+    token in the header or, if ``JWT_TOKEN_LOCATION`` has no ``headers``, in a cookie. Headers
+    passed with a request replace those of the client.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # What a browser sends from a page of the application itself: proof against CSRF.
+        # Browsers send this header from a page of the application itself. Without it the CSRF
+        # check would reject the requests that carry the token in a cookie.
         self.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
         self.access_token: str | None = None
         self.refresh_token: str | None = None
@@ -112,27 +116,30 @@ class JWTClient(FlaskClient):
     ) -> TestResponse:
         """Log in as a user does, at the application's login endpoint.
 
-        :param url: of a login view of your own, which answers with JSON or cookies as ours does
-        :param fields: more for the JSON body, such as ``label``
-        :raises AssertionError: if the login is refused, with the reason
+        :param url: the URL of a custom login view, which responds with JSON or cookies as the
+            built-in endpoint does
+        :param fields: more members of the JSON body, such as ``label``
+        :raises AssertionError: if the login is rejected, with the reason
         :raises ConfigError: if there is no login endpoint and no *url*
         """
-        __tracebackhide__ = True  # lest pytest show the password that this was called with
-        settings = _state_of(self.application).settings
+        # Otherwise pytest would show this function's arguments, with the password, on failure.
+        __tracebackhide__ = True
+        settings = app_state(self.application).settings
         url = _url(url or settings.auth_url_rule, "login")
         self.use_tokens(None)
         body = {settings.username_key: username, settings.password_key: password, **fields}
-        return self._keep(self.post(url, json=body), secret=password)
+        return self._keep_tokens(self.post(url, json=body), secret=password)
 
     def login_as(self, identity: Any, **claims: Any) -> None:
-        """Be logged in as *identity* without a password: in a session, where there is a store.
+        """Log in as *identity* without a password.
 
-        The authentication handler isn't asked. All that guards ask is asked as ever.
+        This starts a session if the application has a session store. The authentication handler
+        isn't called; guards verify the token as usual.
 
         :param identity: what an authentication handler returns, as for :func:`jwt_headers`
         :param claims: claims that replace those of the login, until the next refresh
         """
-        with _within(self.application):
+        with _app_context(self.application):
             state, refresh_token = app_state(), None
             if state.sessions is None:
                 token = _token_of_login(state, identity)
@@ -142,37 +149,39 @@ class JWTClient(FlaskClient):
         self.use_tokens(token, refresh_token)
 
     def refresh(self, *, url: str | None = None) -> TestResponse:
-        """Exchange the refresh token for new tokens, at the application's endpoint.
+        """Exchange the refresh token for new tokens, at the application's refresh endpoint.
 
-        :param url: of a refresh view of your own
-        :raises AssertionError: if it is refused, with the reason
+        :param url: the URL of a custom refresh view
+        :raises AssertionError: if the request is rejected, with the reason
         :raises ConfigError: if there is no refresh endpoint and no *url*
         """
         __tracebackhide__ = True
-        state = _state_of(self.application)
+        state = app_state(self.application)
         if url is None and require_sessions(state):
             url = state.settings.expand_rule(state.settings.refresh_url_rule)
         url = _url(url, "refresh")
-        # Where no refresh token is known it is in a cookie: the access token must not stand for it.
+        # An access token in the header would be rejected before the refresh cookie is read.
         key = _environ_key(state.settings)
-        carried = {key: self.environ_base.pop(key)} if key in self.environ_base else {}
+        access_header = {key: self.environ_base.pop(key)} if key in self.environ_base else {}
         try:
-            answer = self.post(url, headers=self._refresh_headers())
+            response = self.post(url, headers=self._refresh_headers())
         finally:
-            self.environ_base.update(carried)
-        return self._keep(answer)
+            self.environ_base.update(access_header)
+        return self._keep_tokens(response)
 
     def logout(self, *, url: str | None = None, **fields: Any) -> None:
-        """Log out, at the application's endpoint where there are sessions, and be nobody.
+        """Log out and become anonymous.
 
-        :param url: of a logout view of your own
-        :param fields: for the JSON body, such as ``scope="global"``; with ``"others"`` this client
-            stays logged in
-        :raises AssertionError: if it is refused, with the reason
+        This calls the application's logout endpoint if the application has sessions.
+
+        :param url: the URL of a custom logout view
+        :param fields: members of the JSON body, such as ``scope="global"``; with
+            ``scope="others"`` this client stays logged in
+        :raises AssertionError: if the request is rejected, with the reason
         :raises ConfigError: if there are sessions but no logout endpoint, and no *url*
         """
         __tracebackhide__ = True
-        state = _state_of(self.application)
+        state = app_state(self.application)
         if url is not None:
             _check(self.post(url, json=fields))
         elif state.sessions is not None:
@@ -182,16 +191,16 @@ class JWTClient(FlaskClient):
             self.use_tokens(None)
 
     def use_tokens(self, access_token: str | None, refresh_token: str | None = None) -> None:
-        """Carry tokens got elsewhere from the next request on, or none.
+        """Send these tokens with every following request; None to send no token.
 
-        :raises ConfigError: if the application takes tokens from neither headers nor cookies
+        :raises ConfigError: if the application accepts tokens in neither headers nor cookies
         """
-        settings = _state_of(self.application).settings
+        settings = app_state(self.application).settings
         self.access_token = self.refresh_token = None
         self.environ_base.pop(_environ_key(settings), None)
         if "cookies" in settings.locations:
-            for name, place in self._cookies_of(settings):
-                self.delete_cookie(name, **place)
+            for name, scope in self._cookies_of(settings):
+                self.delete_cookie(name, **scope)
         if access_token is not None or refresh_token is not None:
             self._carry(settings, access_token, refresh_token)
 
@@ -204,17 +213,17 @@ class JWTClient(FlaskClient):
                 self.environ_base[_environ_key(settings)] = _header(settings, access_token)
         elif "cookies" in settings.locations:
             is_host_only = settings.cookie_domain is None
-            for token, (name, place) in zip(tokens, self._cookies_of(settings), strict=True):
+            for token, (name, scope) in zip(tokens, self._cookies_of(settings), strict=True):
                 if token is not None:
-                    self.set_cookie(name, token, **place, origin_only=is_host_only)
+                    self.set_cookie(name, token, **scope, origin_only=is_host_only)
         else:
             raise ConfigError(
-                "JWTClient carries tokens in headers or cookies; JWT_TOKEN_LOCATION, "
-                f"{list(settings.locations)}, has neither. {_OTHERWISE}"
+                "JWTClient sends tokens in headers or cookies, but JWT_TOKEN_LOCATION is "
+                f"{list(settings.locations)}, without either. {_ALTERNATIVE}"
             )
 
     def _cookies_of(self, settings: Settings) -> list[tuple[str, dict[str, str]]]:
-        """The names of the access and the refresh cookie, and where they apply."""
+        """Return the name, domain and path of the access and of the refresh cookie."""
         host = (self.application.config["SERVER_NAME"] or "localhost").partition(":")[0]
         domain = (settings.cookie_domain or host).lstrip(".")
         return [
@@ -226,29 +235,32 @@ class JWTClient(FlaskClient):
         ]
 
     def _refresh_headers(self) -> dict[str, str]:
-        settings = _state_of(self.application).settings
+        settings = app_state(self.application).settings
         if self.refresh_token is None or "headers" not in settings.locations:
             return {}
         return {settings.header_name: _header(settings, self.refresh_token)}
 
-    def _keep(self, answer: TestResponse, secret: str = "") -> TestResponse:
-        """Carry the tokens of *answer*, beside the cookies that it has set."""
+    def _keep_tokens(self, response: TestResponse, secret: str = "") -> TestResponse:
+        """Send the tokens of *response* from now on; the client keeps its cookies anyway."""
         __tracebackhide__ = True
-        _check(answer, secret)
-        body, settings = _json(answer), _state_of(self.application).settings
+        _check(response, secret)
+        body, settings = _json(response), app_state(self.application).settings
         cookie = f"{settings.access_cookie_name}="
         if "access_token" in body:
             refresh_token = body.get("refresh_token", self.refresh_token)
             self._carry(settings, body["access_token"], refresh_token)
-        elif not any(line.startswith(cookie) for line in answer.headers.getlist("Set-Cookie")):
+        elif not any(line.startswith(cookie) for line in response.headers.getlist("Set-Cookie")):
             raise AssertionError(
-                f"{_what(answer)} but without an access_token, in JSON or a cookie: pass the "
-                "token that it holds to use_tokens()."
+                f"{_describe(response)} without an access_token in JSON or in a cookie. Pass the "
+                "token of the response to use_tokens()."
             )
-        return answer
+        return response
 
 
-_OTHERWISE = "Send what flask_jwt.create_access_token(…) gives where your application expects it."
+_ALTERNATIVE = (
+    "Create a token with flask_jwt.create_access_token(…), and send it where the application "
+    "expects it."
+)
 
 
 def _token_of_login(state: AppState, identity: Any, fresh: bool = True) -> str:
@@ -257,7 +269,7 @@ def _token_of_login(state: AppState, identity: Any, fresh: bool = True) -> str:
 
 
 def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str, Any]) -> str:
-    """*token*, signed again with *claims* in place of its own."""
+    """Return *token*, signed again with *claims* replacing its claims of the same names."""
     if not claims:
         return token
     header, payload = state.codecs.access().decode_unverified(token)
@@ -277,49 +289,48 @@ def _header(settings: Settings, token: str) -> str:
 def _url(url: str | None, name: str) -> str:
     if url is None:
         raise ConfigError(
-            f"This application has no {name} endpoint. Name a view of your own, "
-            f"client.{name}(…, url='/…'), or do without: client.login_as(user), "
+            f"This application has no {name} endpoint. Name a custom view, "
+            f"client.{name}(…, url='/…'), or call none: client.login_as(user), "
             "client.use_tokens(access_token, refresh_token), client.use_tokens(None)."
         )
     return url
 
 
-def _json(answer: TestResponse) -> dict[str, Any]:
-    body = answer.get_json(silent=True)
+def _json(response: TestResponse) -> dict[str, Any]:
+    body = response.get_json(silent=True)
     return body if isinstance(body, dict) else {}
 
 
-def _what(answer: TestResponse) -> str:
-    return f"{answer.request.method} {answer.request.path} answered {answer.status}"
+def _describe(response: TestResponse) -> str:
+    return f"{response.request.method} {response.request.path} returned {response.status}"
 
 
-def _check(answer: TestResponse, secret: str = "") -> None:
+def _check(response: TestResponse, secret: str = "") -> None:
+    """Raise AssertionError if *response* is an error; *secret* is left out of the message."""
     __tracebackhide__ = True
-    if answer.status_code < 400:
+    if response.status_code < 400:
         return
-    body = _json(answer)
+    body = _json(response)
     reason = "; ".join(str(body[name]) for name in _REASONS if name in body)
     if secret:
+        # A custom login view may quote the password in its error.
         reason = reason.replace(secret, "…")
-    raise AssertionError(f"{_what(answer)}: {reason or 'without a reason in JSON'}")
+    raise AssertionError(f"{_describe(response)}: {reason or 'without a reason in JSON'}")
 
 
+# Only these members of a JSON body are shown, because others may hold anything, even secrets.
 _REASONS = ("code", "error", "description", "msg", "message")
-"""Members of a JSON body that may say why: others may hold anything."""
 
 
-def _state_of(app: Flask) -> AppState:
-    return app_state(app)
-
-
-def _within(app: Flask | None) -> AbstractContextManager[Any]:
-    """A context of *app*: the current one, if it is that, since a new one's end may close what a
-    test has open."""
+def _app_context(app: Flask | None) -> AbstractContextManager[Any]:
+    """Return a context manager that provides an application context of *app*."""
+    # The current context is used if there is one. Leaving a new context would run the teardown
+    # functions, which close what the test has open, such as a database session.
     if current_app and app in (None, current_app):
         return nullcontext()
     if app is None:
         raise RuntimeError(
-            "Which application? Write jwt_headers(user, app=app), or call it within "
-            "`with app.app_context():`."
+            "jwt_headers() needs an application. Write jwt_headers(user, app=app), or call it "
+            "within `with app.app_context():`."
         )
     return app.app_context()

@@ -1,4 +1,4 @@
-"""The tables."""
+"""Define the tables."""
 
 from models.item import Item
 from models.user import User

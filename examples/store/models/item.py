@@ -1,4 +1,4 @@
-"""Things for sale."""
+"""Define the items for sale."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from db import db
 
 
 class Item(db.Model):
-    """A thing with a price. Money is counted in whole cents, which add up; floats don't."""
+    """Store an item and its price, in whole cents because floats don't add up exactly."""
 
     __tablename__ = "items"
 
@@ -16,5 +16,5 @@ class Item(db.Model):
     price_in_cents: Mapped[int]
 
     def to_dict(self):
-        """What clients may see."""
+        """Return the fields that clients may see."""
         return {"name": self.name, "price": self.price_in_cents / 100}

@@ -1,4 +1,4 @@
-"""People who may log in."""
+"""Define the users."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,10 +7,10 @@ from db import db
 
 
 class User(db.Model):
-    """Someone with a name and a password, of which only the hash is kept."""
+    """Store a user who can log in, with the hash of the password."""
 
     __tablename__ = "users"
-    # Tokens carry the id, so SQLite mustn't give that of a deleted user to a new one.
+    # Tokens contain the id, so SQLite must not give the id of a deleted user to a new one.
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -18,5 +18,5 @@ class User(db.Model):
     password_hash: Mapped[str]
 
     def to_dict(self):
-        """What clients may see."""
+        """Return the fields that clients may see."""
         return {"id": self.id, "username": self.username}

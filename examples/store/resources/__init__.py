@@ -1,1 +1,1 @@
-"""The endpoints."""
+"""Define the endpoints."""

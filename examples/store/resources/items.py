@@ -1,4 +1,4 @@
-"""The things for sale: for users who are logged in."""
+"""Serve the items to users who are logged in."""
 
 from flask import Blueprint, abort, url_for
 from flask_jwt import jwt_required
@@ -7,7 +7,7 @@ from werkzeug.exceptions import Conflict
 
 from db import db
 from models import Item
-from validation import cents, json_object, text
+from validation import cents, check_string, json_object
 
 blueprint = Blueprint("items", __name__, url_prefix="/items")
 
@@ -15,60 +15,60 @@ blueprint = Blueprint("items", __name__, url_prefix="/items")
 @blueprint.get("")
 @jwt_required()
 def index():
-    """All items, by name."""
+    """Return all items, by name."""
     return {"items": [item.to_dict() for item in all_items()]}
 
 
 @blueprint.get("/<name>")
 @jwt_required()
 def show(name):
-    """One item."""
-    item = db.session.scalar(db.select(Item).filter_by(name=text(name, "name")))
+    """Return one item."""
+    item = db.session.scalar(db.select(Item).filter_by(name=check_string(name, "name")))
     return item.to_dict() if item else no_such_item()
 
 
 @blueprint.post("/<name>")
 @jwt_required()
 def create(name):
-    """Put up an item for its ``price``."""
-    item = put_up(text(name, "name"), cents(json_object().get("price")))
+    """Create an item with a ``price``."""
+    item = create_item(check_string(name, "name"), cents(json_object().get("price")))
     return item.to_dict(), 201, {"Location": url_for(".show", name=name)}
 
 
 @blueprint.delete("/<name>")
 @jwt_required()
 def delete(name):
-    """Take an item down."""
-    return ("", 204) if take_down(text(name, "name")) else no_such_item()
+    """Delete an item."""
+    return ("", 204) if delete_item(check_string(name, "name")) else no_such_item()
 
 
 def no_such_item():
-    """Answer 404."""
-    abort(404, "There is no item of this name")
+    """Respond 404."""
+    abort(404, "There is no item with this name")
 
 
-# What the pages do too
+# The pages use these functions too
 
 
 def all_items():
-    """All items, by name."""
+    """Return all items, by name."""
     return db.session.scalars(db.select(Item).order_by(Item.name)).all()
 
 
-def put_up(name, price_in_cents):
-    """A new item."""
+def create_item(name, price_in_cents):
+    """Create an item; its name must be new."""
     item = Item(name=name, price_in_cents=price_in_cents)
     db.session.add(item)
     try:
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-        raise Conflict("There is an item of this name already") from None
+        raise Conflict("There already is an item with this name") from None
     return item
 
 
-def take_down(name):
-    """Whether there was an item of this name; there is none any more."""
+def delete_item(name):
+    """Delete an item, and return whether it existed."""
     deleted = db.session.execute(db.delete(Item).filter_by(name=name))
     db.session.commit()
     return deleted.rowcount > 0

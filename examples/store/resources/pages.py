@@ -1,4 +1,4 @@
-"""The store in a browser. Forms do everything: there is no JavaScript."""
+"""Serve the store as pages. They need no JavaScript: every action is a form."""
 
 from datetime import datetime, timezone
 
@@ -8,36 +8,37 @@ from flask_jwt.errors import InvalidCredentials, TooManyLoginAttempts
 from werkzeug.exceptions import BadRequest, Conflict
 
 import words
-from resources.items import all_items, put_up, take_down
+from resources.items import all_items, create_item, delete_item
 from resources.users import create_user
 from security import jwt
-from validation import SHORTEST_PASSWORD, cents, credentials, number, text
+from validation import SHORTEST_PASSWORD, cents, check_string, credentials, number
 
 HEADERS = {
-    # Nothing but our own style sheet and pictures: what isn't here is forbidden, scripts first.
+    # Allow only our own style sheet and images. This forbids scripts, among others.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    # Not no-referrer: browsers would then keep from us that a form is our own.
+    # Not no-referrer, because browsers would then hide from the CSRF check that a form is our own.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 ENDED = {
-    "refresh_reused": "Somebody used a copy of your sign-in, so it was ended. Please sign in again",
+    "refresh_reused": "Somebody used a copy of your sign-in, so you were signed out. "
+    "Please sign in again",
     "token_revoked": "You were signed out on another device",
 }
 DONE = {
-    "added": "The item is in the store.",
-    "removed": "The item is gone.",
-    "renamed": "The device has its new name.",
-    "device": "The device is signed out.",
-    "others": "Your other devices are signed out.",
-    "everywhere": "You are signed out, on all your devices.",
+    "added": "The item was added.",
+    "removed": "The item was removed.",
+    "renamed": "The device was renamed.",
+    "device": "The device was signed out.",
+    "others": "Your other devices were signed out.",
+    "everywhere": "You are signed out on all your devices.",
     "signed-out": "You are signed out.",
 }
 
 blueprint = Blueprint("pages", __name__)
-for word in words.device_name, words.distance, words.sentence:
-    blueprint.add_app_template_filter(word)
+for template_filter in words.device_name, words.distance, words.sentence:
+    blueprint.add_app_template_filter(template_filter)
 
 
 # Signing up and in. Signing out is a form that posts to flask_jwt's own /auth/logout.
@@ -46,7 +47,7 @@ for word in words.device_name, words.distance, words.sentence:
 @blueprint.route("/sign-up", methods=["GET", "POST"])
 @jwt_required(optional=True)
 def sign_up():
-    """A form for a user name and a password; whoever fills it in is signed in at once."""
+    """Show the sign-up form, or create a user and sign them in."""
     if current_identity:
         return go_to(".items")
     if request.method == "GET":
@@ -61,7 +62,10 @@ def sign_up():
 @blueprint.route("/sign-in", methods=["GET", "POST"])
 @jwt_required(optional=True)
 def sign_in():
-    """JWT_LOGIN_VIEW: guarded pages lead here, with ``?next=``, which log_in() goes back to."""
+    """Show the sign-in form, or sign in.
+
+    As JWT_LOGIN_VIEW, guarded pages redirect here with ``?next=``, and log_in() redirects back.
+    """
     if current_identity:
         return go_to(".items")
     if request.method == "GET":
@@ -81,17 +85,17 @@ def sign_in():
 @blueprint.get("/")
 @jwt_required()
 def items():
-    """All items, and a form for one more."""
+    """Show all items, and a form to add one."""
     return page("items.html", items=all_items())
 
 
 @blueprint.post("/")
 @jwt_required()
 def add_item():
-    """Put up an item."""
+    """Create an item."""
     try:
         price = cents(number(request.form.get("price")))
-        put_up(text(request.form.get("name"), "name"), price)
+        create_item(check_string(request.form.get("name"), "name"), price)
     except (BadRequest, Conflict) as error:
         return page("items.html", error.description, items=all_items()), error.code
     return go_to(".items", done="added")
@@ -100,8 +104,8 @@ def add_item():
 @blueprint.post("/remove")
 @jwt_required()
 def remove_item():
-    """Take an item down; if somebody else just has, that's fine too."""
-    take_down(text(request.form.get("name"), "name"))
+    """Delete an item; another user may have deleted it already."""
+    delete_item(check_string(request.form.get("name"), "name"))
     return go_to(".items", done="removed")
 
 
@@ -111,19 +115,21 @@ def remove_item():
 @blueprint.get("/devices")
 @jwt_required()
 def devices():
-    """Where the user is signed in: this device first, then those used last."""
+    """Show the user's devices: this one first, then the most recently used."""
     current = get_jwt()["sid"]
-    found = jwt.sessions.list(current_identity)
-    found.sort(key=lambda device: (device.sid == current, device.rotated_at), reverse=True)
-    return page("devices.html", devices=found, current=current)
+    sessions = jwt.sessions.list(current_identity)
+    sessions.sort(key=lambda session: (session.sid == current, session.rotated_at), reverse=True)
+    return page("devices.html", devices=sessions, current=current)
 
 
 @blueprint.post("/devices/<sid>/rename")
 @jwt_required()
 def rename_device(sid):
-    """Give a device a name; an empty one brings back what its browser says."""
+    """Rename a device; an empty name restores the name of its browser."""
     name = request.form.get("name", "").strip()
-    jwt.sessions.rename(own_device(sid).sid, text(name, "name", longest=40) if name else None)
+    device = find_device(sid)
+    label = check_string(name, "name", longest=40) if name else None
+    jwt.sessions.rename(device.sid, label)
     return go_to(".devices", done="renamed")
 
 
@@ -131,45 +137,49 @@ def rename_device(sid):
 @jwt_required()
 def sign_out_device(sid):
     """Sign out one device."""
-    jwt.sessions.revoke(own_device(sid).sid)
+    jwt.sessions.revoke(find_device(sid).sid)
     return go_to(".devices", done="device")
 
 
-def own_device(sid):
-    """The user's device with this id; other people's are none of theirs."""
-    own = (device for device in jwt.sessions.list(current_identity) if device.sid == sid)
-    return next(own, None) or abort(404, "You have no such device")
+def find_device(sid):
+    """Return the user's device with this id, or respond 404.
+
+    A device of another user is not found either, so that no one else can sign it out.
+    """
+    sessions = jwt.sessions.list(current_identity)
+    session = next((session for session in sessions if session.sid == sid), None)
+    return session or abort(404, "Device not found")
 
 
-# What all pages need
+# Used by all pages
 
 
 def page(template, problem=None, **values):
-    """A page; *problem* is what was wrong with the form just sent."""
+    """Render a page; *problem* says what was wrong with the submitted form."""
     return render_template(template, problem=problem, **values)
 
 
 def go_to(endpoint, **arguments):
-    """Answer a form: a browser that reloads what it sees now doesn't send the form again."""
+    """Redirect after a form with 303, so that a reload doesn't submit the form again."""
     return redirect(url_for(endpoint, **arguments), 303)
 
 
 @blueprint.app_context_processor
 def for_templates():
-    """What templates know beside ``current_identity``."""
+    """Return what templates need in addition to ``current_identity``."""
     done = DONE.get(request.args.get("done"))
     return {"done": done, "shortest_password": SHORTEST_PASSWORD}
 
 
 @blueprint.app_template_filter()
-def iso(moment):
-    """Seconds since the epoch as a ``<time datetime>``."""
-    return datetime.fromtimestamp(int(moment), timezone.utc).isoformat()
+def iso(timestamp):
+    """Format seconds since the epoch for ``<time datetime>``."""
+    return datetime.fromtimestamp(int(timestamp), timezone.utc).isoformat()
 
 
 @blueprint.after_app_request
 def protect(response):
-    """What browsers mustn't do with our answers, nor keep of our pages."""
+    """Set headers that protect pages in the browser and keep them out of its cache."""
     response.headers.update(HEADERS)
     if response.mimetype == "text/html":
         response.headers["Cache-Control"] = "no-store"

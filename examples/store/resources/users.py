@@ -1,4 +1,4 @@
-"""Signing up, and seeing who is logged in."""
+"""Register users, and return the current one."""
 
 from flask import Blueprint
 from flask_jwt import current_identity, hash_password, jwt_required
@@ -21,17 +21,17 @@ def register():
 @blueprint.get("/me")
 @jwt_required()
 def me():
-    """The user whose token came with the request."""
+    """Return the user of the request's token."""
     return current_identity.to_dict()
 
 
 def create_user(username, password):
-    """A new user; the sign-up page makes them too."""
+    """Create a user; the sign-up page calls this too."""
     user = User(username=username, password_hash=hash_password(password))
     db.session.add(user)
     try:
         db.session.commit()
-    except IntegrityError:  # asking first would leave a gap for another request to slip into
+    except IntegrityError:  # a check before would miss another request that does the same
         db.session.rollback()
         raise Conflict("This username is taken") from None
     return user

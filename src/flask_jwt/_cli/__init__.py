@@ -1,4 +1,4 @@
-"""``flask jwt``: keys, secrets, and what a token says; the other groups have their own modules."""
+"""Define ``flask jwt``, with the commands for keys, secrets and single tokens."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from .._web.app_state import AppState
 from .._web.context import app_state
 from .._web.session_wiring import LONGEST_SESSION
 from ..errors import ConfigError, JWTError, StoreUnavailable
-from .output import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
+from .output import NAMES_AS_GIVEN, format_time, json_option, print_table, report_errors
 from .passwords import passwords_cli
 from .sessions import sessions_cli
 
-jwt_cli = AppGroup("jwt", help="Keys, sessions, passwords and tokens of Flask-JWT-Too.")
-keys_cli = AppGroup("keys", help="The key file, JWT_KEY_FILE: one key signs, all verify.")
+jwt_cli = AppGroup("jwt", help="Manage keys, sessions, passwords and tokens (Flask-JWT-Too).")
+keys_cli = AppGroup("keys", help="Manage the key file (JWT_KEY_FILE). One key signs, all verify.")
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)
 
 algorithm_option = click.option(
-    "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Default: EdDSA."
+    "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Of the new key."
 )
 
 
 @jwt_cli.command(with_appcontext=False)
 @click.option("--bytes", "size", default=64, show_default=True, type=click.IntRange(32, 1024))
 def secret(size: int) -> None:
-    """Print a new random secret, for JWT_SECRET_KEY or SECRET_KEY."""
+    """Print a new random secret for JWT_SECRET_KEY or SECRET_KEY."""
     click.echo(secrets.token_urlsafe(size))
 
 
@@ -47,13 +47,13 @@ def _key_file() -> str:
     path = current_app.config.get("JWT_KEY_FILE")
     if not path:
         raise ConfigError(
-            "This application names no key file. Set JWT_KEY_FILE to a path outside of the "
+            "This application has no key file. Set JWT_KEY_FILE to a path outside of the "
             "repository, such as instance/jwt-keys.json."
         )
     return str(path)
 
 
-def _show(keys: KeySet, now: float, in_json: bool) -> None:
+def _show(keys: KeySet, now: float, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "kid": key.kid,
@@ -64,15 +64,16 @@ def _show(keys: KeySet, now: float, in_json: bool) -> None:
         }
         for key in sorted(keys.keys, key=lambda key: key.sign_from)
     ]
-    if in_json:
+    if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table(
+    print_table(
         ("KID", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"),
         [
             (
                 row["kid"], row["algorithm"], row["state"],
-                moment(row["sign_from"] or None), moment(row["verify_until"]),
+                # 0, the default, stands for a key without a date.
+                format_time(row["sign_from"] or None), format_time(row["verify_until"]),
             )
             for row in rows
         ],
@@ -81,51 +82,62 @@ def _show(keys: KeySet, now: float, in_json: bool) -> None:
 
 @keys_cli.command("generate", with_appcontext=False)
 @algorithm_option
-@as_json
-@click.option("--file", "path", required=True, help="Where to make it.")
-@tells_errors
+@json_option
+@click.option("--file", "path", required=True, help="The path of the new file.")
+@report_errors
 def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
-    """Make a key file with one new key. An existing file is never replaced.
+    """Create a key file with one new key.
 
-    Needs no application, since one that names a missing key file can't start.
+    An existing file is never replaced. The default algorithm is EdDSA.
     """
+    # Without the application, which can't start while JWT_KEY_FILE names a missing file.
     if os.path.exists(path):
-        raise ConfigError(f"{path} exists already. To add a key to it: flask jwt keys rotate")
+        raise ConfigError(f"{path} already exists. To add a key to it, run: flask jwt keys rotate")
     now = time.time()
     keys = KeySet([Key.generate(algorithm or "EdDSA", sign_from=now)])
     write_key_file(path, keys)
-    click.echo(f"Made {path}, readable by you only. Set JWT_KEY_FILE to it.", err=True)
+    # On stderr, so that --json prints nothing but JSON on stdout.
+    click.echo(f"Created {path}, which only you can read. Set JWT_KEY_FILE to it.", err=True)
     _show(keys, now, as_json)
 
 
 @keys_cli.command("list")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def list_keys(as_json: bool) -> None:
-    """Show the keys of the key file and what each does now."""
+    """List the keys and their states.
+
+    A pending key doesn't sign yet. The active key signs. A retired key still verifies, until the
+    tokens that it signed have expired. An expired key does nothing.
+    """
     _show(read_key_file(_key_file()), app_state().clock.now(), as_json)
 
 
 @keys_cli.command("rotate")
 @algorithm_option
-@as_json
-@click.option("--now", "at_once", is_flag=True, help="Sign with it at once; see below.")
+@json_option
+@click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once; see above.")
 @click.option(
     "--keep-for",
     type=click.FloatRange(0),
-    help="Seconds for which the present key goes on to verify after it stops to sign. "
+    help="Seconds for which the active key still verifies after the new key takes over. "
     "Default: the longest lifetime of a token.",
 )
-@tells_errors
+@report_errors
 def rotate_keys(
     algorithm: str | None, as_json: bool, at_once: bool, keep_for: float | None
 ) -> None:
-    """Add a new key, which will sign; the present one then verifies until its tokens expire.
+    """Add a new key, which replaces the active key for signing.
 
-    The new key is published at once and signs ten minutes later, when no client has an older key
-    set in its cache. Running processes follow by themselves. With --now it signs at once: for
-    emergencies, because services that cached the key set refuse new tokens until they ask again.
-    After a leak, remove the old key as well: flask jwt keys prune KID.
+    The new key is published at once and signs from ten minutes later, when no client has the older
+    key set in its cache. The old key then verifies until its last token has expired. Running
+    processes reload the key file by themselves.
+
+    With --now the new key signs at once. This is for emergencies: services that have cached the key
+    set reject new tokens until they fetch it again. After a leak also remove the old key: flask jwt
+    keys prune KID.
+
+    The default algorithm is that of the active key.
     """
     path = _key_file()
     keys = read_key_file(path)
@@ -141,16 +153,19 @@ def rotate_keys(
 def _longest_lifetime(state: AppState) -> float:
     settings = state.settings
     refresh = 0.0 if state.sessions is None else settings.refresh_lifetime + settings.leeway
-    # Tokens may be good for ever; keys are not kept for them that long.
+    # Tokens may never expire. Then their key verifies for as long as the longest session lasts.
     return float(min(max(settings.access_lifetime, refresh), LONGEST_SESSION))
 
 
 @keys_cli.command("prune", context_settings=NAMES_AS_GIVEN)
 @click.argument("kids", metavar="[KID]...", nargs=-1)
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
-    """Remove the keys that are gone, and each KID named: its tokens are refused at once."""
+    """Remove expired keys, and the keys named by KID.
+
+    Tokens that a removed key has signed are rejected at once.
+    """
     path = _key_file()
     now = app_state().clock.now()
     keys = prune(read_key_file(path), kids, now=now)
@@ -160,25 +175,26 @@ def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
 
 @jwt_cli.command(context_settings=NAMES_AS_GIVEN)
 @click.argument("token")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def inspect(token: str, as_json: bool) -> None:
-    """Show what TOKEN says, whether this application accepts it, and why not.
+    """Show what TOKEN contains and whether it is valid.
 
-    A TOKEN of - is read from standard input, which keeps it out of the shell's history. The exit
-    status is 1 for a token refused.
+    Write - to read the token from standard input, which keeps it out of the shell's history. The
+    exit status is 1 if the token is rejected.
     """
     state = app_state()
     codec = state.codecs.access()
     now = state.clock.now()
-    text = sys.stdin.read().strip() if token == "-" else token
+    encoded = sys.stdin.read().strip() if token == "-" else token
     header: dict[str, Any] = {}
     claims: dict[str, Any] = {}
     session = None
     try:
-        header, claims = codec.decode_unverified(text)
-        session = _session_state(state, claims)
-        verified = codec.verify(text, now)
+        # Decoded first, so that a rejected token is shown as well.
+        header, claims = codec.decode_unverified(encoded)
+        session = _get_session_state(state, claims)
+        verified = codec.verify(encoded, now)
         if verified.sid is not None and state.check_session is not None:
             state.check_session(verified.sid, verified.issued_at)
         reason = None
@@ -187,18 +203,18 @@ def inspect(token: str, as_json: bool) -> None:
     except JWTError as error:
         reason = str(error.description)
     if as_json:
-        found = {
+        result = {
             "accepted": reason is None, "reason": reason, "session": session,
             "header": header, "claims": claims,
         }  # fmt: skip
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(result, indent=2))
     else:
         _show_token(header, claims, session, reason)
     if reason is not None:
         sys.exit(1)
 
 
-def _session_state(state: AppState, claims: dict[str, Any]) -> str | None:
+def _get_session_state(state: AppState, claims: dict[str, Any]) -> str | None:
     """Return what the store says about the token's session; None if it belongs to none."""
     sid = claims.get("sid")
     if state.sessions is None or not isinstance(sid, str):
@@ -217,11 +233,12 @@ def _show_token(
     rows = [("header", name, json.dumps(value), "") for name, value in header.items()]
     for name, value in claims.items():
         is_time = name in (*TIME_CLAIMS, "auth_time") and type(value) in (int, float)
-        readable = moment(value) if is_time and 0 <= value < 1e11 else ""
+        # Beyond the year 5138 the claim is not in seconds, or not a time at all.
+        readable = format_time(value) if is_time and 0 <= value < 1e11 else ""
         rows.append(("claim", name, json.dumps(value), readable))
     if rows:
-        table(("PART", "NAME", "VALUE", ""), rows)
+        print_table(("PART", "NAME", "VALUE", ""), rows)
     if session is not None:
-        click.echo(f"\nSession: {session}")
-    verdict = "accepted" if reason is None else f"refused: {reason}"
-    click.echo(f"\nThis application's verdict: {verdict}")
+        click.echo(f"\nThe session of the token: {session}")
+    verdict = "accepts the token" if reason is None else f"rejects the token: {reason}"
+    click.echo(f"\nThis application {verdict}")

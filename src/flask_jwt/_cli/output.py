@@ -1,4 +1,4 @@
-"""How the commands show things: tables for people, JSON for scripts, errors without tracebacks."""
+"""Print tables for people, JSON for scripts, and errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ..errors import ConfigError, StoreUnavailable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+# A kid, sid or token is base64url, which may begin with a dash. Click would then report an unknown
+# option; with this setting it passes the argument on as it was typed.
 NAMES_AS_GIVEN = {"ignore_unknown_options": True}
-"""Context settings of commands that take a kid, sid or token: base64url may begin with a dash."""
+"""Context settings of commands with an argument that is a kid, sid or token."""
 
-as_json = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
-def tells_errors(command: Command) -> Command:
-    """Show what the developer can mend as a message, not as a traceback."""
+def report_errors(command: Command) -> Command:
+    """Print an error that the developer can fix as a message, without a traceback."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -29,14 +31,15 @@ def tells_errors(command: Command) -> Command:
         except ConfigError as error:
             raise click.ClickException(str(error)) from None
         except StoreUnavailable as error:
+            # The driver's message, which clients don't get, says which server can't be reached.
             cause = error.__cause__ or error
-            raise click.ClickException(f"The session store does not answer: {cause}") from None
+            raise click.ClickException(f"The session store is unavailable: {cause}") from None
 
     return wrapped  # type: ignore[return-value]
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print *rows* in columns as wide as their widest cell."""
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print *rows* under *headings*; each column is as wide as its widest cell."""
     lines = [list(headings), *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -44,8 +47,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
 
 
-def moment(seconds: float | None) -> str:
-    """*seconds* since the epoch as a UTC time; a dash for None."""
+def format_time(seconds: float | None) -> str:
+    """Return *seconds* since the epoch as a UTC time, and None as a dash."""
     if seconds is None:
         return "-"
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""``flask jwt passwords``: which stored hashes are old, and a hash for a password."""
+"""Define ``flask jwt passwords``: count outdated hashes, and hash a password."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from flask.cli import AppGroup, ScriptInfo, pass_script_info
 
 from .._login.passwords import KINDS, NONE, UNKNOWN, hash_password, is_current, kind_of
 from ..errors import ConfigError
-from .output import as_json, table, tells_errors
+from .output import json_option, print_table, report_errors
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-passwords_cli = AppGroup("passwords", help="How the users' passwords are hashed.")
+passwords_cli = AppGroup("passwords", help="Hash passwords, and check how stored ones are hashed.")
 
 
 class Column(NamedTuple):
-    """Stored hashes, read while they are counted."""
+    """Hold the stored hashes of a source.
+
+    *values* is read lazily, because a table may have more rows than fit into memory.
+    """
 
     values: Iterable[Any]
     total: int | None
-    """How many there are, for the progress bar; None if nobody knows."""
+    """The number of values, for the progress bar; None if it is not known."""
 
 
 @passwords_cli.command("hash", with_appcontext=False)
-@tells_errors
+@report_errors
 def print_hash() -> None:
-    """Ask for a password twice, and print a hash to store."""
+    """Prompt for a password, and print a hash to store."""
+    # The prompt is on stderr, so that stdout has the hash and nothing else.
     password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     try:
         click.echo(hash_password(password))
@@ -42,15 +46,15 @@ def print_hash() -> None:
 
 
 @passwords_cli.command("check", with_appcontext=False)
-@click.option("--table", "table_name", help="The table with the users; also SCHEMA.TABLE.")
-@click.option("--column", help="Its column with the hashes.")
+@click.option("--table", "table_name", help="The table of the users, or SCHEMA.TABLE.")
+@click.option("--column", help="The column of the hashes.")
 @click.option(
     "--database", metavar="URI", help="Default: the application's SQLALCHEMY_DATABASE_URI."
 )
-@click.option("--file", "path", help="Read a file with one hash a line instead; - for stdin.")
-@as_json
+@click.option("--file", "path", help="Read a file with one hash per line; - for stdin.")
+@json_option
 @pass_script_info
-@tells_errors
+@report_errors
 def check_passwords(
     info: ScriptInfo,
     *,
@@ -60,16 +64,16 @@ def check_passwords(
     path: str | None,
     as_json: bool,
 ) -> None:
-    """Count the hashes by kind, and tell how many are old. Shows no hash and changes nothing.
+    """Count the stored hashes by type, and report how many are old.
 
-    Needs no application with --file, or with --database.
+    This prints no hash and changes nothing. With --file or --database it needs no application.
     """
     if path is not None:
         if table_name or column or database:
-            raise click.UsageError("Write --file, or --table and --column; not both.")
-        source = _of_file(path)
+            raise click.UsageError("Write either --file, or --table and --column, not both.")
+        source = _read_file(path)
     elif table_name and column:
-        source = _of_database(_engine(info, database), table_name, column)
+        source = _read_table(_engine(info, database), table_name, column)
     else:
         raise click.UsageError("Write --table and --column, or --file.")
     with source as hashes:
@@ -86,41 +90,41 @@ def _count(hashes: Column, is_silent: bool) -> Counter[str]:
         return Counter(map(kind_of, values))
 
 
-def _show(counts: Counter[str], in_json: bool) -> None:
-    without = counts.pop(NONE, 0)
+def _show(counts: Counter[str], as_json: bool) -> None:
+    without_password = counts.pop(NONE, 0)
     total = counts.total()
-    old = sum(count for kind, count in counts.items() if not is_current(kind))
-    kinds = [
-        {"kind": kind, "count": counts[kind], "current": is_current(kind)}
-        for kind in KINDS
-        if counts[kind]
+    old = sum(count for hash_type, count in counts.items() if not is_current(hash_type))
+    rows = [
+        {"kind": hash_type, "count": counts[hash_type], "current": is_current(hash_type)}
+        for hash_type in KINDS
+        if counts[hash_type]
     ]
-    if in_json:
-        found = {"hashes": total, "old": old, "without_password": without, "kinds": kinds}
-        click.echo(json.dumps(found, indent=2))
+    if as_json:
+        result = {"hashes": total, "old": old, "without_password": without_password, "kinds": rows}
+        click.echo(json.dumps(result, indent=2))
         return
-    if kinds:
-        table(
-            ("KIND", "HASHES", ""),
-            [(k["kind"], k["count"], "current" if k["current"] else "old") for k in kinds],
+    if rows:
+        print_table(
+            ("TYPE", "HASHES", ""),
+            [(row["kind"], row["count"], "current" if row["current"] else "old") for row in rows],
         )
         click.echo()
-    click.echo(f"{old} of {total} hashes are old. Rows without a password: {without}.")
+    click.echo(f"{old} of {total} hashes are old. Rows without a password: {without_password}.")
     if counts[UNKNOWN]:
-        click.echo(f"check_password can't read {counts[UNKNOWN]} of them as they are.")
+        click.echo(f"check_password can't verify {counts[UNKNOWN]} of them: unknown format.")
 
 
 @contextmanager
-def _of_file(path: str) -> Iterator[Column]:
+def _read_file(path: str) -> Iterator[Column]:
     total = None
     try:
-        if path != "-":
+        if path != "-":  # stdin can be read once only, so its lines are not counted beforehand
             with open(path, "rb") as file:
                 total = sum(1 for _ in file)
         with click.open_file(path, encoding="utf-8", errors="replace") as file:
             yield Column((line.rstrip("\r\n") for line in file), total)
     except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}") from None
+        raise ConfigError(f"Could not read {path}: {error.strerror}") from None
 
 
 def _engine(info: ScriptInfo, database: str | None) -> sa.Engine:
@@ -133,7 +137,8 @@ def _engine(info: ScriptInfo, database: str | None) -> sa.Engine:
         ) from None
     if database is None:
         app = info.load_app()
-        # Flask-SQLAlchemy's engine: it knows that a relative path is one in the instance folder.
+        # Flask-SQLAlchemy resolves a relative SQLite path in the instance folder, and SQLAlchemy in
+        # the current directory. So its engine is used if the application has one.
         with app.app_context():
             engine = getattr(app.extensions.get("sqlalchemy"), "engine", None)
         if isinstance(engine, sa.Engine):
@@ -141,33 +146,34 @@ def _engine(info: ScriptInfo, database: str | None) -> sa.Engine:
         database = app.config.get("SQLALCHEMY_DATABASE_URI")
     if not database:
         raise ConfigError(
-            "This application names no database. Write --database URI, or set "
+            "This application has no database. Write --database URI, or set "
             "SQLALCHEMY_DATABASE_URI."
         )
     try:
         return sa.create_engine(database)
-    except (exc.ArgumentError, ValueError):  # their text may quote the URI's password
-        raise ConfigError("The database's URI is none that SQLAlchemy knows.") from None
+    except (exc.ArgumentError, ValueError):
+        # Their message is not shown, because it may quote the URI with its password.
+        raise ConfigError("The database URI is invalid, or of an unknown dialect.") from None
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"This database needs the driver {error.name}: pip install {error.name}"
+            f"The driver of this database is missing: pip install {error.name}"
         ) from None
 
 
 @contextmanager
-def _of_database(engine: sa.Engine, table_name: str, column: str) -> Iterator[Column]:
+def _read_table(engine: sa.Engine, table_name: str, column: str) -> Iterator[Column]:
     import sqlalchemy as sa
     from sqlalchemy import exc
 
     schema, _, name = table_name.rpartition(".")
     users = sa.table(name, sa.column(column), schema=schema or None)
     try:
-        # Rows come as they are read; the database keeps the rest.
+        # With yield_per the driver fetches 1000 rows at a time instead of the whole table.
         with engine.connect().execution_options(yield_per=1000) as connection:
             total = connection.scalar(sa.select(sa.func.count()).select_from(users))
             yield Column(connection.execute(sa.select(users.c[column])).scalars(), total)
     except exc.SQLAlchemyError as error:
         reason = getattr(error, "orig", None) or error
-        raise ConfigError(f"{table_name}.{column} can't be read: {reason}") from None
+        raise ConfigError(f"Could not read {table_name}.{column}: {reason}") from None
     finally:
         engine.dispose()

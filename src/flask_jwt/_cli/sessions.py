@@ -1,4 +1,4 @@
-"""``flask jwt sessions``: who is logged in, on what, and out."""
+"""Define ``flask jwt sessions``: list, show, revoke, prune and count sessions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from flask.cli import AppGroup
 from .._sessions.manager import SessionManager
 from .._web.context import app_state, require_sessions
 from ..stores import Session
-from .output import NAMES_AS_GIVEN, as_json, moment, table, tells_errors
+from .output import NAMES_AS_GIVEN, format_time, json_option, print_table, report_errors
 
-sessions_cli = AppGroup("sessions", help="Who is logged in, on which devices.")
+sessions_cli = AppGroup("sessions", help="Manage sessions: the logins of users on their devices.")
 
 
 def _sessions() -> SessionManager:
@@ -22,29 +22,35 @@ def _sessions() -> SessionManager:
 
 
 @sessions_cli.command("init")
-@tells_errors
+@report_errors
 def init_sessions() -> None:
-    """Make the tables; elsewhere they are made on first use."""
+    """Create the database tables.
+
+    Without this command the session store creates them on first use.
+    """
     _sessions().store.setup()
     click.echo("The session store is ready.", err=True)
 
 
 @sessions_cli.command("list", context_settings=NAMES_AS_GIVEN)
 @click.argument("subject")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def list_sessions(subject: str, as_json: bool) -> None:
-    """Show the active sessions of SUBJECT, the sub of the tokens: mostly the user's id."""
+    """List the active sessions of SUBJECT.
+
+    SUBJECT is the sub claim of the tokens, usually the user's id.
+    """
     sessions = _sessions().list(subject)
     if as_json:
-        click.echo(json.dumps([_facts(session) for session in sessions], indent=2))
+        click.echo(json.dumps([_fields(session) for session in sessions], indent=2))
         return
-    table(
+    print_table(
         ("SID", "LABEL", "AGENT", "IP", "SINCE", "LAST USED"),
         [
             (
                 session.sid, session.label or "-", (session.user_agent or "-")[:40],
-                session.ip or "-", moment(session.created_at), moment(session.rotated_at),
+                session.ip or "-", format_time(session.created_at), format_time(session.rotated_at),
             )
             for session in sessions
         ],
@@ -53,71 +59,74 @@ def list_sessions(subject: str, as_json: bool) -> None:
 
 @sessions_cli.command("show", context_settings=NAMES_AS_GIVEN)
 @click.argument("sid")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def show_session(sid: str, as_json: bool) -> None:
-    """Show one session, over though it may be."""
+    """Show one session, also if it has ended."""
     session = _sessions().get(sid)
     if session is None:
-        raise click.ClickException(f"There is no session {sid}, or it was pruned.")
-    facts = _facts(session)
+        raise click.ClickException(f"There is no session {sid}; it may have been pruned.")
+    fields = _fields(session)
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(fields, indent=2))
         return
     rows = [
-        (name, moment(value) if name.endswith("_at") else ("-" if value is None else value))
-        for name, value in facts.items()
+        (name, format_time(value) if name.endswith("_at") else ("-" if value is None else value))
+        for name, value in fields.items()
     ]
-    table(("FACT", ""), rows)
+    print_table(("FIELD", ""), rows)
 
 
 @sessions_cli.command("revoke", context_settings=NAMES_AS_GIVEN)
 @click.argument("sids", metavar="[SID]...", nargs=-1)
-@click.option("--subject", help="End all sessions of this user.")
-@tells_errors
+@click.option("--subject", help="Revoke all sessions of this user.")
+@report_errors
 def revoke_sessions(sids: tuple[str, ...], subject: str | None) -> None:
-    """End sessions: by SID, or all of a user's with --subject."""
+    """Revoke sessions by SID, or all of a user with --subject."""
     if not sids and subject is None:
-        raise click.UsageError("Name a SID, or a --subject.")
+        raise click.UsageError("Write a SID, or --subject.")
     sessions = _sessions()
     unknown = [sid for sid in sids if sessions.get(sid) is None]
-    ended = sum(sessions.revoke(sid) for sid in sids if sid not in unknown)
+    # Valid ids are revoked before an unknown one is reported: in an emergency, each one counts.
+    revoked = sum(sessions.revoke(sid) for sid in sids if sid not in unknown)
     if subject is not None:
-        ended += sessions.revoke_all(subject)
-    click.echo(f"Ended {ended} session{'' if ended == 1 else 's'}.")
+        revoked += sessions.revoke_all(subject)
+    click.echo(f"Revoked {revoked} session{'' if revoked == 1 else 's'}.")
     if unknown:
         raise click.ClickException(f"There is no session {', '.join(unknown)}.")
 
 
 @sessions_cli.command("prune")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def prune_sessions(as_json: bool) -> None:
-    """Forget sessions that are over, in short transactions."""
+    """Delete ended sessions, in short transactions."""
     sessions = _sessions()
     if as_json:
         click.echo(json.dumps({"forgotten": sessions.prune()}))
         return
     counts = sessions.count()
-    most = counts["revoked"] + counts["expired"]
-    with click.progressbar(length=most, label="Forgetting") as bar:
-        total = sessions.prune(on_batch=bar.update)
-    click.echo(f"Forgot {total} of {most} sessions that are over; the rest ended within the hour.")
+    ended = counts["revoked"] + counts["expired"]
+    with click.progressbar(length=ended, label="Deleting") as bar:
+        deleted = sessions.prune(on_batch=bar.update)
+    # The others may have access tokens that have not expired, and are rejected by these rows.
+    click.echo(f"Deleted {deleted} of {ended} ended sessions; those that ended recently are kept.")
 
 
 @sessions_cli.command("stats")
-@as_json
-@tells_errors
+@json_option
+@report_errors
 def show_stats(as_json: bool) -> None:
-    """Count the sessions."""
+    """Count the active, revoked and expired sessions."""
     counts = _sessions().count()
     if as_json:
         click.echo(json.dumps(counts))
         return
-    table(("SESSIONS", ""), list(counts.items()))
+    print_table(("SESSIONS", ""), list(counts.items()))
 
 
-def _facts(session: Session) -> dict[str, Any]:
-    facts = asdict(session)
-    del facts["payload"]
-    return facts
+def _fields(session: Session) -> dict[str, Any]:
+    fields = asdict(session)
+    # The payload holds the application's own claims, which may be personal data.
+    del fields["payload"]
+    return fields

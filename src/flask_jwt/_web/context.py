@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._sessions.manager import SessionManager, Tokens
     from ..stores import Session
 
+# These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
 
@@ -107,9 +108,10 @@ def make_request_state() -> RequestState:
 
 
 def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
-    """Keep the tokens of this request's login or refresh, for the response handler.
+    """Keep the tokens that a login or a refresh has issued, for the ``auth_response_handler``.
 
-    Flask-JWT's signature of that handler has no room for them: ``(access_token, identity)``.
+    The arguments of that handler, ``(access_token, identity)``, are defined by Flask-JWT and don't
+    include a refresh token, so :func:`issued_tokens` returns it.
     """
     state = make_request_state()
     state.issued, state.in_cookies = tokens, in_cookies
@@ -177,7 +179,8 @@ def get_jwt_identity() -> Any:
     """Return the identity in the current request's token: the user's id, as it was issued.
 
     The identity is the claim named by ``JWT_IDENTITY_CLAIM``; by default it is ``identity``, or
-    ``sub`` if the token has no ``identity``. Unlike :data:`current_identity` it is not looked up::
+    ``sub`` if the token has no ``identity``. It is only the id; :data:`current_identity` is the
+    user::
 
         @app.get("/orders")
         @jwt_required()
@@ -202,7 +205,7 @@ def get_jwt_request_location() -> TokenLocation | None:
 
 
 def checked_config(name: str) -> Any:
-    """Return the current application's value of an option, as it was configured.
+    """Check an option of the current application, and return its value as it is in ``app.config``.
 
     :raises ConfigError: if the value is invalid
     """
@@ -219,7 +222,8 @@ def _current_identity() -> Any:
 def get_template_context() -> dict[str, Any]:
     """Return the variables of every template.
 
-    They hold the user, not the proxy, because ``is none`` in a template compares identity.
+    ``current_identity`` is the user here rather than a proxy, because a proxy is never ``None`` for
+    Jinja's test ``is none``.
     """
     return {"current_identity": _current_identity()}
 

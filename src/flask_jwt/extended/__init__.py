@@ -1,4 +1,4 @@
-"""Flask-JWT-Extended's names for this package: ``from flask_jwt.extended import …``."""
+"""Provide Flask-JWT-Extended's names: ``from flask_jwt.extended import …``."""
 
 from .jwt_manager import JWTManager
 from .utils import (

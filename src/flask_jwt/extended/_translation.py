@@ -1,4 +1,8 @@
-"""From an error of :mod:`flask_jwt.errors` to the one that Flask-JWT-Extended raises."""
+"""Translate errors of :mod:`flask_jwt.errors` to those that Flask-JWT-Extended raises."""
+
+# The implementation raises errors of flask_jwt.errors only, and knows nothing of this package.
+# They are translated last, just before an error leaves it for the application. So a feature is
+# built once, with one error, and Flask-JWT-Extended's messages are all in this module.
 
 from functools import singledispatch
 
@@ -21,9 +25,11 @@ from .exceptions import (
 def translate_error(error: errors.JWTError) -> errors.JWTError:
     """Return the exception that Flask-JWT-Extended raises for *error*.
 
-    An error whose name is PyJWT's stays as it is, and so does one that Flask-JWT-Extended lacks.
+    Return *error* itself if PyJWT has a class for it, because Flask-JWT-Extended raises that class,
+    or if Flask-JWT-Extended has no such error.
     """
     translated = _translate(error)
+    # The classes of extended.exceptions have no challenge: one of them stands for several errors.
     translated.challenge, translated.realm = error.challenge, error.realm
     return translated
 
@@ -82,6 +88,7 @@ def _translate_stale_login(error: errors.ReauthenticationRequired) -> FreshToken
     return FreshTokenRequired("Fresh token required", error.jwt_header, error.jwt_data)
 
 
+# Flask-JWT-Extended's message contains the identity; the client can read it in its token anyway.
 @_translate.register
 def _translate_missing_user(error: errors.UserNotFound) -> UserLookupError:
     identity = error.jwt_data.get(config.identity_claim_key)

@@ -1,4 +1,4 @@
-"""``config``: the options of the current application, under Flask-JWT-Extended's names."""
+"""Provide ``config``: the current application's options, under Flask-JWT-Extended's names."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,8 @@ from .typing import ExpiresDelta
 class _Config:
     """Return each option as the application configured it, or its default.
 
-    Reading a property never changes the configuration.
+    Reading a property never changes the configuration. Only programs read these properties; the
+    implementation has its settings parsed already.
 
     :raises ConfigError: when an option with an invalid value is read
     """
@@ -102,7 +103,7 @@ class _Config:
 
     @property
     def cookie_max_age(self) -> int | None:
-        return None if self.session_cookie else 31_540_000  # about a year, as in the original
+        return None if self.session_cookie else 31_540_000  # a year, rounded as in the original
 
     # CSRF
 
@@ -162,6 +163,7 @@ class _Config:
 
     @property
     def decode_algorithms(self) -> list[str]:
+        # The algorithm that signs is always accepted, as in the original.
         algorithms: list[str] = list(checked_config("JWT_DECODE_ALGORITHMS") or ())
         return algorithms if self.algorithm in algorithms else [*algorithms, self.algorithm]
 
@@ -231,6 +233,7 @@ class _Config:
 
     @property
     def exempt_methods(self) -> frozenset[str]:
+        # Not an option: browsers send OPTIONS as a CORS preflight, which never carries a token.
         return EXEMPT_METHODS
 
     @property
@@ -243,7 +246,7 @@ class _Config:
 
 
 EXEMPT_METHODS = frozenset({"OPTIONS"})
-"""HTTP methods that guards let pass."""
+"""HTTP methods of requests that guards don't check."""
 
 
 # checked_config() returns the value of any option; these functions name the type of some.
@@ -272,6 +275,7 @@ def _one_or_more_locations(name: str) -> Sequence[TokenLocation]:
 
 def _lifetime(name: str) -> ExpiresDelta:
     value = checked_config(name)
+    # Not isinstance(): False is an int too, and means that tokens never expire.
     return cast(ExpiresDelta, timedelta(seconds=value) if type(value) is int else value)
 
 

@@ -1,4 +1,7 @@
-"""The callbacks of a :class:`~flask_jwt.extended.JWTManager` until a loader sets others."""
+"""Define the callbacks that a :class:`~flask_jwt.extended.JWTManager` has by default."""
+
+# Programs import these functions by name, and test suites compare them, so names and parameters
+# are Flask-JWT-Extended's.
 
 from typing import Any
 
@@ -39,7 +42,7 @@ def default_blocklist_callback(
     jwt_headers: dict[str, Any],
     jwt_data: dict[str, Any],
 ) -> bool:
-    """Accept every token as not revoked."""
+    """Return False: no token is revoked."""
     return False
 
 
@@ -53,17 +56,17 @@ def default_token_verification_callback(
 def default_expired_token_callback(
     _expired_jwt_header: dict[str, Any], _expired_jwt_data: dict[str, Any]
 ) -> tuple[Response, int]:
-    """Answer a request with an expired token with 401."""
+    """Respond 401 to a request with an expired token."""
     return _message("Token has expired", 401)
 
 
 def default_invalid_token_callback(error_string: str) -> tuple[Response, int]:
-    """Answer a request with an invalid token with 422 and the reason."""
+    """Respond 422, with the reason, to a request with an invalid token."""
     return _message(error_string, 422)
 
 
 def default_unauthorized_callback(error_string: str) -> tuple[Response, int]:
-    """Answer a request without a token with 401 and the reason."""
+    """Respond 401, with the reason, to a request without a token."""
     return _message(error_string, 401)
 
 
@@ -71,7 +74,7 @@ def default_needs_fresh_token_callback(
     jwt_header: dict[str, Any],
     jwt_data: dict[str, Any],
 ) -> tuple[Response, int]:
-    """Answer a request whose token is not fresh with 401."""
+    """Respond 401 to a request with a token that is not fresh."""
     return _message("Fresh token required", 401)
 
 
@@ -79,14 +82,14 @@ def default_revoked_token_callback(
     jwt_header: dict[str, Any],
     jwt_data: dict[str, Any],
 ) -> tuple[Response, int]:
-    """Answer a request with a revoked token with 401."""
+    """Respond 401 to a request with a revoked token."""
     return _message("Token has been revoked", 401)
 
 
 def default_user_lookup_error_callback(
     _jwt_header: dict[str, Any], jwt_data: dict[str, Any]
 ) -> tuple[Response, int]:
-    """Answer a request whose user wasn't found with 401."""
+    """Respond 401 to a request whose user was not found."""
     identity = jwt_data.get(config.identity_claim_key)
     return _message(f"Error loading the user {identity}", 401)
 
@@ -94,7 +97,7 @@ def default_user_lookup_error_callback(
 def default_token_verification_failed_callback(
     _jwt_header: dict[str, Any], _jwt_data: dict[str, Any]
 ) -> tuple[Response, int]:
-    """Answer a request whose claims were rejected with 400."""
+    """Respond 400 to a request whose claims were rejected."""
     return _message("User claims verification failed", 400)
 
 

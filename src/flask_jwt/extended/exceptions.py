@@ -1,7 +1,7 @@
-"""Flask-JWT-Extended's exceptions.
+"""Define Flask-JWT-Extended's exceptions.
 
-Each is a :class:`~flask_jwt.JWTError`, so one that a view raises itself gets the manager's response
-under every REST extension. Errors that PyJWT has a class for are raised as that class.
+Each is a :class:`~flask_jwt.JWTError`, so an exception that a view raises itself gets the manager's
+response under every REST extension. Errors that PyJWT has a class for are raised as that class.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from .. import errors
 
 
 class JWTExtendedException(errors.JWTError):
-    """Base of all exceptions in this module.
+    """Catch this class to handle all exceptions of this module.
 
     :param message: the reason, as the client gets it
     :param jwt_header: the header of the rejected token
@@ -24,58 +24,59 @@ class JWTExtendedException(errors.JWTError):
         self.jwt_header = jwt_header
         self.jwt_data = jwt_data
 
+    # The message alone, because the original's callbacks and programs send str(error) to clients.
     def __str__(self) -> str:
         return str(self.description)
 
 
 class JWTDecodeError(JWTExtendedException):
-    """A required claim is missing."""
+    """Raised when a required claim is missing."""
 
 
 class InvalidHeaderError(JWTExtendedException):
-    """The header has the right scheme, but no token."""
+    """Raised when the header has the right scheme, but no token."""
 
 
 class InvalidQueryParamError(JWTExtendedException):
-    """The query parameter lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
+    """Raised when the query parameter lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
 
 
 class WrongTokenError(JWTExtendedException):
-    """An access token was sent instead of a refresh token, or the reverse."""
+    """Raised for an access token where a refresh token is required, or the reverse."""
 
 
 class NoAuthorizationError(JWTExtendedException):
-    """The request carries no token."""
+    """Raised when the request carries no token."""
 
     status = 401
 
 
 class CSRFError(JWTExtendedException):
-    """The CSRF token is missing, or isn't the one that belongs to the cookie."""
+    """Raised when the CSRF token is missing, or does not belong to the cookie."""
 
     status = 401
 
 
 class FreshTokenRequired(JWTExtendedException):
-    """The token is valid, but not fresh."""
+    """Raised when the token is valid, but not fresh."""
 
     status = 401
 
 
 class UserLookupError(JWTExtendedException):
-    """The ``user_lookup_loader`` found no user."""
+    """Raised when the ``user_lookup_loader`` finds no user."""
 
     status = 401
 
 
 class UserClaimsVerificationError(JWTExtendedException):
-    """The ``token_verification_loader`` rejected the claims."""
+    """Raised when the ``token_verification_loader`` rejects the claims."""
 
     status = 400
 
 
 class RevokedTokenError(JWTExtendedException):
-    """The token was revoked."""
+    """Raised when the token was revoked."""
 
     status = 401
 

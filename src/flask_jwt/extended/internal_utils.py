@@ -1,4 +1,4 @@
-"""What programs import from here: the manager, the loaded user, the JSON encoder."""
+"""Provide what programs import from Flask-JWT-Extended's module of this name."""
 
 import json
 from typing import Any
@@ -12,6 +12,7 @@ class JSONEncoder(json.JSONEncoder):
     """Write what the JSON provider of the current application writes."""
 
     def default(self, o: Any) -> Any:
+        # The provider only returns strings; json needs the value that the string stands for.
         return json.loads(flask_json.dumps(o))
 
 

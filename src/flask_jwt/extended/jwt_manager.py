@@ -1,4 +1,4 @@
-"""``JWTManager``: the extension class with Flask-JWT-Extended's names and defaults."""
+"""Provide ``JWTManager``, the extension class with Flask-JWT-Extended's names and defaults."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ HANDLED_ERRORS = (
 
 
 class JWTManager(JWT):
-    """Flask-JWT-Extended's manager: its loaders, and everything that :class:`flask_jwt.JWT` has.
+    """Provide Flask-JWT-Extended's loaders, and everything that :class:`flask_jwt.JWT` has.
 
     The attributes ``_expired_token_callback`` and so on are the functions that the loaders set.
     Programs may read and set them as well.
@@ -86,6 +86,8 @@ class JWTManager(JWT):
     :param clock: as for :class:`flask_jwt.JWT`
     """
 
+    # Each entry keeps a program of Flask-JWT-Extended's running unchanged. A new default of
+    # flask_jwt.JWT that is stricter needs one here.
     profile = Profile(
         defaults={
             "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=15),
@@ -103,6 +105,7 @@ class JWTManager(JWT):
         algorithm_names_key=True,
         allows_weak_keys=True,
         checks_issued_parties=False,
+        checks_identity=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
         more_claims=frozenset({"csrf", "fresh"}),
@@ -142,6 +145,7 @@ class JWTManager(JWT):
         app.extensions["flask-jwt-extended"] = self
         # Flask-JWT-Extended registers a handler for each class. So a handler that the program has
         # for the base class never gets these errors there, and must not get them here.
+        # PyJWT's errors need none here: flask_jwt.JWT's handler for JWTError responds to them.
         for error_class in HANDLED_ERRORS:
             app.register_error_handler(error_class, _get_response)
         if add_context_processor:
@@ -297,7 +301,8 @@ class JWTManager(JWT):
     def _load_user(self, payload: dict[str, Any]) -> Any:
         try:
             header = get_jwt_header()
-        except RuntimeError:  # a session is refreshed outside of a verified request
+        except RuntimeError:
+            # A session is refreshed outside of a verified request: only its claims are known.
             header = {}
         lookup = self._user_lookup_callback
         return None if lookup is None else lookup(header, payload)
@@ -319,6 +324,7 @@ class JWTManager(JWT):
 
     def _find_token_callback(self, error: JWTError) -> TokenCallback | None:
         """Return the callback that takes the token *error* is about; None if it takes a message."""
+        # Not a constant, because programs may set other callbacks at any time.
         callbacks: dict[type[Exception], TokenCallback] = {
             pyjwt.ExpiredSignatureError: self._expired_token_callback,
             FreshTokenRequired: self._needs_fresh_token_callback,
@@ -334,7 +340,7 @@ class JWTManager(JWT):
     def _set_error_handler_callbacks(self, app: Any) -> None:
         """Do nothing.
 
-        Programs call this so that REST extensions respond as Flask does; here they do anyway.
+        Programs call this so that REST extensions respond as Flask does. Here they always do.
         """
 
 

@@ -1,4 +1,4 @@
-"""Types of arguments, under Flask-JWT-Extended's names."""
+"""Define the types of arguments, under Flask-JWT-Extended's names."""
 
 from datetime import timedelta
 from typing import Any

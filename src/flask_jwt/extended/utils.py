@@ -1,4 +1,4 @@
-"""Create tokens, and read the current request's."""
+"""Create tokens, and read the token of the current request."""
 
 from typing import Any
 
@@ -31,10 +31,10 @@ def create_access_token(
     """Create an access token, as :func:`flask_jwt.create_access_token` does.
 
     :param identity: the user, or whatever the ``user_identity_loader`` takes
-    :param fresh: whether the token counts as fresh, or for how long: a timedelta
-    :param expires_delta: the lifetime; False: it never expires; default
+    :param fresh: whether the token is fresh, or a timedelta for which it is
+    :param expires_delta: the lifetime, False for a token that never expires; default
         ``JWT_ACCESS_TOKEN_EXPIRES``
-    :param additional_claims: more claims; they replace issued ones
+    :param additional_claims: more claims; they replace issued claims of the same names
     :param additional_headers: more header parameters
     """
     return flask_jwt.create_access_token(
@@ -78,6 +78,7 @@ def decode_token(
     """
     claims = flask_jwt.decode_token(encoded_token, verify_type=False, allow_expired=allow_expired)
     if csrf_value:
+        # Programs expect this error, not a CSRFError, if the token has no such claim.
         if "csrf" not in claims:
             raise JWTDecodeError("Missing claim: csrf")
         flask_jwt.check_csrf_token(encoded_token, csrf_value)

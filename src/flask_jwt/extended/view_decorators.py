@@ -1,4 +1,4 @@
-"""The guard."""
+"""Guard views with ``jwt_required``, and requests with ``verify_jwt_in_request``."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -31,8 +31,9 @@ def jwt_required(
     :param skip_revocation_check: also accept a revoked token
     :raises TypeError: without parentheses
     """
+    # @jwt_required without parentheses passes the view as `optional`.
     if callable(optional):
-        raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
+        raise TypeError("Write @jwt_required() with parentheses; without them nothing is guarded.")
 
     def verify() -> None:
         # Read from the module at each request, because test suites replace it there.
