@@ -26,7 +26,7 @@ from .._web.app_state import AppState
 from .._web.context import app_state
 from .._web.request_token import codec_for
 from .._web.session_wiring import LONGEST_SESSION
-from ..errors import ConfigError, JWTError
+from ..errors import ConfigError, JWTError, StoreUnavailable
 from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
 from .passwords import passwords_cli
 from .sessions import sessions_cli
@@ -197,23 +197,47 @@ def inspect(token: str, as_json: bool) -> None:
     encoded = sys.stdin.read().strip() if token == "-" else token
     header: dict[str, Any] = {}
     claims: dict[str, Any] = {}
+    session = None
     try:
         # Decoded first, so that a rejected token is shown as well.
         header, claims = state.codecs.decode_unverified(encoded)
-        codec_for(state, encoded, "access").verify(encoded, now)
+        session = _get_session_state(state, claims)
+        verified = codec_for(state, encoded, "access").verify(encoded, now)
+        if verified.sid is not None and state.check_session is not None:
+            state.check_session(verified.sid, verified.issued_at)
         reason = None
+    except StoreUnavailable:
+        raise
     except JWTError as error:
         reason = str(error.description)
     if as_json:
-        result = {"accepted": reason is None, "reason": reason, "header": header, "claims": claims}
+        result = {
+            "accepted": reason is None, "reason": reason, "session": session,
+            "header": header, "claims": claims,
+        }  # fmt: skip
         click.echo(json.dumps(result, indent=2))
     else:
-        _show_token(header, claims, reason)
+        _show_token(header, claims, session, reason)
     if reason is not None:
         sys.exit(1)
 
 
-def _show_token(header: dict[str, Any], claims: dict[str, Any], reason: str | None) -> None:
+def _get_session_state(state: AppState, claims: dict[str, Any]) -> str | None:
+    """Return what the store says about the token's session; None if it belongs to none."""
+    sid = claims.get("sid")
+    if state.sessions is None or not isinstance(sid, str):
+        return None
+    session = state.sessions.get(sid)
+    if session is None:
+        return "unknown"
+    if session.revoked_at is not None:
+        return "revoked"
+    return "active" if session.is_active(state.clock.now()) else "expired"
+
+
+def _show_token(
+    header: dict[str, Any], claims: dict[str, Any], session: str | None, reason: str | None
+) -> None:
     rows = [("header", name, json.dumps(value), "") for name, value in header.items()]
     for name, value in claims.items():
         is_time = name in (*TIME_CLAIMS, "auth_time") and type(value) in (int, float)
@@ -222,5 +246,7 @@ def _show_token(header: dict[str, Any], claims: dict[str, Any], reason: str | No
         rows.append(("claim", name, json.dumps(value), readable))
     if rows:
         print_table(("PART", "NAME", "VALUE", ""), rows)
+    if session is not None:
+        click.echo(f"\nThe session of the token: {session}")
     verdict = "accepts the token" if reason is None else f"rejects the token: {reason}"
     click.echo(f"\nThis application {verdict}")

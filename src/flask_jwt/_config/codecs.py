@@ -11,13 +11,14 @@ from .._jose.claims import ClaimsPolicy
 from .._jose.codec import TokenCodec, decode_unverified
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
+from .._jose.token_cache import TokenCache
 from .key_sources import load_configured_keys, load_returned_keys
 from .live import LiveConfig
 from .notices import Notices
 from .settings import Settings
 
 _MAX_CODECS = 64
-"""The maximum number of codecs for other token types and loaded keys, each with its own cache."""
+"""The maximum number of codecs for other token types and loaded keys."""
 
 
 class _ConfiguredCodecs(NamedTuple):
@@ -29,8 +30,7 @@ class _ConfiguredCodecs(NamedTuple):
 class Codecs:
     """Make and keep the codecs of one application.
 
-    Codecs are immutable. A changed option or key makes a new codec with an empty cache, so cached
-    tokens never have to be invalidated.
+    Codecs are immutable. A changed option or key makes a new codec.
 
     :param config: the application's configuration
     :param refresh_claims: the claims that every refresh token of a session has
@@ -47,6 +47,7 @@ class Codecs:
         json_default: Callable[[Any], Any],
     ) -> None:
         self._config = config
+        self._options_changed = config.codec_options_changed
         self._clock = clock
         self._notices = notices
         self._refresh_claims = refresh_claims
@@ -54,6 +55,8 @@ class Codecs:
         self._key_file: KeyFile | None = None
         self._configured: _ConfiguredCodecs | None = None
         self._others: dict[Any, tuple[TokenCodec, Any]] = {}
+        self.cache = TokenCache()
+        """The verified tokens of all codecs."""
         # Only for making codecs: two threads that notice a change together must not let the older
         # settings win.
         self._lock = RLock()
@@ -63,7 +66,11 @@ class Codecs:
 
         :raises ConfigError: if no valid key is configured
         """
-        return self._get_configured().access
+        # On each guarded request, so the common case is decided here, without further calls.
+        configured = self._configured
+        if configured is None or self._key_file is not None or self._options_changed():
+            configured = self._get_configured()
+        return configured.access
 
     def refresh(self) -> TokenCodec:
         """Return the codec that issues and verifies the refresh tokens of sessions."""
@@ -120,13 +127,14 @@ class Codecs:
 
     def _apply_options(self) -> None:
         """Forget all codecs if an option that shapes them has changed."""
-        if self._config.codec_options_changed():
+        if self._options_changed():
             with self._lock:
-                if self._config.codec_options_changed():  # no other thread was faster
+                if self._options_changed():  # no other thread was faster
                     self._config.apply_codec_options(self._forget_codecs)
 
-    def _forget_codecs(self, settings: Settings) -> None:  # noqa: ARG002
+    def _forget_codecs(self, settings: Settings) -> None:
         self._configured, self._others = None, {}
+        self.cache.size = settings.cache_size
 
     def _get_configured(self) -> _ConfiguredCodecs:
         """Return the codecs for the configured keys, which are made when they are needed first.
@@ -159,9 +167,9 @@ class Codecs:
         self._report_weaknesses(keys)
         settings = self._config.latest
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
-        # a refresh token, so its policy is fixed; it is used once, so it isn't cached.
+        # a refresh token, so its policy is fixed.
         policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
-        refresh = TokenCodec(keys, policy, cache_size=0, max_size=settings.max_token_size)
+        refresh = TokenCodec(keys, policy, max_size=settings.max_token_size)
         return _ConfiguredCodecs(keys, self._make_codec(keys, "access"), refresh)
 
     def _make_codec(self, keys: KeySet, token_type: str | None) -> TokenCodec:
@@ -180,7 +188,6 @@ class Codecs:
         return TokenCodec(
             keys,
             policy,
-            cache_size=settings.cache_size,
             max_size=settings.max_token_size,
             json_default=self._json_default,
             absent_claims=settings.profile.absent_claims,

@@ -215,6 +215,13 @@ class Settings:
         return ("jwt", "bearer")
 
     @cached_property
+    def canonical_prefixes(self) -> tuple[str, ...]:
+        """Return the accepted authorization schemes as clients should write them."""
+        if self.header_type is not None:
+            return (self.header_type,)
+        return ("Bearer", "JWT") if len(self.prefixes) > 1 else (self.prefix,)
+
+    @cached_property
     def only_header(self) -> str | None:
         """Return the WSGI name of the token's header, or None if there are other locations."""
         if self.locations != ("headers",):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from jwt import InvalidTokenError
@@ -38,46 +37,23 @@ from . import csrf
 from .app_state import AppState
 from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import has_refresh_cookie, rotate_session
+from .guarded_views import GuardOptions
 
 _NO_KEY = "There is no key to verify this token"
 
 
-class GuardOptions(NamedTuple):
-    """The requirements of a guard: the arguments of :func:`jwt_required`."""
-
-    realm: str | None = None
-    optional: bool = False
-    fresh: bool | timedelta = False
-    refresh: bool = False
-    locations: Sequence[TokenLocation] | None = None
-    verify_type: bool = True
-    skip_revocation_check: bool = False
-
-    @property
-    def type(self) -> str | None:
-        if not self.verify_type:
-            return None
-        return "refresh" if self.refresh else "access"
-
-    @property
-    def checks_session(self) -> bool:
-        """Return whether the token of an ended session is rejected."""
-        return not self.skip_revocation_check and not self.refresh
-
-    @property
-    def is_default(self) -> bool:
-        """Return whether the guard requires an access token in the configured locations."""
-        return self.verify_type and not self.refresh and not self.locations
-
-
 def verify_token(
-    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    is_default: bool,
 ) -> VerifiedToken:
     """Return the request's token, verified.
 
     :raises JWTError: if the request has no valid token
     """
-    handlers = state.handlers
+    handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
@@ -85,21 +61,29 @@ def verify_token(
         return _verify(state, current, options, token)
     if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
-    codec, now = state.codecs.access(), state.clock.now()
-    settings = state.config.latest
+    codec, settings = codecs.access(), state.config.latest
     if settings.only_header is None:
         return find_token(state, current, options)
-    # The common case: an access token in the one header. The cache is keyed by the whole header,
-    # so a token that was verified before is found without parsing the header. Its times are
-    # compared with the clock all the same, and the guard checks its session.
+    # The common case: an access token in the one header.
     current.location = "headers"
-    header = current.request.environ.get(settings.only_header)
-    if (cached := codec.get_cached(header, now)) is not None:
-        return cached
-    token = parse_authorization(header, settings.prefixes)
-    if token is None:
+    header: str | None = request.environ.get(settings.only_header)
+    tokens = codecs.cache.tokens
+    if tokens and header is not None:
+        # A header in its usual form isn't parsed if its token was verified before. The cache holds
+        # the tokens that parse_authorization() has returned, so the result is the same.
+        scheme, _, token = header.partition(" ")
+        if scheme in settings.canonical_prefixes:
+            cached = tokens.get(token)
+            if (
+                cached is not None
+                and cached.codec is codec
+                and cached.valid_from <= state.clock.now() < cached.valid_until
+            ):
+                return cached
+    parsed = parse_authorization(header, settings.prefixes)
+    if parsed is None:
         raise TokenMissing
-    return codec.verify(token, now, header)
+    return codecs.cache.verify(parsed, codec, state.clock.now())
 
 
 def find_token(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
@@ -129,21 +113,21 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     current.location = None if failure is None else "cookies"
     # Not after a missing CSRF value or an unavailable store: the access cookie may well be valid.
     is_unusable = failure is None or isinstance(failure, TokenInvalid)
-    if is_unusable and "cookies" in locations and _can_rotate_session(state, current, options):
+    if is_unusable and "cookies" in locations and _can_rotate_session(state, options):
         current.location = "cookies"
-        token = rotate_session(state, current.request).access_token
+        token = rotate_session(state, current_request()).access_token
         return codec_for(state, token, "access").verify(token, state.clock.now())
     raise failure or _combine_missing(absences, settings.header_name)
 
 
-def _can_rotate_session(state: AppState, current: RequestState, options: GuardOptions) -> bool:
-    return options.type == "access" and has_refresh_cookie(state, current.request)
+def _can_rotate_session(state: AppState, options: GuardOptions) -> bool:
+    return options.type == "access" and has_refresh_cookie(state, current_request())
 
 
 def _verify_in_location(
     location: TokenLocation, state: AppState, current: RequestState, options: GuardOptions
 ) -> VerifiedToken:
-    token = extract_token(location, current.request, state.settings, refresh=options.refresh)
+    token = extract_token(location, current_request(), state.settings, refresh=options.refresh)
     current.location = location
     if location == "cookies":
         return _verify_cookie(state, current, options, token)
@@ -169,7 +153,7 @@ def _verify_cookie(
 ) -> VerifiedToken:
     # A missing value is reported before the token is verified, a wrong one after: it belongs to
     # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(current.request, state.settings, refresh=options.refresh)
+    value = csrf.submitted_value(current_request(), state.settings, refresh=options.refresh)
     verified = _verify(state, current, options, token)
     if value is not None:
         csrf.check_value(value, token, verified.claims)
@@ -187,7 +171,10 @@ def _verify(
         current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
     codec = codec_for(state, token, options.type)
-    return codec.get_cached(token, now) or codec.verify(token, now)
+    # A refresh token is shown once in a while: it isn't worth a place in the cache.
+    if options.refresh:
+        return codec.verify(token, now)
+    return state.codecs.cache.verify(token, codec, now)
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
