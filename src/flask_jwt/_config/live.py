@@ -121,6 +121,11 @@ class LiveConfig:
                 follow(self.latest)
         return self.latest
 
+    @property
+    def is_debug_or_testing(self) -> bool:
+        """Return whether the application runs in debug mode or in tests."""
+        return bool(self._config.get("DEBUG") or self._config.get("TESTING"))
+
     def follow(self, follower: Callable[[Settings], None]) -> None:
         """Call *follower* with the settings, now and after each change."""
         self._followers.append(follower)

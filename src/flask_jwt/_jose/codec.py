@@ -199,7 +199,7 @@ class TokenCodec:
         :returns: the header, the payload as bytes, and the key that signed the token
         :raises TokenInvalid: the subclass says what is wrong
         """
-        message, header_segment, payload_segment, signature_segment = self._split(token)
+        message, header_segment, payload_segment, signature_segment = _split(token, self._max_size)
         cached = self._headers.get(header_segment)
         if cached is None:
             _check_characters(message, signature_segment)
@@ -220,46 +220,10 @@ class TokenCodec:
             self._headers[header_segment] = header, keys
         return header, payload, key
 
-    def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the header and the claims of *token* without verifying it.
-
-        Use the result to inspect a token, never to authenticate a request.
-
-        :raises TokenMalformed: if *token* is not a compact JWS of JSON objects
-        """
-        message, header_segment, payload_segment, signature_segment = self._split(token)
-        _check_characters(message, signature_segment)
-        try:
-            parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
-        except ValueError as error:
-            raise TokenMalformed(f"Invalid token: {_reason(error)}") from None
-        if not all(isinstance(part, dict) for part in parts):
-            raise TokenMalformed("Header and payload must be JSON objects")
-        return parts[0], parts[1]
-
-    def _split(self, token: str) -> tuple[bytes, bytes, bytes, bytes]:
-        """Return the signed message, its two segments and the signature segment."""
-        if len(token) > self._max_size:
-            raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
-        try:
-            data = token.encode("ascii")
-        except UnicodeEncodeError:
-            raise TokenMalformed("Token contains invalid characters") from None
-        message, _, signature = data.rpartition(b".")
-        header, dot, payload = message.partition(b".")
-        if not dot or b"." in payload:
-            raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
-        return message, header, payload, signature
-
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
         header = _parse_header(segment)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if not isinstance(algorithm, str):
-            raise AlgorithmNotAllowed
-        if "crit" in header or header.get("b64", True) is not True:
-            raise AlgorithmNotAllowed("The token uses a JWS extension that is not supported")
-        if kid is not None and not isinstance(kid, str):
-            raise TokenMalformed('Invalid header: "kid" must be a string')
+        check_header(header)
+        algorithm, kid = header["alg"], header.get("kid")
         # The header only selects among keys of this key set, each of which has one algorithm
         # (RFC 8725 section 3.1). "jwk", "jku" and "x5u" are never read.
         keys = self.keys.candidates(algorithm, kid)
@@ -270,6 +234,53 @@ class TokenCodec:
                 raise SignatureInvalid
             raise AlgorithmNotAllowed
         return header, keys
+
+
+def decode_unverified(token: str, max_size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims of *token* without verifying it.
+
+    Use the result to inspect a token or to choose its key, never to authenticate a request.
+
+    :param max_size: the maximum size of a token in bytes
+    :raises TokenMalformed: if *token* is longer, or not a compact JWS of JSON objects
+    """
+    message, header_segment, payload_segment, signature_segment = _split(token, max_size)
+    _check_characters(message, signature_segment)
+    try:
+        parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
+    except ValueError as error:
+        raise TokenMalformed(f"Invalid token: {_reason(error)}") from None
+    if not all(isinstance(part, dict) for part in parts):
+        raise TokenMalformed("Header and payload must be JSON objects")
+    return parts[0], parts[1]
+
+
+def check_header(header: Mapping[str, Any]) -> None:
+    """Check those header parameters that decide how a token is verified.
+
+    :raises TokenInvalid: if ``alg`` or ``kid`` has the wrong type, or an extension is required
+    """
+    if not isinstance(header.get("alg"), str):
+        raise AlgorithmNotAllowed
+    if "crit" in header or header.get("b64", True) is not True:
+        raise AlgorithmNotAllowed("The token uses a JWS extension that is not supported")
+    if not isinstance(header.get("kid", ""), str):
+        raise TokenMalformed('Invalid header: "kid" must be a string')
+
+
+def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the signed message, its two segments and the signature segment."""
+    if len(token) > max_size:
+        raise TokenMalformed(f"Token is longer than {max_size} bytes")
+    try:
+        data = token.encode("ascii")
+    except UnicodeEncodeError:
+        raise TokenMalformed("Token contains invalid characters") from None
+    message, _, signature = data.rpartition(b".")
+    header, dot, payload = message.partition(b".")
+    if not dot or b"." in payload:
+        raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
+    return message, header, payload, signature
 
 
 def _find_signer(keys: Iterable[Key], message: bytes, signature: bytes, now: float) -> Key | None:

@@ -49,7 +49,7 @@ class TokenCache:
         with self._lock:
             # A stale entry is removed first, so that the new one counts as the newest.
             self.tokens.pop(token, None)
-            while len(self.tokens) >= self.size:
+            while self.tokens and len(self.tokens) >= self.size:
                 # Dicts keep the order of insertion, so this is the oldest entry. Evicting the least
                 # recently used one would need a write, and the lock, at each request.
                 del self.tokens[next(iter(self.tokens))]

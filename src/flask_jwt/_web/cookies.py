@@ -84,7 +84,7 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is not a token
     """
-    _, claims = app_state().codecs.access().decode_unverified(encoded_token)
+    _, claims = app_state().codecs.decode_unverified(encoded_token)
     return csrf_value(encoded_token, claims)
 
 
@@ -95,7 +95,7 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     """
     state = app_state()
     with rendering_errors(state):
-        _, claims = state.codecs.access().decode_unverified(encoded_token)
+        _, claims = state.codecs.decode_unverified(encoded_token)
         check_value(value, encoded_token, claims)
 
 
@@ -107,7 +107,7 @@ def jwt_csrf_token() -> str:
     # holds the old one. Both have the same CSRF value, because it is derived from the session.
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
-        return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
+        return csrf_value(token, claims or state.codecs.decode_unverified(token)[1])
     except TokenMalformed:
         return ""
 

@@ -141,9 +141,12 @@ class JWT(Handlers):
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
-        if state.settings.has_key:
+        # An application that logs users in signs tokens, so a missing key pair is a mistake. Others
+        # may get all keys from key loaders, which may be set later.
+        logs_in = self.authentication_callback is not None and self.encode_key_callback is None
+        if state.settings.has_key or (logs_in and not state.settings.is_symmetric):
             state.codecs.access()  # so that an invalid key is an error here, not at a request
-        else:
+        elif self.decode_key_callback is None and state.settings.needs_secret:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,

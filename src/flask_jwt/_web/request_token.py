@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Request
 from jwt import InvalidTokenError
+from jwt.exceptions import (
+    MissingCryptographyError,
+    PyJWKClientConnectionError,
+    PyJWKClientError,
+    PyJWKError,
+    PyJWKSetError,
+)
 
 from .._config.options import TokenLocation
 from .._config.settings import Settings
-from .._jose.codec import TokenCodec, VerifiedToken
+from .._jose.codec import TokenCodec, VerifiedToken, check_header
 from .._jose.encoding import parse_json
+from .._jose.keys import UnsuitableKey
 from ..errors import (
     AuthError,
     AuthorizationInvalid,
     ConfigError,
     CsrfFailed,
     JWTError,
+    KeysUnavailable,
     QueryMalformed,
     SchemeUnsupported,
     TokenInvalid,
@@ -25,9 +35,11 @@ from ..errors import (
 )
 from . import csrf
 from .app_state import AppState
-from .context import RequestState, app_state, current_request
+from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import has_refresh_cookie, rotate_session
 from .guarded_views import GuardOptions
+
+_NO_KEY = "There is no key to verify this token"
 
 
 def verify_token(
@@ -104,7 +116,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     if is_unusable and "cookies" in locations and _can_rotate_session(state, options):
         current.location = "cookies"
         token = rotate_session(state, current_request()).access_token
-        return state.codecs.access().verify(token, state.clock.now())
+        return codec_for(state, token, "access").verify(token, state.clock.now())
     raise failure or _combine_missing(absences, settings.header_name)
 
 
@@ -151,35 +163,54 @@ def _verify_cookie(
 def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
-    codec, now = codec_for(state, token, options.type), state.clock.now()
-    if not options.refresh:
-        return state.codecs.cache.verify(token, codec, now)
+    now = state.clock.now()
     # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
     # codec; the session manager then verifies the token with the codec for sessions.
-    if state.sessions is None or "sid" not in codec.decode_unverified(token)[1]:
+    is_refresh = options.refresh and state.sessions is not None
+    if is_refresh and "sid" in state.codecs.decode_unverified(token)[1]:
+        current.session = require_sessions(state).verify(token)
+        return state.codecs.refresh().verify(token, now)
+    codec = codec_for(state, token, options.type)
+    # A refresh token is shown once in a while: it isn't worth a place in the cache.
+    if options.refresh:
         return codec.verify(token, now)
-    current.session = state.sessions.verify(token)
-    return state.codecs.refresh().verify(token, now)
+    return state.codecs.cache.verify(token, codec, now)
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
     """Return the codec that verifies *token*, with the decode key loader's key if one is set.
 
+    The loader is asked first, so an application with a loader needs no configured key.
+
     :param token_type: the ``type`` that the codec requires; None: any
     :raises TokenInvalid: if there is a loader and *token* can't be decoded for it, or the loader
-        rejects the token
+        has no key for the token or rejects it
+    :raises KeysUnavailable: if the loader can't fetch the keys now
     """
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)
-    header, claims = state.codecs.access().decode_unverified(token)
+    header, claims = state.codecs.decode_unverified(token)
+    check_header(header)  # a loader may well use the kid as the key of a dict
     try:
         material = state.call(load, header, claims)
     except JWTError:
         raise
     except InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
-    return state.codecs.with_key(material, token_type)
+    except PyJWKClientConnectionError as error:
+        raise KeysUnavailable from error
+    except MissingCryptographyError:  # a PyJWKError, but the developer's fault
+        raise
+    # A client may write any kid into a token, so a kid without a key is the client's fault.
+    except (LookupError, PyJWKClientError, PyJWKError, PyJWKSetError) as error:
+        raise TokenInvalid(_NO_KEY) from error
+    if not material:
+        raise TokenInvalid(_NO_KEY)
+    try:
+        return state.codecs.with_key(material, token_type)
+    except UnsuitableKey as error:
+        raise TokenInvalid(_NO_KEY) from error
 
 
 def token_to_string(token: Any) -> str | None:
@@ -207,7 +238,7 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     """
     parts = value.split() if value else []
     if value and "," in value:
-        parts = _select_field(value, prefixes)
+        parts = _select_credentials(value, prefixes)
     if not parts:
         return None
     if prefixes[0] == "":
@@ -221,15 +252,38 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     return parts[1]
 
 
-def _select_field(value: str, prefixes: tuple[str, ...]) -> list[str]:
-    fields = [field.split() for field in value.split(",") if field.strip()]
-    accepted = [field for field in fields if prefixes[0] == "" or field[0].lower() in prefixes]
+def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
+    """Return the words of the credentials with an accepted scheme in a list of credentials."""
+    elements: list[list[str]] = [
+        element.split() for element in _LIST_ELEMENT.findall(value) if element.strip()
+    ]
+    accepted = [
+        number
+        for number, element in enumerate(elements)
+        if prefixes[0] == "" or element[0].lower() in prefixes
+    ]
     if not accepted:
         raise SchemeUnsupported
     # Two tokens: to choose one could let a client choose another than the proxy has checked.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
-    return accepted[0]
+    following = elements[accepted[0] + 1 :]
+    # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
+    # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
+    if following and not _is_scheme(following[0]):
+        raise AuthorizationInvalid("Token contains a comma")
+    return elements[accepted[0]]
+
+
+def _is_scheme(element: list[str]) -> bool:
+    is_parameter = len(element) > 1 and element[1].startswith("=")
+    return not is_parameter and _SCHEME.fullmatch(element[0]) is not None
+
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9-]*")
+#: An element of a list in a header; a comma in a quoted string (RFC 9110 section 5.6.4) separates
+#: none. A quoted string that isn't closed ends with the header.
+_LIST_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+', re.DOTALL)
 
 
 def _extract_from_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
@@ -314,7 +368,7 @@ def _default_request_handler() -> Any:
                 # the token but knows nothing of CSRF.
                 value = csrf.submitted_value(request, state.settings, refresh=False)
                 if value is not None:
-                    claims = state.codecs.access().decode_unverified(token)[1]
+                    claims = state.codecs.decode_unverified(token)[1]
                     csrf.check_value(value, token, claims)
         except TokenMissing:
             continue

@@ -106,7 +106,7 @@ def _check_blocklist(state: AppState, header: Mapping[str, Any], claims: Mapping
 
 def _warn_of_missing_sid(state: AppState, token: str) -> None:
     try:
-        claims = state.codecs.access().decode_unverified(token)[1]
+        _, claims = state.codecs.decode_unverified(token)
     except TokenMalformed:  # an encode handler may issue any string
         return
     if "sid" not in claims:

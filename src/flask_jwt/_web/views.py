@@ -127,7 +127,7 @@ def _get_expires_in(token: str) -> dict[str, int]:
     state = app_state()
     lifetime = state.settings.expiration
     try:
-        claims = state.codecs.access().decode_unverified(token)[1]
+        claims = state.codecs.decode_unverified(token)[1]
         lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
         pass
