@@ -8,12 +8,7 @@ from pathlib import Path
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from jwt.algorithms import RSAAlgorithm
 
 from flask_jwt.extended import create_access_token, decode_token
 from tests.support import bearer
@@ -214,25 +209,25 @@ def test_blocklist_database(start):
 
 
 def test_identity_provider(start, monkeypatch):
+    """test_identity_provider_example.py runs it with the tokens of real providers."""
     key = rsa.generate_private_key(65537, 2048)
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    monkeypatch.setenv("PROVIDER_PUBLIC_KEY", public.decode())
+    jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k1", "use": "sig"}
+    monkeypatch.setattr(pyjwt.PyJWKClient, "fetch_data", lambda self: {"keys": [jwk]})
     client = start("identity_provider")
 
-    def issued(**claims):
+    def issued(kid="k1", **claims):
         usual = {
             "iss": "https://login.example.com/realms/shop",
             "aud": ["shop-api", "other"],
             "sub": "f3a1",
-            "preferred_username": "ada",
             "exp": 4_000_000_000,
         }
-        return bearer(pyjwt.encode({**usual, **claims}, private, "RS256"))
+        return bearer(pyjwt.encode({**usual, **claims}, key, "RS256", headers={"kid": kid}))
 
-    assert client.get("/me", headers=issued()).get_json() == {"name": "ada"}
+    assert client.get("/me", headers=issued()).get_json() == {"subject": "f3a1"}
     assert status(client, "/me", issued(aud="other")) == 422
     assert status(client, "/me", issued(iss="https://evil.example")) == 422
+    assert status(client, "/me", issued(kid="unknown")) == 422
 
 
 def test_every_example_is_run():

@@ -13,7 +13,6 @@ from flask import Flask, jsonify, request
 import flask_jwt
 from flask_jwt import (
     JWT,
-    ConfigError,
     _jwt,
     current_identity,
     decode_token,
@@ -61,15 +60,6 @@ def test_handlers_are_reached_through_the_proxy(app):
 
 
 # Flask-JWT's handlers
-
-
-def test_login_without_an_authentication_handler_says_what_is_missing():
-    app = Flask("tested")
-    app.secret_key = SECRET
-    app.testing = True
-    JWT(app)
-    with pytest.raises(ConfigError, match="authentication_handler"):
-        login(app.test_client())
 
 
 def test_without_an_identity_handler_the_identity_is_the_id(app):

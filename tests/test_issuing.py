@@ -7,19 +7,19 @@ from datetime import timedelta
 import jwt as pyjwt
 import pytest
 
-from flask_jwt import ConfigError, create_access_token, create_refresh_token, decode_token
+from flask_jwt import create_access_token, create_refresh_token, decode_token
 from flask_jwt.errors import TokenExpired, TokenInvalid, WrongTokenType
-from tests.support import User, claims_of, get, issue, login, token_of
+from tests.support import User, claims_of, get, issue, token_of
 
 # Identities
 
 
 @pytest.mark.parametrize(
     "identity",
-    [{"id": 5}, {"id": 0}, {"id": ""}, User(0), User(""), User("x"), {"id": [1, "a"]}],
+    [{"id": 5}, {"id": 0}, {"id": ""}, User(0), User(""), User("x")],
     ids=repr,
 )
-def test_each_id_that_json_can_hold_is_an_id(app, client, identity):
+def test_strings_and_integers_are_ids(app, client, identity):
     user_id = identity["id"] if isinstance(identity, dict) else identity.id
     app.jwt.authentication_handler(lambda username, password: identity)
     app.jwt.identity_handler(lambda payload: User(payload["identity"]))
@@ -27,18 +27,6 @@ def test_each_id_that_json_can_hold_is_an_id(app, client, identity):
     assert claims_of(token)["identity"] == user_id
     assert isinstance(claims_of(token)["sub"], str)
     assert get(app, "/protected", token).get_json() == {"user": user_id}
-
-
-@pytest.mark.parametrize(
-    "identity",
-    [User(None), {"name": "joe"}, User(object()), object()],
-    ids=["None", "none", "no JSON", "an object"],
-)
-def test_an_identity_without_a_usable_id_is_reported_with_the_fix(app, client, identity):
-    app.jwt.authentication_handler(lambda username, password: identity)
-    app.testing = True
-    with pytest.raises(ConfigError, match="authentication handler"):
-        login(client)
 
 
 def test_the_identity_claim_has_a_configured_name(make_app):

@@ -28,7 +28,7 @@ from flask_jwt import (
 )
 from flask_jwt._config.settings import OPTIONS
 from flask_jwt._jose.codec import TokenCodec
-from flask_jwt._jose.key_file import write_key_file
+from flask_jwt._jose.key_file import create_key_file
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt._web.cookies import jwt_csrf_field
@@ -406,11 +406,13 @@ LIVE = [
     Case("JWT_EXPIRATION_DELTA", timedelta(hours=1), revocations, **STORE),
     Case("JWT_ACCESS_TOKEN_EXPIRES", 30, login),
     Case("JWT_ACCESS_TOKEN_EXPIRES", 7200, revocations, **STORE),
-    Case("JWT_ACCESS_TOKEN_EXPIRES", False, revocations, JWT_REQUIRED_CLAIMS=[], **STORE),
+    Case("JWT_ACCESS_TOKEN_EXPIRES", False, login),
+    Case("JWT_ACCESS_TOKEN_EXPIRES", False, revocations, **STORE),
     Case("JWT_REFRESH_TOKEN_EXPIRES", timedelta(days=1), sessions, **STORE),
     Case("JWT_NOT_BEFORE_DELTA", 30, login),
     Case("JWT_NOT_BEFORE_DELTA", 30, revocations, **STORE),
-    Case("JWT_ENCODE_NBF", False, login, JWT_REQUIRED_CLAIMS=["exp"]),
+    Case("JWT_ENCODE_NBF", False, login),
+    Case("JWT_ENCODE_NBF", False, claims),
     Case("JWT_ENCODE_AUDIENCE", "shop", login),
     Case("JWT_ENCODE_AUDIENCE", "shop", claims),
     Case("JWT_ENCODE_ISSUER", "shop", login),
@@ -501,7 +503,7 @@ LIVE = [
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     for name, pair in (("EC", EC), ("other EC", OTHER_EC)):
-        write_key_file(str(folder / name), KeySet([Key.from_pem(pair.private)]))
+        create_key_file(str(folder / name), KeySet([Key.from_pem(pair.private)]))
     return folder
 
 

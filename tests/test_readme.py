@@ -43,9 +43,3 @@ def _curl(line, port):
     return httpx.request(
         method, f"http://127.0.0.1:{port}{url}", headers=headers, content=data and data[1]
     ).json()
-
-
-def test_quickstart_secret_is_long_and_says_to_replace_it():
-    (secret,) = re.findall(r'secret_key = "([^"]*)"', README.read_text())
-    assert len(secret) >= 32
-    assert "flask jwt secret" in secret

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from .. import signals
 from .._clock import Clock
-from .._jose.claims import TIME_CLAIMS, identity_of, subject_of
-from .._jose.codec import TokenCodec
+from .._jose.claims import TIME_CLAIMS, subject_of
+from .._jose.codec import TokenCodec, VerifiedToken
 from ..errors import (
     ClaimInvalid,
     RefreshTokenReused,
@@ -81,8 +81,13 @@ class SessionHost(NamedTuple):
     issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
     """Return an access token, given the user, the session, and the claims of the token. If the
     claims are None, they are created as at a login."""
+    get_subject: Callable[[Any], str]
+    """Return the subject of a user's tokens, given the user or the user's id."""
     load_user: Callable[[Mapping[str, Any]], Any]
     """Return the user of a payload, or None if the user no longer exists."""
+    check_blocklist: Callable[[Mapping[str, Any], Mapping[str, Any]], None]
+    """Raise TokenRevoked if the application's blocklist has a token with this header and payload.
+    """
     sender: Any
     """The sender of signals: the Flask application."""
     clock: Clock
@@ -191,7 +196,7 @@ class SessionManager:
         kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
         session = Session(
             sid=secrets.token_hex(16),
-            subject=_get_subject(payload, identity),
+            subject=self._get_subject(payload, identity),
             payload=json.dumps(kept_claims),
             generation=0,
             created_at=started_at,
@@ -215,14 +220,18 @@ class SessionManager:
         period, the same new one is returned, so that concurrent tabs and retries end up with the
         same token. If it is used again later, it may have been stolen, so its session is revoked.
 
+        :raises TokenRevoked: if the session was revoked, or the token is on the blocklist
         :raises RefreshTokenReused: if the token was used before, and the grace period has passed
         :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         :raises UserNotFound: if the user no longer exists; the session is revoked
         :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
-        claims = self._verify_refresh_token(token, now)
-        identity = self._host.load_user(claims.payload)
+        verified, claims = self._verify_refresh_token(token, now)
+        # Before anything changes, so that a listed token has no effect.
+        self._host.check_blocklist(verified.header, verified.claims)
+        own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
+        identity = self._host.load_user({**claims.payload, **own})
         if identity is None:
             self.revoke(claims.sid)
             raise UserNotFound
@@ -283,7 +292,7 @@ class SessionManager:
 
         :param subject: the user, their id, or the ``sub`` of their tokens
         """
-        return self.store.list_active(subject_of(identity_of(subject)), self._host.clock.now())
+        return self.store.list_active(self._host.get_subject(subject), self._host.clock.now())
 
     def get(self, sid: str) -> Session | None:
         """Return a session, even one that has ended, or None if there is no such session."""
@@ -322,7 +331,7 @@ class SessionManager:
         :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         """
         now = self._host.clock.now()
-        claims = self._verify_refresh_token(token, now)
+        _, claims = self._verify_refresh_token(token, now)
         current = self.store.get(claims.sid)
         if current is None or not current.is_active(now):
             raise TokenRevoked
@@ -331,6 +340,11 @@ class SessionManager:
         if not is_recent or age > self._host.get_policy().grace:
             raise TokenRevoked
         return current
+
+    @staticmethod
+    def is_sid(value: str) -> bool:
+        """Return whether *value* has the format of a session's id."""
+        return is_sid(value)
 
     def check_access_token(self, sid: Any, issued_at: float) -> None:
         """Reject the access token of a session that has ended.
@@ -354,13 +368,14 @@ class SessionManager:
         if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
-    def _verify_refresh_token(self, token: str, now: float) -> RefreshClaims:
+    def _verify_refresh_token(self, token: str, now: float) -> tuple[VerifiedToken, RefreshClaims]:
         # The codec for refresh tokens rejects a token that lacks one of these claims.
-        payload = self._host.get_codec().verify(token, now).claims
+        verified = self._host.get_codec().verify(token, now)
+        payload = verified.claims
         claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
         if not claims.is_valid():
             raise ClaimInvalid("Invalid claims in the refresh token")
-        return claims
+        return verified, claims
 
     def _resolve_stale(self, claims: RefreshClaims, grace: float, now: float) -> Session:
         """Handle a refresh token that the store didn't rotate.
@@ -416,6 +431,13 @@ class SessionManager:
         access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
+    def _get_subject(self, payload: Mapping[str, Any], identity: Any) -> str:
+        # A payload handler of the application may leave out sub, identity, or both.
+        for name in ("sub", "identity"):
+            if payload.get(name) is not None:
+                return subject_of(payload[name])
+        return self._host.get_subject(identity)
+
     def _revoke_oldest(self, newest: Session, maximum: int, now: float) -> None:
         others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
         for session in others[: max(0, len(others) + 1 - maximum)]:
@@ -424,11 +446,3 @@ class SessionManager:
 
 _PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
 """Claims that differ in each access token, so they are not stored in the session."""
-
-
-def _get_subject(payload: Mapping[str, Any], identity: Any) -> str:
-    # A payload handler of the application may leave out sub, identity, or both.
-    for name in ("sub", "identity"):
-        if payload.get(name) is not None:
-            return subject_of(payload[name])
-    return subject_of(identity_of(identity))

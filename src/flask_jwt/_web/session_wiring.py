@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .._config.settings import Settings
-from .._jose.claims import claimed_identity
+from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
+from ..errors import TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
-from .issue import login_context
+from .issue import _default_jwt_encode_handler, login_context
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -38,7 +40,10 @@ def _create_host(state: AppState) -> SessionHost:
             idle=settings.session_idle,
             grace=settings.refresh_grace,
             maximum=settings.max_sessions,
-            access_lifetime=settings.access_lifetime,
+            # Access tokens that never expire end with their session.
+            access_lifetime=min(
+                settings.access_lifetime, settings.refresh_lifetime, LONGEST_SESSION
+            ),
         )
 
     def create_payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
@@ -49,8 +54,26 @@ def _create_host(state: AppState) -> SessionHost:
     def issue_access_token(
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> Token:
+        encode = state.handlers.jwt_encode_callback
         with login_context(session.created_at, session, claims):
-            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            try:
+                token = as_token(state.call(encode, identity))
+            except InvalidIdentity as error:
+                # At a refresh, the identity is what the identity handler has returned.
+                message = "identity_handler returned {}; return {}"
+                raise InvalidIdentity(error.description, message) from None
+        if encode is not _default_jwt_encode_handler:
+            _warn_of_missing_sid(state, token)
+        return token
+
+    def get_subject(user: Any) -> str:
+        load = state.handlers.user_identity_callback
+        if not state.issues_for_users():
+            # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
+            return subject_of(user.id if hasattr(user, "id") else user)
+        # A user_identity_loader takes users, not the ids that it returns.
+        is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
+        return subject_of(state.call(load, user) if is_user or load is identity_of else user)
 
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
@@ -67,10 +90,30 @@ def _create_host(state: AppState) -> SessionHost:
         get_codec=state.codecs.refresh,
         create_payload=create_payload,
         issue_access_token=issue_access_token,
+        get_subject=get_subject,
         load_user=load_user,
+        check_blocklist=partial(_check_blocklist, state),
         sender=state.app,
         clock=state.clock,
     )
+
+
+def _check_blocklist(state: AppState, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+    is_revoked = state.handlers.blocklist_callback
+    if is_revoked is not None and state.call(is_revoked, header, claims):
+        raise TokenRevoked
+
+
+def _warn_of_missing_sid(state: AppState, token: str) -> None:
+    try:
+        _, claims = state.codecs.decode_unverified(token)
+    except TokenMalformed:  # an encode handler may issue any string
+        return
+    if "sid" not in claims:
+        state.notices.warn(
+            "The tokens of the jwt_encode_handler have no sid, so no logout can end them before "
+            "they expire. Write a jwt_payload_handler in place of the jwt_encode_handler."
+        )
 
 
 def _follow_revocations(state: AppState, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,15 @@ from .context import (
     set_issued_tokens,
 )
 from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
-from .guard import exempt, verify_jwt_in_request
+from .guard import verify_jwt_in_request
+from .issue import END_OF_TIME
 from .login import (
     asks_for_cookies,
     authenticate,
     create_token_response,
     log_in,
     reject_forged_login,
+    require_login_handler,
 )
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
 from .request_token import parse_authorization
@@ -48,7 +51,6 @@ MAX_LOGIN_BODY = 64 * 1024
 """Bytes that a login request may have; a user name and a password need far fewer."""
 
 
-@exempt
 def auth_view() -> Response:
     """Log in: the view of ``JWT_AUTH_URL_RULE``."""
     state = app_state()
@@ -59,6 +61,7 @@ def auth_view() -> Response:
 def _default_auth_request_handler() -> Any:
     """Check the user name and password in a JSON body or a form, and respond with tokens."""
     state = app_state()
+    require_login_handler(state)
     settings = state.settings
     body = _parse_body(settings)
     in_cookies = asks_for_cookies(settings)
@@ -114,21 +117,23 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
     return jsonify(
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
-        expires_in=_get_expires_in(access_token),
+        **_get_expires_in(access_token),
         token_type="Bearer" if "bearer" in settings.prefixes else settings.scheme,
     )
 
 
-def _get_expires_in(token: str) -> int:
+def _get_expires_in(token: str) -> dict[str, int]:
+    """Return the member of the response that holds the lifetime, if the token ever expires."""
     state = app_state()
+    lifetime = state.settings.expiration
     try:
-        claims = state.codecs.access().decode_unverified(token)[1]
-        return max(0, int(claims["exp"] - state.clock.now()))
+        claims = state.codecs.decode_unverified(token)[1]
+        lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
-        return int(state.settings.expiration)
+        pass
+    return {"expires_in": max(0, int(lifetime))} if math.isfinite(lifetime) else {}
 
 
-@exempt
 def refresh_view() -> Response:
     """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
@@ -168,7 +173,6 @@ def _header_has_token(settings: Settings) -> bool:
         return False
 
 
-@exempt
 def logout_view() -> Response:
     """Revoke the client's session, the user's other sessions, or all of them."""
     state = app_state()
@@ -201,7 +205,6 @@ def _logout_response(state: AppState, revoked: int, *, is_logged_out: bool) -> R
     return response
 
 
-@exempt
 def sessions_view() -> Response:
     """Return the user's active sessions: their devices."""
     state = app_state()
@@ -225,7 +228,6 @@ def sessions_view() -> Response:
     return jsonify(sessions=devices)
 
 
-@exempt
 def session_view(sid: str) -> Response:
     """Revoke one of the user's sessions, or change its label."""
     state = app_state()
@@ -265,7 +267,6 @@ def _get_current_session(state: AppState) -> Session:
     return session
 
 
-@exempt
 def jwks_view() -> Response:
     """Return the public keys, with which others verify our tokens (RFC 7517 section 5)."""
     state = app_state()
@@ -273,3 +274,7 @@ def jwks_view() -> Response:
     response = state.app.make_response(jsonify(document))
     response.headers["Cache-Control"] = f"max-age={PUBLISHED_FOR}"
     return response
+
+
+OPEN_VIEWS = (auth_view, refresh_view, logout_view, sessions_view, session_view, jwks_view)
+"""Views that ``JWT_REQUIRED_BY_DEFAULT`` doesn't guard: they verify what they need themselves."""
