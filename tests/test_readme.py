@@ -27,8 +27,8 @@ def test_quickstart_runs_as_pasted(tmp_path):
     try:
         wait_until_it_responds(f"http://127.0.0.1:{port}/", server)
         body = _curl(login, port)
-        answer = _curl(view.replace("<the access_token>", body["access_token"]), port)
-        assert answer == {"name": "joe"}
+        response = _curl(view.replace("<the access_token>", body["access_token"]), port)
+        assert response == {"name": "joe"}
     finally:
         server.terminate()
         server.communicate()
