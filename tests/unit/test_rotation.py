@@ -54,8 +54,6 @@ def make_manager(clock):
                 get_subject=lambda user: str(getattr(user, "id", user)),
                 check_blocklist=lambda header, claims: None,
                 load_user=lambda payload: users.get(payload["identity"]),
-                get_subject=lambda user: getattr(user, "id", user),
-                check_blocklist=lambda header, claims: None,
                 sender=object(),
                 clock=AppClock(clock),
             ),
