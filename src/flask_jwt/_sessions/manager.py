@@ -207,11 +207,13 @@ class SessionManager:
             ip=printable(ip, 45),
             label=printable(label, 255),
         )
+        # Before the session is stored: if no token can be issued, there must be no session either.
+        tokens = self._issue_tokens(identity, session, kept_claims, payload)
         self.store.create(session)
         if policy.maximum is not None:
             self._revoke_oldest(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
-        return self._issue_tokens(identity, session, kept_claims, payload)
+        return tokens
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
@@ -361,7 +363,8 @@ class SessionManager:
         # The cache drops a revocation after the lifetime of access tokens. A token may be older,
         # because it was issued with a longer lifetime or before the option was changed. For such a
         # token the store is queried.
-        if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
+        # Compared without arithmetic: an iat of hundreds of digits can't be added to a float.
+        if recent is not None and issued_at >= self._host.clock.now() - recent.lifetime:
             recent.check(sid)
             return
         session = self.store.get(sid)

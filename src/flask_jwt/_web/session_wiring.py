@@ -66,15 +66,6 @@ def _create_host(state: AppState) -> SessionHost:
             _warn_of_missing_sid(state, token)
         return token
 
-    def get_subject(user: Any) -> str:
-        load = state.handlers.user_identity_callback
-        if not state.issues_for_users():
-            # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
-            return subject_of(user.id if hasattr(user, "id") else user)
-        # A user_identity_loader takes users, not the ids that it returns.
-        is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
-        return subject_of(state.call(load, user) if is_user or load is identity_of else user)
-
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
         identify = state.handlers.identity_callback
@@ -90,12 +81,27 @@ def _create_host(state: AppState) -> SessionHost:
         get_codec=state.codecs.refresh,
         create_payload=create_payload,
         issue_access_token=issue_access_token,
-        get_subject=get_subject,
+        get_subject=partial(_get_subject, state),
         load_user=load_user,
         check_blocklist=partial(_check_blocklist, state),
         sender=state.app,
         clock=state.clock,
     )
+
+
+def _get_subject(state: AppState, user: Any) -> str:
+    load = state.handlers.user_identity_callback
+    if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
+        user = user._get_current_object()
+    if state.profile.checks_identity and (user is None or isinstance(user, bool)):
+        # Such a subject has no sessions, so a mistake would look like a user without any.
+        raise InvalidIdentity(str(user))
+    if not state.issues_for_users():
+        # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
+        return subject_of(user.id if hasattr(user, "id") else user)
+    # A user_identity_loader takes users, not the ids that it returns.
+    is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
+    return subject_of(state.call(load, user) if is_user or load is identity_of else user)
 
 
 def _check_blocklist(state: AppState, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
