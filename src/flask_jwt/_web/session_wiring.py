@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
+
+from flask import has_request_context, request
 
 from .._config.settings import Settings
-from .._jose.claims import claimed_identity
+from .._jose.claims import claimed_identity, identity_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
+from ..errors import ConfigError
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
 from .issue import login_context
@@ -26,6 +30,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
     guarded_store: Any = CircuitBreakerStore(store, state.clock)
     state.sessions = SessionManager(guarded_store, _create_host(state))
+    guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))
 
 
@@ -52,6 +57,14 @@ def _create_host(state: AppState) -> SessionHost:
         with login_context(session.created_at, session, claims):
             return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
+    def get_claimed_identity(claims: Mapping[str, Any]) -> Any:
+        return claimed_identity(dict(claims), state.settings.identity_claim)
+
+    def get_identity(user: Any) -> Any:
+        return _get_identity(
+            user, lambda user: get_claimed_identity(create_payload(user, state.clock.now()))
+        )
+
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
         identify = state.handlers.identity_callback
@@ -62,6 +75,8 @@ def _create_host(state: AppState) -> SessionHost:
         # looked up: the lookup decides whether the user still exists.
         return claimed if user is not None and not state.issues_for_users() else user
 
+    settings = state.settings
+    issuer, namespace = settings.encode_issuer, settings.storage_namespace
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
@@ -70,7 +85,55 @@ def _create_host(state: AppState) -> SessionHost:
         load_user=load_user,
         sender=state.app,
         clock=state.clock,
+        get_identity=get_identity,
+        get_claimed_identity=get_claimed_identity,
+        get_client=_get_client,
+        namespace=(issuer or "") if namespace is None else namespace,
+        issuer=issuer,
     )
+
+
+def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
+    """Return the identity that the tokens of a user hold.
+
+    :param user: the user; a string, an integer or a UUID is the identity itself
+    :param get_issued_identity: returns the identity in the payload that is issued for a user
+    :raises ConfigError: if there is no identity, or it is only known in a request
+    """
+    if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
+        user = user._get_current_object()
+    if user is None:
+        raise ConfigError(
+            "None is neither a user nor an identity, so there are no sessions to find. Pass the "
+            "user, or the identity as it is in the tokens."
+        )
+    is_identity = isinstance(user, (str, int, UUID)) and not isinstance(user, bool)
+    if is_identity and not hasattr(user, "id"):
+        return _plain_identity(user)
+    try:
+        identity = get_issued_identity(user)
+    except RuntimeError as error:
+        if isinstance(error, ConfigError) or has_request_context():
+            raise
+        raise ConfigError(
+            "The payload handler needs a request, so a user's sessions can't be found outside of "
+            "one. Pass the identity as it is in the tokens instead of the user."
+        ) from error
+    # A payload handler of the application may leave out the identity.
+    return identity_of(user) if identity is None else identity
+
+
+def _get_client() -> tuple[str | None, str | None]:
+    if not has_request_context():
+        return None, None
+    return request.remote_addr, request.user_agent.string or None
+
+
+def _plain_identity(identity: str | int | UUID) -> str | int:
+    # The methods are called on the base classes, because an enum's own __str__ returns its name.
+    if isinstance(identity, str):
+        return str.__str__(identity)
+    return int.__int__(identity) if isinstance(identity, int) else str(identity)
 
 
 def _follow_revocations(state: AppState, settings: Settings) -> None:
