@@ -167,9 +167,9 @@ KINDS_OF_IDENTITIES = {
 def test_no_user_gets_the_sessions_of_another(store, kind):
     tail = secrets.token_hex(4)  # the servers keep what other tests have stored
     sessions = []
-    for identity in KINDS_OF_IDENTITIES[kind]:
-        identity = [tail, identity]
-        sessions.append((identity, new(identity, subject=subject_of(identity[1]))))
+    for value in KINDS_OF_IDENTITIES[kind]:
+        identity = [tail, value]
+        sessions.append((identity, new(identity, subject=subject_of(value))))
     for _, session in sessions:
         store.create(session)
     for identity, session in sessions:

@@ -19,6 +19,13 @@ _MAX_CODECS = 64
 """The maximum number of codecs for other token types and loaded keys, each with its own cache."""
 
 
+REFRESH_TOKEN_AHEAD = 60.0
+"""Seconds by which the ``iat`` of a session's refresh token may be ahead of the clock.
+
+Another server, whose clock is fast, may have issued it just now. Whether the token is valid is
+decided by the session in the store, which another server's clock can't make valid."""
+
+
 class Codecs:
     """Make and keep the codecs of one application.
 
@@ -116,7 +123,9 @@ class Codecs:
         self._report_weaknesses(keys)
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
         # a refresh token, so its policy is fixed; it is used once, so it isn't cached.
-        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
+        leeway = settings.clock_leeway
+        ahead = max(leeway, REFRESH_TOKEN_AHEAD)
+        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=leeway, ahead=ahead)
         size = settings.max_token_size
         self._refresh = TokenCodec(keys, policy, cache_size=0, max_size=size)
         self._keys, self._others = keys, {}
