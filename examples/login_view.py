@@ -13,8 +13,9 @@ users = {}
 
 def authenticate(username, password):
     user = users.get(username)
-    correct, _ = check_password(user["password"] if user else None, password)
-    return user if correct else None
+    # None, for an unknown user, takes as long to check as a wrong password.
+    check = check_password(user["password"] if user else None, password)
+    return user if check else None
 
 
 def identity(payload):

@@ -6,7 +6,7 @@ app.config.update(
     SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="sqlite:///sessions.db",
     JWT_TOKEN_LOCATION=["cookies"],
-    JWT_LOGIN_VIEW="sign_in",
+    JWT_LOGIN_VIEW="sign_in",  # the endpoint or the path of the login page
 )
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 

@@ -27,7 +27,7 @@ from flask_jwt._config.settings import (
 
 SHAPE_CODECS = """
 SECRET_KEY SECRET_KEY_FALLBACKS JWT_SECRET_KEY JWT_PRIVATE_KEY JWT_PUBLIC_KEY JWT_KEY_FILE
-JWT_ALGORITHM JWT_DECODE_ALGORITHMS JWT_LEEWAY JWT_DECODE_LEEWAY JWT_VERIFY_CLAIMS
+JWT_ENCODE_NBF JWT_ALGORITHM JWT_DECODE_ALGORITHMS JWT_LEEWAY JWT_DECODE_LEEWAY JWT_VERIFY_CLAIMS
 JWT_REQUIRED_CLAIMS JWT_VERIFY_EXPIRATION JWT_VERIFY_SUB JWT_IDENTITY_CLAIM JWT_DECODE_AUDIENCE
 JWT_DECODE_ISSUER JWT_ENCODE_AUDIENCE JWT_ENCODE_ISSUER JWT_TOKEN_LOCATION JWT_HEADER_NAME
 JWT_HEADER_TYPE JWT_AUTH_HEADER_PREFIX JWT_REVOCATION_CHECK JWT_CACHE_SIZE JWT_MAX_TOKEN_SIZE
@@ -72,7 +72,7 @@ def test_no_option_is_declared_outside_of_the_class():
 
 def test_options_that_shape_codecs():
     assert set(CODEC_OPTIONS) == set(SHAPE_CODECS.split())
-    assert len(CODEC_OPTIONS) == 26
+    assert len(CODEC_OPTIONS) == 27
     assert all(CODEC_OPTIONS[key] is OPTIONS[key] for key in CODEC_OPTIONS)
 
 
@@ -152,7 +152,7 @@ def test_default_values():
     assert settings.leeway == 10.0
     assert settings.expiration == 300.0
     assert settings.refresh_lifetime == 30 * 86400.0
-    assert settings.required_claims == frozenset({"exp", "iat", "nbf"})
+    assert settings.required == frozenset({"exp", "iat", "nbf"})
     assert settings.locations == ("headers",)
     assert settings.flask_fallbacks == ()
     assert settings.csrf_methods == frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -249,7 +249,10 @@ def test_all_invalid_values_are_reported_at_once():
         "JWT_LEEWAY",
         "JWT_SECRET_KEY",
     ]
-    assert "JWT_LEEWAY: 'ten' is invalid; write a number of seconds or a timedelta" in sentences
+    assert any(
+        sentence.startswith("JWT_LEEWAY: 'ten' is invalid; write a number of seconds")
+        for sentence in sentences
+    )
 
 
 @pytest.mark.parametrize("key", SECRETS.split())

@@ -64,15 +64,6 @@ def test_handlers_may_be_set_after_init_app(user):
     assert get(client, token_of(client), "/p").text == "in"
 
 
-def test_login_without_authentication_handler_tells_what_is_missing():
-    app = Flask("tested")
-    app.secret_key = SECRET
-    app.testing = True
-    JWT(app)
-    with pytest.raises(ConfigError, match="authentication_handler"):
-        login(app.test_client())
-
-
 def test_without_identity_handler_the_identity_is_the_id(make_app, jwt):
     jwt.identity_callback = None
     app = make_app()
@@ -256,10 +247,10 @@ def test_error_as_text():
 
 @pytest.mark.parametrize(
     "identity",
-    [{"id": 5}, {"id": 0}, {"id": ""}, User(0), User(""), User("x"), {"id": [1, "a"]}],
+    [{"id": 5}, {"id": 0}, {"id": ""}, User(0), User(""), User("x")],
     ids=repr,
 )
-def test_any_json_id_is_an_id(make_app, jwt, identity):
+def test_strings_and_integers_are_ids(make_app, jwt, identity):
     user_id = identity["id"] if isinstance(identity, dict) else identity.id
     jwt.authentication_handler(lambda username, password: identity)
     jwt.identity_handler(lambda payload: User(payload["identity"]))
@@ -268,15 +259,6 @@ def test_any_json_id_is_an_id(make_app, jwt, identity):
     assert claims_of(token)["identity"] == user_id
     assert isinstance(claims_of(token)["sub"], str)
     assert get(client, token).get_json() == {"user": user_id}
-
-
-@pytest.mark.parametrize("identity", [User(None), {"name": "joe"}, User(object()), object()])
-def test_an_identity_without_a_usable_id_tells_the_fix(make_app, jwt, identity):
-    jwt.authentication_handler(lambda username, password: identity)
-    app = make_app()
-    app.testing = True
-    with pytest.raises(ConfigError, match="authentication handler"):
-        login(app.test_client())
 
 
 def test_identity_does_not_outlive_its_request_in_an_open_app_context(app):

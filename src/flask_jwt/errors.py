@@ -30,6 +30,7 @@
         ├── UserNotFound              401     user_gone
         ├── MalformedLogin            400     login_malformed
         ├── InvalidCredentials        401     invalid_credentials
+        ├── LoginNotFound             404     not_found
         ├── TooManyLoginAttempts      429     too_many_attempts
         ├── SessionNotFound           404     session_unknown
         └── StoreUnavailable          503     store_unavailable
@@ -384,6 +385,15 @@ class InvalidCredentials(AuthError):
     title = "Bad Request"
     error_code = "invalid_credentials"
     default_description = "Invalid credentials"
+
+
+class LoginNotFound(AuthError):
+    """Raised by the login endpoint if the application has no authentication handler."""
+
+    title = "Not Found"
+    status = 404
+    error_code = "not_found"
+    default_description = "This application has no login"
 
 
 class TooManyLoginAttempts(AuthError):

@@ -1,4 +1,4 @@
-"""Follow a configuration that changes while the application runs."""
+"""Apply changes of the configuration while the application runs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from .settings import CODEC_OPTIONS, OPTIONS, Settings, read_settings
 
 logger = logging.getLogger("flask_jwt")
 
-#: Stands for a JWT_SECRET_KEY that is no copy of SECRET_KEY; no configured value is equal to it.
+#: The value of ``_copied_secret`` if JWT_SECRET_KEY was not copied from SECRET_KEY. It is an object
+#: rather than None, so that no configured value is equal to it.
 _NOT_COPIED: Any = object()
 
 
 class _Watch:
-    """Detect changes of some configuration values since they were last applied.
+    """Detect whether configuration values have changed since they were last applied.
 
-    Changes in place, such as appending to a list, are detected too, because the values are compared
-    with copies.
+    To apply values means to parse them, or to create objects from them. Changes in place, such as
+    appending to a list, are detected too, because the values are compared with copies.
     """
 
     def __init__(
@@ -63,13 +64,13 @@ class _Watch:
 class LiveConfig:
     """Parse a configuration again whenever it changes while the application runs.
 
-    Options are compared in two tiers, because comparing all of them at each request would cost more
-    than the rest of the guard. The guard compares only the options that shape a codec, with
-    :meth:`codec_options_changed`. Code that runs less often reads :attr:`settings`, which compares
-    all options.
+    To notice a change, the current values are compared with those that were applied. Comparing all
+    options at each request would take longer than the rest of the guard. So the guard compares only
+    the codec options: those on which verifying and issuing tokens depends, such as keys. Code that
+    runs less often reads :attr:`settings`, which compares all options.
 
     :param config: the application's configuration; the defaults are added to it
-    :param profile: the defaults and strictness of the extension class
+    :param profile: the defaults and strictness of the extension class, ``JWT`` or ``JWTManager``
     :param notices: reports combinations that work but are probably a mistake
     :raises ConfigError: if values are invalid; the message names all of them
     """
@@ -83,6 +84,7 @@ class LiveConfig:
         self._followers: list[Callable[[Settings], None]] = []
         for key, default in profile.defaults.items():
             config.setdefault(key, copy(default))
+        # Options that the application has set. The defaults that are added below are not explicit.
         self._explicit = frozenset(key for key in OPTIONS if config.get(key) is not None)
         defaults = {key: option.default for key, option in OPTIONS.items()}
         for key, default in defaults.items():
@@ -91,14 +93,14 @@ class LiveConfig:
         self._copied_secret = _NOT_COPIED
         if config.get("JWT_SECRET_KEY") is None:
             self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
-        # If an option is removed later, it gets the default that it had at the start.
+        # If an option is deleted from the configuration later, it gets the default again.
         defaults.update(profile.defaults)
         self._all_options = _Watch(config, OPTIONS, defaults)
         self._codec_options = _Watch(config, CODEC_OPTIONS, defaults)
         values = self._all_options.copy_values()
         self.latest: Settings = self._parse()
-        """The settings that were parsed last. They cost nothing to read. The options that shape a
-        codec are up to date if :meth:`codec_options_changed` was called in this request."""
+        """The settings that were parsed last. Reading them is fast, because nothing is compared.
+        Once a request has used a codec, the codec options are current; others may be outdated."""
         self._all_options.mark_applied(values)
         self._start_settings = self.latest
 
@@ -122,14 +124,14 @@ class LiveConfig:
         follower(self.settings)
 
     def codec_options_changed(self) -> bool:
-        """Return whether an option that shapes a codec has changed since the codecs were made."""
+        """Return whether a codec option has changed since the codecs were made."""
         return self._codec_options.has_changed()
 
     def apply_codec_options(self, make_codecs: Callable[[Settings], None]) -> None:
         """Call *make_codecs* with the current settings.
 
-        If *make_codecs* raises, the options still count as changed, so the next request tries
-        again.
+        If *make_codecs* raises an error, the options still count as changed, so the next request
+        calls it again.
         """
         values = self._codec_options.copy_values()
         make_codecs(self.settings)
@@ -141,8 +143,8 @@ class LiveConfig:
         # rotates its SECRET_KEY would go on signing tokens with the old secret.
         if config.get("JWT_SECRET_KEY") in (None, self._copied_secret):
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
-        # An option that was set after the start is explicit too. One that was set to its default
-        # can't be distinguished from the default that __init__ added, so it isn't.
+        # An option that was set after __init__ is explicit too, if its value isn't the default. A
+        # value that equals the default may be the one that __init__ added.
         changed = {key for key, o in OPTIONS.items() if config.get(key) not in (None, o.default)}
         settings = read_settings(config, self._explicit | changed, self.profile)
         for sentence in settings.warnings():

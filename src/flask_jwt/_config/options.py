@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
@@ -64,6 +66,19 @@ class Option(Generic[T]):
         return f"<Option {self.key}>"
 
 
+class InvalidValue(ValueError):
+    """Reject the value of an option.
+
+    :param message: what to write instead
+    :param json: an example of what to write in an environment variable. It is shown if the value is
+        a string, as environment variables are, although the option takes another type
+    """
+
+    def __init__(self, message: str, json: str) -> None:
+        super().__init__(message)
+        self.json = json
+
+
 TokenLocation = Literal["headers", "cookies", "query_string", "json"]
 """The parts of a request that may contain the token."""
 
@@ -77,6 +92,8 @@ def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
     """Return a parser that accepts None and every value that *parse* accepts."""
 
     def parse_optional(value: Any) -> T | None:
+        if value in ("None", "null"):
+            raise InvalidValue("write None", json="null")
         return None if value is None else parse(value)
 
     return parse_optional
@@ -104,12 +121,18 @@ def seconds_of(value: Any) -> float:
     return parse_seconds(value)
 
 
+_LONGEST_DURATION = timedelta.max.total_seconds()
+
+
 def parse_seconds(value: Any) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    raise ValueError("write a number of seconds or a timedelta")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # This comparison also rejects NaN. It comes before float(), which huge integers overflow.
+        if -_LONGEST_DURATION <= value <= _LONGEST_DURATION:
+            return float(value)
+        raise ValueError("write a number of seconds that a timedelta can represent")
+    raise InvalidValue("write a number of seconds or a timedelta", json="300")
 
 
 def parse_duration(value: Any) -> float:
@@ -126,6 +149,14 @@ def parse_positive_duration(value: Any) -> float:
     return seconds
 
 
+def parse_timeout(value: Any) -> float:
+    """Return seconds, at most a day, because drivers and threads can't wait much longer."""
+    seconds = parse_positive_duration(value)
+    if seconds > 86400:
+        raise ValueError("write a number of seconds or a timedelta, at most a day")
+    return seconds
+
+
 def parse_token_lifetime(value: Any) -> float:
     """Return seconds, infinity for False.
 
@@ -134,7 +165,8 @@ def parse_token_lifetime(value: Any) -> float:
     try:
         seconds = seconds_of(value)
     except ValueError as error:
-        raise ValueError(f"{error}, or False for tokens that never expire") from None
+        message = f"{error}, or False for tokens that never expire"
+        raise InvalidValue(message, json="300, or false") from None
     if seconds == 0:
         raise ValueError(
             "write a number of seconds other than 0, or False for tokens that never expire"
@@ -150,9 +182,8 @@ def parse_revocation_check(value: Any) -> float | None:
     try:
         return parse_duration(value)
     except ValueError:
-        raise ValueError(
-            "write 'always', a number of seconds, or None to turn the check off"
-        ) from None
+        message = "write 'always', a number of seconds, or None to turn the check off"
+        raise InvalidValue(message, json="10, or null") from None
 
 
 # Numbers, flags and strings
@@ -161,13 +192,29 @@ def parse_revocation_check(value: Any) -> float | None:
 def parse_count(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
-    raise ValueError("write a whole number, 0 or more")
+    raise InvalidValue("write a whole number, 0 or more", json="300")
+
+
+def parse_limit(value: Any) -> int:
+    if (count := parse_count(value)) > 0:
+        return count
+    raise ValueError("write a whole number, 1 or more, or None for no limit")
+
+
+def parse_token_size(value: Any) -> int:
+    if (size := parse_count(value)) >= SMALLEST_TOKEN_LIMIT:
+        return size
+    raise ValueError(f"write a number of bytes, {SMALLEST_TOKEN_LIMIT} or more")
+
+
+SMALLEST_TOKEN_LIMIT = 512
+"""Bytes. With a much lower limit no user could log in: a refresh token has more than 400 bytes."""
 
 
 def parse_flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    raise ValueError("write True or False")
+    raise InvalidValue("write True or False", json="true, or false")
 
 
 def parse_string(value: Any) -> str:
@@ -182,33 +229,51 @@ def parse_any_string(value: Any) -> str:
     raise ValueError("write a string")
 
 
-def parse_word(value: Any) -> str:
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token as RFC 9110 section 5.6.2 and RFC 6265 section 4.1.1 define it."""
+
+
+def parse_token(value: Any) -> str:
     """Check the name of an authorization scheme, a header or a cookie."""
-    if isinstance(value, str) and value.isascii() and value and not any(map(str.isspace, value)):
+    if isinstance(value, str) and _TOKEN.fullmatch(value):
         return value
-    raise ValueError("write one ASCII word, such as 'JWT' or 'Bearer'")
+    raise ValueError(
+        "write one word of ASCII letters, digits and !#$%&'*+-.^_`|~, such as 'Bearer'"
+    )
 
 
 # Claims
 
 
 def parse_names(value: Any) -> frozenset[str]:
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
-        names = frozenset(value)
-        if all(isinstance(name, str) and name for name in names):
-            return names
-    raise ValueError("write a list of claim names, such as ['exp', 'iat']")
+    if (names := _parse_strings(value)) is not None:
+        return names
+    message = "write a list of claim names, such as ['exp', 'iat']"
+    raise InvalidValue(message, json='["exp", "iat"]')
+
+
+def _parse_strings(value: Any) -> frozenset[str] | None:
+    """Return the set of the strings in a list, or None if *value* is anything else."""
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping)):
+        return None
+    names = list(value)
+    return frozenset(names) if all(isinstance(name, str) and name for name in names) else None
 
 
 def parse_one_or_more(value: Any) -> frozenset[str]:
     """Return the set of strings in a list, or a set of one string."""
-    return parse_names([value] if isinstance(value, str) else value)
+    if names := _parse_strings([value] if isinstance(value, str) else value):
+        return names
+    raise ValueError("write a non-empty string, or a list of one or more of them")
 
 
 def parse_issued_audience(value: Any) -> str | tuple[str, ...] | None:
-    if value is None or (isinstance(value, str) and value):
-        return value
-    return tuple(sorted(parse_names(value)))
+    if isinstance(value, str) and value:
+        return parse_string(value)
+    # As in Flask-JWT-Extended, an empty list issues no `aud`.
+    if value is None or value in ([], (), set(), frozenset()):
+        return None
+    return tuple(sorted(parse_one_or_more(value)))
 
 
 def parse_issued_issuer(value: Any) -> str | None:
@@ -228,25 +293,48 @@ def parse_locations(value: Any) -> tuple[TokenLocation, ...]:
         # LOCATIONS.
         is_ordered = isinstance(values, Sequence)
         return locations if is_ordered else tuple(sorted(locations, key=LOCATIONS.index))
-    raise ValueError(f"write a list of one or more of {', '.join(LOCATIONS)}")
+    message = f"write a list of one or more of {', '.join(LOCATIONS)}"
+    raise InvalidValue(message, json='["headers", "cookies"]')
 
 
 def parse_header_type(value: Any) -> str | None:
     """Return the authorization scheme, or an empty string for a header without a scheme."""
-    return value if value is None or value == "" else parse_word(value)
+    return value if value is None or value == "" else parse_token(value)
 
 
 def parse_methods(value: Any) -> frozenset[str]:
-    try:
-        return frozenset(method.upper() for method in parse_names(value))
-    except ValueError:
-        raise ValueError("write a list of HTTP methods, such as ['POST', 'PUT']") from None
+    if (names := _parse_strings(value)) is not None:
+        return frozenset(name.upper() for name in names)
+    message = "write a list of HTTP methods, such as ['POST', 'PUT']"
+    raise InvalidValue(message, json='["POST", "PUT"]')
 
 
 def parse_cookie_path(value: Any) -> str:
-    if isinstance(value, str) and value.startswith("/"):
-        return value
-    raise ValueError("write a path that starts with '/'")
+    is_path = isinstance(value, str) and value.startswith("/")
+    if is_path and value.isprintable() and ";" not in value:
+        return str(value)
+    raise ValueError("write a path that starts with '/', without ';' and control characters")
+
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_DOMAIN = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*")
+
+
+def parse_cookie_domain(value: Any) -> str | None:
+    """Return a host name, which may start with a dot; an empty string stands for None."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _DOMAIN.fullmatch(value):
+        return value.lower()
+    if isinstance(value, str) and not value.isascii():
+        message = "write the domain in its ASCII form (Punycode)"
+        with suppress(UnicodeError):
+            message += f", {value.encode('idna').decode('ascii')!r}"
+        raise ValueError(message)
+    raise ValueError(
+        "write only a host name, such as 'example.com', without scheme, port and path, or None for "
+        "this host only"
+    )
 
 
 def parse_same_site(value: Any) -> str | None:
@@ -260,15 +348,17 @@ def parse_same_site(value: Any) -> str | None:
 def parse_url_rule(value: Any) -> str | None:
     if value is None or value is False or value == "":
         return None
-    if isinstance(value, str) and value.startswith(("/", "{auth}/")):
+    if isinstance(value, str) and value.startswith(("/", "{auth}/")) and value.isprintable():
         return value
-    raise ValueError("write a URL rule that starts with '/', or None to add no endpoint")
+    message = "write a URL rule that starts with '/', or None to add no endpoint"
+    raise InvalidValue(message, json="null")
 
 
 def parse_url_options(value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return dict(value)
-    raise ValueError("write a dict of keyword arguments for Flask.add_url_rule")
+    message = "write a dict of keyword arguments for Flask.add_url_rule"
+    raise InvalidValue(message, json='{"methods": ["POST"]}')
 
 
 # Keys
@@ -285,17 +375,28 @@ def parse_algorithms(value: Any) -> tuple[str, ...]:
         return ()
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
         return tuple(map(parse_algorithm, value))
-    raise ValueError(f"write a list of {', '.join(ALGORITHMS)}")
+    message = f"write a list of {', '.join(ALGORITHMS)}"
+    raise InvalidValue(message, json='["HS256", "HS512"]')
+
+
+def _is_surrogate(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
 
 
 def parse_secret(value: Any) -> bytes | None:
     if value is None or value in ("", b""):
         return None
     if isinstance(value, str):
+        # UnicodeEncodeError has to be avoided, because its message contains a part of the secret.
+        if any(map(_is_surrogate, value)):
+            raise ValueError("write a string that UTF-8 can represent")
         return value.encode()
     if isinstance(value, bytes):
         return value
-    raise ValueError("write a string or bytes")
+    # FLASK_SECRET_KEY=0123 is a number for from_prefixed_env(), which reads JSON.
+    raise ValueError(
+        "write a string or bytes; a secret of digits in the environment needs double quotes"
+    )
 
 
 def parse_secrets(value: Any) -> tuple[bytes, ...]:
@@ -303,12 +404,14 @@ def parse_secrets(value: Any) -> tuple[bytes, ...]:
         return ()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return tuple(secret for secret in map(parse_secret, value) if secret)
-    raise ValueError("write a list of earlier secrets")
+    raise InvalidValue("write a list of earlier secrets", json='["earlier", "still earlier"]')
 
 
 def parse_pem(value: Any) -> str | bytes | None:
     if value is None or value in ("", b""):
         return None
+    if isinstance(value, str) and any(map(_is_surrogate, value)):
+        raise ValueError("write a string that UTF-8 can represent")
     if isinstance(value, (str, bytes)):
         return value
     if hasattr(value, "__fspath__"):
@@ -319,6 +422,6 @@ def parse_pem(value: Any) -> str | bytes | None:
 def parse_path(value: Any) -> str | None:
     if value is None or value == "":
         return None
-    if isinstance(value, str) or hasattr(value, "__fspath__"):
+    if (isinstance(value, str) or hasattr(value, "__fspath__")) and str(value).isprintable():
         return str(value)
     raise ValueError("write the path of a key file; `flask jwt keys generate` makes one")

@@ -15,6 +15,7 @@ class Profile:
     :param allows_weak_keys: accept a key that is too short for its algorithm, with a warning
     :param checks_issued_parties: without ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER``, accept
         only the ``aud`` and ``iss`` that the application itself issues
+    :param checks_identity: reject identities that are no ids, such as True, when a token is issued
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
@@ -27,6 +28,7 @@ class Profile:
         algorithm_names_key: bool = False,
         allows_weak_keys: bool = False,
         checks_issued_parties: bool = True,
+        checks_identity: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: Mapping[str, Any] | None = None,
         more_claims: frozenset[str] = frozenset(),
@@ -35,6 +37,7 @@ class Profile:
         self.algorithm_names_key = algorithm_names_key
         self.allows_weak_keys = allows_weak_keys
         self.checks_issued_parties = checks_issued_parties
+        self.checks_identity = checks_identity
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}
         self.more_claims = more_claims

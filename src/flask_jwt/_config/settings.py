@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
+from itertools import combinations
 from typing import Any, NoReturn
 
-from .._jose.claims import TIME_CLAIMS
+from .._jose.claims import RESERVED_CLAIMS, TIME_CLAIMS
 from ..errors import ConfigError
 from .options import (
+    InvalidValue,
     Option,
     optional,
     parse_algorithm,
     parse_algorithms,
     parse_any_string,
+    parse_cookie_domain,
     parse_cookie_path,
     parse_count,
     parse_duration,
@@ -25,6 +28,7 @@ from .options import (
     parse_header_type,
     parse_issued_audience,
     parse_issued_issuer,
+    parse_limit,
     parse_locations,
     parse_methods,
     parse_names,
@@ -38,10 +42,12 @@ from .options import (
     parse_secret,
     parse_secrets,
     parse_string,
+    parse_timeout,
+    parse_token,
     parse_token_lifetime,
+    parse_token_size,
     parse_url_options,
     parse_url_rule,
-    parse_word,
 )
 from .profile import NATIVE, Profile
 
@@ -70,7 +76,7 @@ class Settings:
     access_expires = Option("JWT_ACCESS_TOKEN_EXPIRES", None, optional(parse_token_lifetime))
     refresh_lifetime = Option("JWT_REFRESH_TOKEN_EXPIRES", 30 * 86400, parse_token_lifetime)
     not_before = Option("JWT_NOT_BEFORE_DELTA", timedelta(seconds=0), parse_seconds)
-    encode_nbf = Option("JWT_ENCODE_NBF", True, parse_flag)
+    encode_nbf = Option("JWT_ENCODE_NBF", True, parse_flag, shapes_codec=True)
     encode_audience = Option("JWT_ENCODE_AUDIENCE", None, parse_issued_audience, shapes_codec=True)
     encode_issuer = Option("JWT_ENCODE_ISSUER", None, parse_issued_issuer, shapes_codec=True)
 
@@ -93,7 +99,7 @@ class Settings:
         "JWT_DECODE_ISSUER", None, optional(parse_one_or_more), shapes_codec=True
     )
     cache_size = Option("JWT_CACHE_SIZE", 10_000, parse_count, shapes_codec=True)
-    max_token_size = Option("JWT_MAX_TOKEN_SIZE", 8192, parse_count, shapes_codec=True)
+    max_token_size = Option("JWT_MAX_TOKEN_SIZE", 8192, parse_token_size, shapes_codec=True)
 
     # Challenges and errors
     realm = Option("JWT_DEFAULT_REALM", "Login Required", parse_string)
@@ -101,9 +107,9 @@ class Settings:
 
     # Token locations
     locations = Option("JWT_TOKEN_LOCATION", ("headers",), parse_locations, shapes_codec=True)
-    header_name = Option("JWT_HEADER_NAME", "Authorization", parse_word, shapes_codec=True)
+    header_name = Option("JWT_HEADER_NAME", "Authorization", parse_token, shapes_codec=True)
     header_type = Option("JWT_HEADER_TYPE", None, parse_header_type, shapes_codec=True)
-    prefix = Option("JWT_AUTH_HEADER_PREFIX", "JWT", parse_word, shapes_codec=True)
+    prefix = Option("JWT_AUTH_HEADER_PREFIX", "JWT", parse_token, shapes_codec=True)
     query_string_name = Option("JWT_QUERY_STRING_NAME", "jwt", parse_string)
     query_string_prefix = Option("JWT_QUERY_STRING_VALUE_PREFIX", "", parse_any_string)
     json_key = Option("JWT_JSON_KEY", "access_token", parse_string)
@@ -112,10 +118,10 @@ class Settings:
     # Cookies
     cookie_secure = Option("JWT_COOKIE_SECURE", True, parse_flag)
     cookie_samesite = Option("JWT_COOKIE_SAMESITE", "Lax", parse_same_site)
-    cookie_domain = Option("JWT_COOKIE_DOMAIN", None, optional(parse_string))
+    cookie_domain = Option("JWT_COOKIE_DOMAIN", None, optional(parse_cookie_domain))
     session_cookie = Option("JWT_SESSION_COOKIE", True, parse_flag)
-    access_cookie_name = Option("JWT_ACCESS_COOKIE_NAME", "access_token_cookie", parse_word)
-    refresh_cookie_name = Option("JWT_REFRESH_COOKIE_NAME", "refresh_token_cookie", parse_word)
+    access_cookie_name = Option("JWT_ACCESS_COOKIE_NAME", "access_token_cookie", parse_token)
+    refresh_cookie_name = Option("JWT_REFRESH_COOKIE_NAME", "refresh_token_cookie", parse_token)
     access_cookie_path = Option("JWT_ACCESS_COOKIE_PATH", "/", parse_cookie_path)
     refresh_cookie_path = Option("JWT_REFRESH_COOKIE_PATH", "/", parse_cookie_path)
 
@@ -124,14 +130,16 @@ class Settings:
     csrf_methods = Option("JWT_CSRF_METHODS", ["POST", "PUT", "PATCH", "DELETE"], parse_methods)
     csrf_in_cookies = Option("JWT_CSRF_IN_COOKIES", True, parse_flag)
     csrf_check_form = Option("JWT_CSRF_CHECK_FORM", True, parse_flag)
-    access_csrf_cookie_name = Option("JWT_ACCESS_CSRF_COOKIE_NAME", "csrf_access_token", parse_word)
+    access_csrf_cookie_name = Option(
+        "JWT_ACCESS_CSRF_COOKIE_NAME", "csrf_access_token", parse_token
+    )
     refresh_csrf_cookie_name = Option(
-        "JWT_REFRESH_CSRF_COOKIE_NAME", "csrf_refresh_token", parse_word
+        "JWT_REFRESH_CSRF_COOKIE_NAME", "csrf_refresh_token", parse_token
     )
     access_csrf_cookie_path = Option("JWT_ACCESS_CSRF_COOKIE_PATH", "/", parse_cookie_path)
     refresh_csrf_cookie_path = Option("JWT_REFRESH_CSRF_COOKIE_PATH", "/", parse_cookie_path)
-    access_csrf_header_name = Option("JWT_ACCESS_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_word)
-    refresh_csrf_header_name = Option("JWT_REFRESH_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_word)
+    access_csrf_header_name = Option("JWT_ACCESS_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_token)
+    refresh_csrf_header_name = Option("JWT_REFRESH_CSRF_HEADER_NAME", "X-CSRF-TOKEN", parse_token)
     access_csrf_field_name = Option("JWT_ACCESS_CSRF_FIELD_NAME", "csrf_token", parse_string)
     refresh_csrf_field_name = Option("JWT_REFRESH_CSRF_FIELD_NAME", "csrf_token", parse_string)
 
@@ -157,10 +165,10 @@ class Settings:
     storage_namespace = Option(
         "JWT_STORAGE_NAMESPACE", None, optional(parse_any_string), at_start=True
     )
-    store_timeout = Option("JWT_STORE_TIMEOUT", 2, parse_positive_duration, at_start=True)
+    store_timeout = Option("JWT_STORE_TIMEOUT", 2, parse_timeout, at_start=True)
     session_idle = Option("JWT_SESSION_IDLE", None, optional(parse_positive_duration))
     refresh_grace = Option("JWT_REFRESH_GRACE", 30, parse_duration)
-    max_sessions = Option("JWT_MAX_SESSIONS", None, optional(parse_count))
+    max_sessions = Option("JWT_MAX_SESSIONS", None, optional(parse_limit))
     revocation_check = Option("JWT_REVOCATION_CHECK", 10, parse_revocation_check, shapes_codec=True)
     """Seconds for which a revoked session's access tokens may still be accepted.
 
@@ -231,10 +239,18 @@ class Settings:
 
     @property
     def required_claims(self) -> frozenset[str]:
-        """Return the claims that an access token must have."""
-        if self.identity_claim is None:
-            return self.required
-        return self.required | {self.identity_claim}
+        """Return the claims that an access token must have.
+
+        By default these are the time claims that the application issues. An application that only
+        verifies requires ``exp`` alone, because few identity providers issue an ``nbf``.
+        """
+        required = self.required
+        if "JWT_REQUIRED_CLAIMS" not in self.explicit:
+            if not self.can_sign:
+                required &= {"exp"}
+            elif not self.encode_nbf:
+                required -= {"nbf"}
+        return required if self.identity_claim is None else required | {self.identity_claim}
 
     @property
     def unchecked_claims(self) -> frozenset[str]:
@@ -279,6 +295,13 @@ class Settings:
         return bool(self.private_key or self.public_key or self.key_file)
 
     @property
+    def can_sign(self) -> bool:
+        """Return whether the configured key may be able to sign, rather than only to verify."""
+        if self.private_key or self.key_file:
+            return True
+        return bool(self.secret) and not self.public_key
+
+    @property
     def has_key(self) -> bool:
         """Return whether a secret, a key or a key file is configured."""
         return bool(self.secret) or self.has_public_key
@@ -308,6 +331,18 @@ class Settings:
                 "JWT_COOKIE_SAMESITE: browsers reject a cookie with SameSite=None that isn't "
                 "Secure; set JWT_COOKIE_SECURE = True"
             )
+        requires_nbf = "nbf" in self.required and "JWT_REQUIRED_CLAIMS" in self.explicit
+        if requires_nbf and not self.encode_nbf:
+            sentences.append(
+                "JWT_REQUIRED_CLAIMS: 'nbf' is required, but with JWT_ENCODE_NBF = False no token "
+                "has one; remove 'nbf' from the list, or remove JWT_ENCODE_NBF"
+            )
+        if self.identity_claim in (RESERVED_CLAIMS | {"csrf"}) - {"identity", "sub"}:
+            sentences.append(
+                f"JWT_IDENTITY_CLAIM: tokens have the claim {self.identity_claim!r} for another "
+                "purpose; write another name, such as 'sub'"
+            )
+        sentences += self._find_shared_cookie_names()
         # Browsers also reject cookies that break the rules of their name prefix (RFC 6265bis
         # section 4.1.3). Without these checks a login would succeed and have no effect.
         for cookie in _COOKIES:
@@ -323,6 +358,24 @@ class Settings:
                     "'/'; rename it to __Secure-…, or remove JWT_COOKIE_DOMAIN and the path option"
                 )
         return sentences
+
+    def _find_shared_cookie_names(self) -> list[str]:
+        """Return a sentence about each two cookies of which one would hide the other."""
+        has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
+        cookies = _COOKIES if has_csrf_cookies else _COOKIES[:2]
+        return [
+            f"JWT_{first.upper()}_NAME and JWT_{second.upper()}_NAME are both {name!r}, and a "
+            "browser sends both cookies to the same paths; write two names"
+            for first, second in combinations(cookies, 2)
+            if (name := getattr(self, f"{first}_name")) == getattr(self, f"{second}_name")
+            and _overlap(getattr(self, f"{first}_path"), getattr(self, f"{second}_path"))
+        ]
+
+
+def _overlap(path: str, other: str) -> bool:
+    """Return whether two cookie paths are equal, or one is below the other (RFC 6265 5.1.4)."""
+    shorter, longer = sorted((path, other), key=len)
+    return longer == shorter or longer.startswith(shorter.rstrip("/") + "/")
 
 
 OPTIONS: dict[str, Option[Any]] = {
@@ -375,8 +428,20 @@ def parse_option(key: str, value: Any) -> Any:
     try:
         return option.parse(value)
     except (TypeError, ValueError) as error:
-        problem = "the value is invalid" if option.is_secret else f"{value!r} is invalid"
-        raise ConfigError(f"{key}: {problem}; {error}") from None
+        problem = "the value is invalid" if option.is_secret else f"{_shorten(value)} is invalid"
+        message = f"{key}: {problem}; {error}"
+        if isinstance(value, str) and isinstance(error, InvalidValue):
+            message += f". In the environment, from_prefixed_env() reads JSON: {error.json}"
+        raise ConfigError(message) from None
+
+
+def _shorten(value: Any) -> str:
+    """Return the repr of *value*, as one line that is no longer than a line."""
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python doesn't convert huge integers
+        return "the value"
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def unknown_keys(config: Mapping[str, Any]) -> list[str]:

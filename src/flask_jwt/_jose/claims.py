@@ -174,38 +174,82 @@ class ClaimsPolicy:
             raise AudienceInvalid
 
 
-def identity_of(identity: Any) -> Any:
+class InvalidIdentity(ConfigError):
+    """Report a value that is neither a user nor the id of one.
+
+    :param description: the value or its type
+    :param message: a format string for the description and for what is wanted instead
+    """
+
+    def __init__(self, description: str, message: str = "The identity is {}; pass {}") -> None:
+        super().__init__(message.format(description, _WANTED_IDENTITY))
+        self.description = description
+
+
+_WANTED_IDENTITY = (
+    "the user (an object or dict with an id), or the id itself: a string, an integer or a UUID"
+)
+
+_USER_IDENTITY_LOADER = """
+    @jwt.user_identity_loader
+    def user_identity(user):
+        return str({})
+"""
+
+
+def identity_of(identity: Any) -> str | int:
     """Return the id of a user.
 
     The id is the ``id`` attribute or the ``"id"`` item of *identity*. An *identity* without either
     is taken for the id itself.
 
-    :raises ConfigError: if there is no id, or JSON can't represent it
+    :raises InvalidIdentity: if *identity* is neither a user nor a string, an integer or a UUID
+    :raises ConfigError: if the id of the user is not a string, an integer or a UUID
     """
+    if hasattr(type(identity), "_get_current_object"):  # a proxy, such as current_identity
+        identity = identity._get_current_object()
     if hasattr(identity, "id"):
-        user_id = identity.id
-    elif isinstance(identity, Mapping):
-        user_id = identity.get("id")
+        user_id, expression = identity.id, "user.id"
+    elif isinstance(identity, Mapping) and "id" in identity:
+        user_id, expression = identity["id"], 'user["id"]'
     else:
-        user_id = identity
-    if type(user_id) in (str, int):
+        user_id, expression = identity, None
+    plain = plain_id(user_id)
+    # True is an int that is equal to 1, so a token for True would be accepted as user 1's.
+    if isinstance(plain, (str, int)) and not isinstance(plain, bool):
+        return plain
+    if expression is None:
+        raise InvalidIdentity(_describe(user_id))
+    if user_id is None or isinstance(user_id, bool):
+        # No loader is suggested, because str() would give many users the id "None" or "True".
+        raise ConfigError(f"The id of the user is {user_id}; return a user with an id of their own")
+    raise ConfigError(
+        f"The id of the user is {_describe(user_id)}, not a string, an integer or a UUID. Set a "
+        f"user_identity_loader:\n{_USER_IDENTITY_LOADER.format(expression)}"
+    )
+
+
+def plain_id(user_id: Any) -> Any:
+    """Convert an instance of a subclass of str, int or UUID to the string or integer it stands for.
+
+    Other values, and bools, are returned as they are.
+    """
+    # The methods are called on the base classes, because an enum's own __str__ returns its name.
+    if type(user_id) in (str, int, bool):
         return user_id
-    if isinstance(user_id, UUID):
-        user_id = str(user_id)
-    try:
-        json.dumps(user_id, allow_nan=False)
-    except (TypeError, ValueError):
-        raise ConfigError(
-            f"JSON can't represent an identity of type {type(user_id).__name__}, so no token can "
-            "hold it. Return an object whose id is a string or an integer from the authentication "
-            "handler, or write a jwt_payload_handler."
-        ) from None
-    if user_id is None:
-        raise ConfigError(
-            "The identity has no id. Return an object with an id attribute, or a dict with an "
-            "'id', from the authentication handler, or write a jwt_payload_handler."
-        )
-    return user_id
+    if isinstance(user_id, str):
+        return str.__str__(user_id)
+    if isinstance(user_id, int):
+        return int.__int__(user_id)
+    return UUID.__str__(user_id) if isinstance(user_id, UUID) else user_id
+
+
+def _describe(value: Any) -> str:
+    """Return *value* itself if it can't be a secret or personal data, or else its type."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def claimed_identity(claims: Any, claim: str | None) -> Any:
@@ -221,8 +265,29 @@ def claimed_identity(claims: Any, claim: str | None) -> Any:
     return claims["identity"] if "identity" in claims else claims.get("sub")
 
 
+def has_bool_identity(claims: Mapping[str, Any], claim: str | None) -> bool:
+    """Return whether the identity in *claims* is True or False.
+
+    :param claim: as for :func:`claimed_identity`
+    """
+    names = ("identity", "sub") if claim is None else (claim,)
+    return any(isinstance(claims.get(name), bool) for name in names)
+
+
 def subject_of(user_id: Any) -> str:
-    """Convert *user_id* to the string of a ``sub`` claim (RFC 7519 section 4.1.2)."""
+    """Convert *user_id* to the string of a ``sub`` claim (RFC 7519 section 4.1.2).
+
+    Equal ids have the same string, so the order of the keys of a dict is of no consequence.
+
+    :raises TypeError: if JSON can't represent *user_id*
+    :raises ValueError: likewise, for NaN and infinities
+    """
+    user_id = plain_id(user_id)
     if isinstance(user_id, str):
         return user_id
-    return str(user_id) if type(user_id) is int else json.dumps(user_id, separators=(",", ":"))
+    if type(user_id) is int:
+        return str(user_id)
+    # Keys that aren't strings become strings first, so that those of an id sort as they do in a
+    # verified token.
+    canonical = json.loads(json.dumps(user_id, allow_nan=False))
+    return json.dumps(canonical, separators=(",", ":"), sort_keys=True)

@@ -1,8 +1,8 @@
-"""Limit failed logins. The library ``limits`` parses the notation and counts in Redis.
+"""Limit failed logins. The library ``limits`` parses the option and counts in Redis.
 
-There are two counters: the failures of one account from one address, and the accounts that failed
-from one address. So an attack on one account locks out neither the account's owner, who has another
-address, nor other users behind the attacker's address.
+There are two types of counters. One counts the failed logins to one account from one address, the
+other counts the accounts with failed logins from one address. So an attack on one account locks out
+neither the account's owner, who has another address, nor other users behind the attacker's address.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from ..errors import ConfigError, StoreUnavailable, TooManyLoginAttempts
 from ..stores._base import DEFAULT_SERVICE, REDIS_SCHEMES
 
 STRIKES_KEPT = 86400
-"""Seconds after which the number of times that a limit was exceeded starts from zero."""
+"""The seconds of a day. The strikes, which are the times that a limit was exceeded, are counted per
+day."""
 
 _MAX_USERNAME = 1024
-"""Characters of a user name that are counted; no real one is longer."""
+"""The rest of a longer user name is ignored; no real one is longer."""
 
 _MOST_COUNTERS = 50_000
 """The most counters that a process keeps; beyond that it drops the least recently used ones."""
@@ -45,7 +46,7 @@ class _Window(NamedTuple):
 
 
 class Attempt:
-    """A login attempt that was counted as failed, and whose result is not yet known."""
+    """A login attempt, which is counted as failed until its result is known."""
 
     def __init__(self, limits: LoginLimits, account_key: str, counted: list[str]) -> None:
         self._limits = limits
@@ -67,7 +68,7 @@ class _RedisCounters:
     """Count in Redis, raising :class:`StoreUnavailable` if the Redis can't be reached."""
 
     def __init__(self, uri: str, timeout: float) -> None:
-        # The library's name for the scheme that redis-py and the session store call unix.
+        # For the scheme unix: of redis-py and the session store, the library expects redis+unix:.
         self._uri = uri.replace("unix://", "redis+unix://", 1) if uri[:4] == "unix" else uri
         self._timeout = timeout
         self._storage: Any = None
@@ -92,15 +93,16 @@ class _RedisCounters:
         if self._storage is None:
             from limits.storage import storage_from_string
 
-            wait = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
-            self._storage = storage_from_string(self._uri, **wait, **self._sentinel_options(wait))
+            timeouts = {"socket_timeout": self._timeout, "socket_connect_timeout": self._timeout}
+            options = {**timeouts, **self._sentinel_options(timeouts)}
+            self._storage = storage_from_string(self._uri, **options)
         return self._storage
 
-    def _sentinel_options(self, wait: dict[str, float]) -> dict[str, Any]:
+    def _sentinel_options(self, timeouts: dict[str, float]) -> dict[str, Any]:
         """Return the same options as ``stores.redis`` passes for Sentinel."""
         if not self._uri.startswith("redis+sentinel:"):
             return {}
-        sentinels = {**wait, "retry": None, "username": None, "password": None}
+        sentinels = {**timeouts, "retry": None, "username": None, "password": None}
         more = {"retry": None, "use_replicas": False, "sentinel_kwargs": sentinels}
         return {**more, "service_name": DEFAULT_SERVICE}
 
@@ -138,7 +140,8 @@ class _MemoryCounters:
             self._counts.pop(key, None)
 
     def _make_room(self, now: float) -> None:
-        # A quarter is dropped at once, so that not every further counter has to make room.
+        # This iterates over all counters, so a quarter of them is dropped at once. Otherwise each
+        # new counter would have to make room again.
         kept = [(key, entry) for key, entry in self._counts.items() if entry[1] > now]
         self._counts = dict(kept[-3 * _MOST_COUNTERS // 4 :])
 
@@ -146,12 +149,13 @@ class _MemoryCounters:
 class LoginLimits:
     """Reject logins after too many failed ones, for longer each time.
 
-    When a limit is exceeded, logins are rejected for the length of its window. Each further time on
-    the same day this time is doubled, up to the length of the longest window.
+    When a limit such as ``10/minute`` is exceeded, logins are rejected for the length of its
+    window, one minute. If the limit is exceeded again on the same day, this wait is doubled each
+    time, up to the length of the longest window.
 
     :param limits: for example ``"10/minute; 100/hour"``
-    :param storage_uri: a Redis to count in. With anything else, and while the Redis is down, each
-        process counts in its memory
+    :param storage_uri: the URI of a Redis that holds the counters. If it isn't a Redis, and while
+        the Redis is down, each process counts in its memory
     :param timeout: seconds to wait for the Redis
     :param clock: the application's clock
     :raises ConfigError: if *limits* is invalid, or the library is not installed
@@ -192,8 +196,8 @@ class LoginLimits:
         :param address: the client's address
         :raises TooManyLoginAttempts: if logins are rejected at the moment
         """
-        # Counting failures afterwards would let through as many concurrent attempts as an attacker
-        # can start while the first password is being checked.
+        # If failures were counted only after the password was checked, an attacker could exceed the
+        # limit with many attempts at the same time.
         client = normalize_address(address)
         account_key, address_key = _digest(normalize_username(account), client), _digest(client)
         self._check_wait(account_key)
@@ -215,11 +219,13 @@ class LoginLimits:
         counted = []
         address_counters = self._counters(address_key)
         for window, counter in self._counters(account_key).items():
+            # Kept for two windows, so that processes whose clocks differ a little count together.
             count = self._call("incr", counter, 2 * window.seconds)
             counted.append(counter)
             self._check_count(account_key, window, count)
-            # The address counts accounts, so only the first failure of each. A user who mistypes a
-            # password repeatedly then doesn't lock out colleagues behind the same address.
+            # The counter of the address counts accounts, so only the first failure of each account
+            # increments it. A user who mistypes a password repeatedly doesn't lock out colleagues
+            # behind the same address.
             if count == 1:
                 counted.append(address_counters[window])
                 count = self._call("incr", address_counters[window], 2 * window.seconds)
@@ -264,17 +270,17 @@ class LoginLimits:
 
 def normalize_username(account: str) -> str:
     """Return the form of a user name under which its failures are counted."""
-    # Many databases compare names loosely: they find "joe" for "Joe", "joe ", "jo\u00e9", the same
-    # in full-width letters or with invisible characters. If each variant were counted separately,
-    # an attacker would get a full set of attempts for each. That a few users with similar names
-    # share a counter, at one address, matters much less.
-    # Only the start is normalized: the time taken may grow with the square of the length.
+    # Many databases treat names as equal that differ in case, accents, width, or in spaces and
+    # invisible characters. If each variant of "joe" ("Joe", "joe ", "jo\u00e9") had a counter, an
+    # attacker would get a full set of attempts for each. The cost is that users with similar names
+    # share a counter if they also share an address.
+    # Only the start is normalized, because the time may grow with the square of the length.
     letters = unicodedata.normalize("NFKD", account[:_MAX_USERNAME]).casefold()
     return "".join(c for c in letters if unicodedata.category(c) not in ("Mn", "Cf")).strip()
 
 
 def is_private(address: str) -> bool:
-    """Return whether *address* is a loopback or private address, as those of proxies mostly are."""
+    """Return whether *address* is a loopback or private address, which suggests a proxy."""
     try:
         return ipaddress.ip_address(address.partition("%")[0]).is_private
     except ValueError:
@@ -282,9 +288,9 @@ def is_private(address: str) -> bool:
 
 
 def normalize_address(address: str | None) -> str:
-    """Return *address*, or the /64 network of an IPv6 address, as the key of a client.
+    """Return the string that identifies a client: an IPv4 address, or the /64 of an IPv6 address.
 
-    A customer of a provider has at least a /64, and may use any address in it.
+    A provider's customer usually has at least a /64, and can use any address in it.
     """
     bare = address or ""
     if bare.startswith("["):
@@ -303,6 +309,6 @@ def normalize_address(address: str | None) -> str:
 
 
 def _digest(*parts: str) -> str:
-    # A digest, so that Redis holds neither names nor addresses, and a long name is no long key.
+    # A digest, so that Redis holds neither names nor addresses, and all keys are short.
     joined = "\0".join(parts).encode("utf-8", "surrogatepass")
     return "jwt-login/" + hashlib.sha256(joined).hexdigest()[:32]

@@ -13,9 +13,9 @@ from ..stores import SessionStore
 
 logger = logging.getLogger("flask_jwt")
 
-# One second is short enough for a recovery to be noticed at once, and long enough that under load
-# one request a second waits for the connection timeout rather than all of them, which would
-# occupy every worker of the application.
+# Without this pause, each request would wait for the connection timeout, and under load the waiting
+# requests would occupy every worker of the application. With it, few requests wait, and a recovery
+# is still noticed within about a second.
 FAIL_FAST_FOR = 1.0
 """Seconds after a failure in which operations fail without calling the store."""
 
@@ -27,7 +27,7 @@ class CircuitBreakerStore:
     Every operation of a store may be repeated: the caller recognizes its own change.
 
     :param name: the name of the store in log messages
-    :param meanwhile: added to the log message of an outage: what happens until it ends
+    :param meanwhile: a description of what happens during an outage, for its log message
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class CircuitBreakerStore:
         self.after_success: Callable[[], None] | None = None
         """Called after each successful operation: what an outage has left undone can be done."""
 
-    # One wrapper for every operation, so that an operation added to the protocol is never left
-    # without a circuit breaker. Python calls __getattr__ only for names it doesn't find, so each
-    # wrapper is built once.
+    # All operations are wrapped here, so that no operation that is added to SessionStore later can
+    # lack the circuit breaker. Python calls __getattr__ only for names that it doesn't find, so
+    # each wrapper is made only once.
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.store, name)
 
@@ -65,15 +65,16 @@ class CircuitBreakerStore:
                 except StoreUnavailable as error:
                     if not error.lost_connection:
                         raise
-                    # A pooled connection that a restart or a firewall closed while it was idle
-                    # says nothing about the store. A second failure does.
+                    # The store may be available: a restart or a firewall may have closed this
+                    # pooled connection while it was idle. Only a second failure is an outage.
                     result = operation(*args, **kwargs)
             except StoreUnavailable as error:
                 self._record_failure(error)
                 raise
             if self._failed_at is not None:
                 self._record_recovery()
-            # Not when the application starts, because it must start while the store is down.
+            # The store's warnings are read after the first success rather than at startup, because
+            # the application must be able to start while the store is down.
             if not self._has_logged_warnings:
                 self._has_logged_warnings = True
                 self._log_warnings()

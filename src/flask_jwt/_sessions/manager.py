@@ -34,11 +34,12 @@ from .unfinished import UnfinishedRevocations
 logger = logging.getLogger("flask_jwt")
 
 ENDED_SESSION_RETENTION = 3600.0
-"""Seconds for which an ended session is kept at least, so that a client can be told that its
-session was revoked or has expired, rather than that it is unknown."""
+"""The minimum number of seconds for which an ended session is kept, so that an error can say that
+the session was revoked or has expired, rather than that it is unknown."""
 
 PRUNE_BATCH = 500
-"""Sessions deleted in one transaction: few, because the transaction locks their rows."""
+"""Sessions deleted in one transaction. The number is small because the transaction locks these
+sessions in the database."""
 
 
 MOST_SESSIONS = 100
@@ -55,9 +56,10 @@ class SessionPolicy(NamedTuple):
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
     :param idle: the limit between two refreshes, or None
     :param grace: how long the previous refresh token is still accepted after a rotation; 0: never
-    :param maximum: active sessions of one user; the oldest one is revoked. None: at most
-        :data:`MOST_SESSIONS`, and the one that was unused longest is revoked
-    :param access_lifetime: the longest lifetime of an access token, leeway included
+    :param maximum: the limit of active sessions per user; a login that exceeds it revokes the
+        oldest one. None: :data:`MOST_SESSIONS`, and the one that was unused longest is revoked
+    :param access_lifetime: the longest time for which an access token is accepted after it was
+        issued
     """
 
     lifetime: float
@@ -82,22 +84,23 @@ class Tokens(NamedTuple):
 
 
 class SessionHost(NamedTuple):
-    """The functions and objects of the application that its sessions need.
+    """Hold the functions and objects that sessions need from the application.
 
-    Sessions get them as arguments, so that this module needs no web framework.
+    They are arguments of :class:`SessionManager`, so that this module doesn't depend on Flask.
     """
 
     get_policy: Callable[[], SessionPolicy]
     get_codec: Callable[[], TokenCodec]
     """Return the codec that issues and verifies refresh tokens."""
     create_payload: Callable[[Any, float], Mapping[str, Any]]
-    """Return the claims of an access token for a user who logged in at a time."""
+    """Return the claims of an access token, given the user and the time of the login."""
     issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
-    """Return an access token for a user in a session, with the claims given; None: new claims."""
+    """Return an access token, given the user, the session, and the claims of the token. If the
+    claims are None, they are created as at a login."""
     load_user: Callable[[Mapping[str, Any]], Any]
     """Return the user of a payload, or None if the user no longer exists."""
     sender: Any
-    """The sender of signals."""
+    """The sender of signals: the Flask application."""
     clock: Clock
     get_identity: Callable[[Any], Any] = identity_of
     """Return the identity that the tokens of a user hold, given the user or the identity."""
@@ -134,7 +137,10 @@ _REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
 
 
 class RefreshClaims(NamedTuple):
-    """The claims of a refresh token that belongs to a session."""
+    """The claims of a session's refresh token.
+
+    ``generation`` is the number of times that the session's refresh token has been rotated.
+    """
 
     sid: str
     generation: int
@@ -144,11 +150,14 @@ class RefreshClaims(NamedTuple):
     expires_at: int
 
     def is_valid(self) -> bool:
-        """Return whether every claim has the type that :class:`SessionManager` issues."""
+        """Return whether every claim has the type with which :class:`SessionManager` issues it."""
         return tuple(map(type, self)) == _REFRESH_CLAIM_TYPES and is_sid(self.sid)
 
     def to_session(self, generation: int, rotated_at: float) -> Session:
-        """Return the session at *generation*, with the fields that the token states."""
+        """Return the session at *generation*.
+
+        Fields that have no claim, such as the label, are None.
+        """
         return Session(
             sid=self.sid,
             subject=self.subject,
@@ -163,8 +172,8 @@ class RefreshClaims(NamedTuple):
 def is_sid(value: str) -> bool:
     """Return whether *value* has the format of a session's id.
 
-    What a client sends is checked before it reaches the store, which may read it as a pattern, as
-    a part of a key, or not at all.
+    An id that a client sent is checked before it is passed to the store, where special characters
+    could match other keys or cause an error.
     """
     return _SID.fullmatch(value) is not None
 
@@ -175,8 +184,8 @@ class SessionManager:
     :param store: keeps the sessions
     :param host: the application's functions and objects
 
-    :attr:`revocations` holds the sessions that were revoked recently; those revoked here are added
-    at once. None if the guard queries the store for each request, or doesn't check sessions.
+    :attr:`revocations` is this process's list of recently revoked sessions. It is None if the guard
+    queries the store for each request instead, or doesn't check sessions.
     """
 
     def __init__(self, store: SessionStore, host: SessionHost) -> None:
@@ -187,14 +196,15 @@ class SessionManager:
         """The revocations that the store has not confirmed; to be finished when it is available."""
 
     def follow_revocations(self, staleness: float | None, lifetime: float) -> None:
-        """Poll the store's revocations from now on, for :meth:`check_access_token`.
+        """Set how :meth:`check_access_token` finds out which sessions were revoked.
 
-        :param staleness: seconds; 0 or None: nothing is cached, each check queries the store
-        :param lifetime: the longest lifetime of an access token in seconds, leeway included
+        :param staleness: how many seconds old the cached revocations may be. With 0 or None nothing
+            is cached, and each check queries the store
+        :param lifetime: the longest time in seconds for which an access token is accepted
         """
         current = self.revocations
-        # Tokens that never expire would need all revocations there ever were, so for them the
-        # store is queried.
+        # If access tokens never expire, no revocation could ever be dropped from the cache, so the
+        # store is queried instead.
         if not staleness or not math.isfinite(lifetime):
             self.revocations = None
         elif current is None or (current.lifetime, current.staleness) != (lifetime, staleness):
@@ -218,7 +228,8 @@ class SessionManager:
         """
         policy = self._host.get_policy()
         now = self._host.clock.now()
-        # Whole seconds, as in a token's claims, so that the claims and the row are equal.
+        # The claims of a token hold whole seconds, so the stored session does too. Otherwise the
+        # session that to_session() makes from the claims would differ from the stored one.
         started_at = float(int(now))
         payload = self._host.create_payload(identity, started_at)
         kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
@@ -252,9 +263,9 @@ class SessionManager:
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
 
-        A refresh token can be used once. If it is used again within the grace period, the response
-        holds the same new refresh token, so that concurrent tabs and retries end up with one. If it
-        is used again later, it may have been stolen, so its session is revoked.
+        The refresh token is replaced by a new one. If the old one is used again within the grace
+        period, the same new one is returned, so that concurrent tabs and retries end up with the
+        same token. If it is used again later, it may have been stolen, so its session is revoked.
 
         :raises RefreshTokenReused: if the token was used before, and the grace period has passed
         :raises TokenInvalid: or a subclass, if the token is invalid for another reason
@@ -275,9 +286,9 @@ class SessionManager:
             claims.sid, generation, now=now, idle_expires_at=idle,
             change_id=call.id, ip=call.ip, user_agent=call.user_agent,
         ):  # fmt: skip
-            # The row isn't read back: the token states what was in it, and the one caller whose
-            # UPDATE matched knows what has changed. A read would cost a second query, and could
-            # see a later rotation.
+            # The session is made from the token's claims rather than read from the store. Only the
+            # generation and the time of the rotation have changed, and both are known here. Reading
+            # would cost a second query, and another request could have rotated the session again.
             session = claims.to_session(generation + 1, now)
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
@@ -287,8 +298,8 @@ class SessionManager:
     def revoke(self, sid: str) -> bool:
         """Revoke a session.
 
-        Its refresh token is rejected at once, its access tokens at the latest after the seconds of
-        ``JWT_REVOCATION_CHECK``.
+        Its refresh token is rejected at once. Its access tokens are rejected within
+        ``JWT_REVOCATION_CHECK`` seconds.
 
         :returns: True if the session had not been revoked before
         :raises StoreUnavailable: if the store can't be reached. The session is then revoked as soon
@@ -313,7 +324,7 @@ class SessionManager:
         return revoked
 
     def rename(self, sid: str, label: str | None) -> bool:
-        """Set the label of a session, by which its user recognizes the device; None for none.
+        """Set the label of a session, by which its user recognizes the device; None removes it.
 
         :returns: False if there is no such session
         """
@@ -429,15 +440,16 @@ class SessionManager:
 
         :param sid: the token's ``sid``
         :param issued_at: the token's ``iat``
-        :raises TokenRevoked: if the session was revoked, or the store was queried and the session
-            has ended in another way
+        :raises TokenRevoked: if the session was revoked. If the store was queried, also if the
+            session has expired or is unknown
         :raises ClaimInvalid: if *sid* can't be the id of a session
         """
         if not isinstance(sid, str) or not is_sid(sid):
             raise ClaimInvalid('Invalid "sid" claim')
         recent = self.revocations
-        # The revocations of a token that is older than access tokens get here (its lifetime was
-        # set by hand, or has been shortened since) may have been dropped already.
+        # The cache drops a revocation after the lifetime of access tokens. A token may be older,
+        # because it was issued with a longer lifetime or before the option was changed. For such a
+        # token the store is queried.
         if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
             recent.check(sid)
             return
@@ -446,6 +458,7 @@ class SessionManager:
             raise TokenRevoked
 
     def _verify_refresh_token(self, token: str, now: float) -> RefreshClaims:
+        # The codec for refresh tokens rejects a token that lacks one of these claims.
         payload = self._host.get_codec().verify(token, now).claims
         claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
         if not claims.is_valid():
@@ -455,10 +468,11 @@ class SessionManager:
     def _resolve_stale(
         self, claims: RefreshClaims, grace: float, now: float, call: _Call
     ) -> Session:
-        """Return the current session if its previous token was sent within the grace period.
+        """Handle a refresh token that the store didn't rotate.
 
-        Otherwise raise the error that says why the rotation matched no row, and revoke the session
-        if the token was reused.
+        If it is the previous token of its session and the grace period has not passed, return the
+        session. Otherwise raise the error that gives the reason. If the token was reused, revoke
+        the session first.
         """
         current = self.store.get(claims.sid)
         if current is None or current.revoked_at is not None:
@@ -478,10 +492,11 @@ class SessionManager:
                 )
             return current
         if ahead == 0:
-            # The row changed between UPDATE and SELECT; ask the client to retry.
+            # The session changed between rotate() and get(); ask the client to retry.
             raise StoreUnavailable
         if ahead < 0:
-            # The store was restored from a backup that is older than the token. This is no reuse.
+            # The store was restored from a backup that is older than the token, so the token was
+            # not reused.
             raise TokenRevoked
         self.revoke(claims.sid)
         signals.refresh_token_reused.send(
@@ -496,10 +511,10 @@ class SessionManager:
         payload: Mapping[str, Any],
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
-        # The refresh token states what its session's row holds, and nothing random. So the store
-        # holds no token and no hash of one, from which whoever reads the database could make a
-        # valid token; a refresh needs no query before its UPDATE; and within the grace period the
-        # same token can be issued again.
+        # All claims of the refresh token are derived from the session, and none is random. This has
+        # three advantages. The same token can be issued again within the grace period. The store
+        # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
+        # And a refresh needs no query before the rotation.
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -619,15 +634,7 @@ class SessionManager:
 
 
 _PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
-"""Claims of one access token, which are not kept with its session."""
-
-
-def _get_subject(payload: Mapping[str, Any], identity: Any) -> str:
-    # A payload handler of the application may leave out sub, identity, or both.
-    for name in ("sub", "identity"):
-        if payload.get(name) is not None:
-            return subject_of(payload[name])
-    return subject_of(identity_of(identity))
+"""Claims that differ in each access token, so they are not stored in the session."""
 
 
 def _key_without_identity(subject: str, issuer: Any = None) -> str:

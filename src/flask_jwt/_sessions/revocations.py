@@ -13,19 +13,20 @@ logger = logging.getLogger("flask_jwt")
 
 _BUCKETS = 4
 _RETRY_AFTER = 1.0
-"""Seconds between two polls after a failed one."""
+"""Seconds after a failed poll in which the store isn't polled again."""
 
 
 class Revocations:
-    """Hold the recently revoked sessions, at most *staleness* seconds behind the store.
+    """Hold the ids of recently revoked sessions, at most *staleness* seconds behind the store.
 
-    A session revoked longer ago than the lifetime of an access token can't have a valid one left,
-    so its sid is dropped. Sids are held as integers in a few sets, one per interval of time; whole
-    sets are dropped, without iterating over their members.
+    Once the lifetime of an access token has passed since a revocation, the session has no valid
+    access token left, so its id is dropped. Ids are held as integers, which take less memory than
+    strings, in a few sets, one for each interval of time. Whole sets are dropped, without iterating
+    over their members.
 
-    :param lifetime: the longest lifetime of an access token in seconds, leeway included
-    :param staleness: seconds after which a request waits for a poll of the store; from half of
-        that time on, a request polls without making others wait
+    :param lifetime: the longest time in seconds for which an access token is accepted
+    :param staleness: the maximum age of the last poll in seconds. If it is older, all requests wait
+        for a new poll. From half of this age on, one request polls and the others don't wait
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Revocations:
         self.lifetime = lifetime
         self.staleness = staleness
         self._clock = clock
-        self._width = max(1.0, lifetime / _BUCKETS)
+        self._bucket_seconds = max(1.0, lifetime / _BUCKETS)
         self._buckets: dict[int, set[int]] = {}
         self._polled_at = float("-inf")
         self._tried_at = float("-inf")
@@ -54,10 +55,11 @@ class Revocations:
         :raises StoreUnavailable: if no poll has succeeded for longer than the staleness
         """
         age = self._clock.monotonic() - self._polled_at
-        # Polled at half of the staleness, so that under steady traffic no request ever waits for
-        # a poll, and so that a failed poll can be repeated before requests have to be rejected.
+        # Polling at half of the staleness has two advantages: under steady traffic no request waits
+        # for another's poll, and a failed poll can be repeated before requests have to be rejected.
+        # The age is negative if a test has replaced the clock; then a poll is required.
         if not 0 <= age * 2 < self.staleness:
-            self._poll(is_due=not 0 <= age < self.staleness)
+            self._poll(is_required=not 0 <= age < self.staleness)
         number = int(sid, 16)
         for revoked in self._buckets.values():
             if number in revoked:
@@ -72,50 +74,49 @@ class Revocations:
         return sum(map(len, self._buckets.values()))
 
     def _insert(self, sid: str, revoked_at: float) -> None:
-        bucket = int(revoked_at // self._width)
+        bucket = int(revoked_at // self._bucket_seconds)
         if bucket not in self._buckets:
             # The dict is replaced, not changed: other threads iterate over it without the lock.
             self._buckets = {**self._buckets, bucket: set()}
         self._buckets[bucket].add(int(sid, 16))
 
-    def _poll(self, *, is_due: bool) -> None:
-        # Before a poll is due, one thread polls and the others go on with what is known.
-        if not self._lock.acquire(blocking=is_due):
+    def _poll(self, *, is_required: bool) -> None:
+        # Until a poll is required, only one thread polls, and the others use what is cached.
+        if not self._lock.acquire(blocking=is_required):
             return
         try:
             now = self._clock.monotonic()
-            # The age is negative if a test has replaced the clock; then a poll is due.
             age = now - self._polled_at
-            is_due = not 0 <= age < self.staleness
+            is_required = not 0 <= age < self.staleness
             if 0 <= age * 2 < self.staleness:
                 return  # another thread polled while this one waited for the lock
             if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
-                if is_due:
+                if is_required:
                     raise StoreUnavailable
                 return
             self._tried_at = now
             try:
-                self._read_feed()
+                self._read_revocations()
             except StoreUnavailable:
-                if is_due:
+                if is_required:
                     raise
             else:
                 self._polled_at = now
         finally:
             self._lock.release()
 
-    def _read_feed(self) -> None:
+    def _read_revocations(self) -> None:
         now = self._clock.now()
         oldest = now - self.lifetime
-        # The clocks of processes differ, and a revocation may be committed after a later one, so
-        # the last part is read again. If the clock has gone back, everything is read again: the
-        # previous read ended in what is now the future.
+        # Each read begins a minute or more before the end of the previous one. Otherwise it could
+        # miss a revocation by a server whose clock is behind, or one that was committed late.
+        # If this clock was set back, all revocations are read again.
         read_until = self._read_until
         since = oldest if read_until is None or now < read_until else read_until - self._overlap
         for sid, revoked_at in self._store.revoked_since(max(since, oldest)):
             self._insert(sid, revoked_at)
         self._read_until = now
-        expired = [b for b in self._buckets if (b + 1) * self._width < oldest]
+        expired = [b for b in self._buckets if (b + 1) * self._bucket_seconds < oldest]
         if expired:
             self._buckets = {b: s for b, s in self._buckets.items() if b not in expired}
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .._sessions.manager import SessionManager, Tokens
     from ..stores import Session
 
+# These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
 
@@ -28,7 +29,8 @@ current_request = cast("LocalProxy[Any]", request)._get_current_object
 class RequestState:
     """Hold the token of one request, its user, and the tokens issued in response.
 
-    It is kept in ``g``, and holds its request because ``g`` may outlive a request.
+    It is kept in ``g``. If several requests share an application context, as in a test, they share
+    ``g`` too, so the state also holds the request to which it belongs.
     """
 
     __slots__ = (
@@ -43,7 +45,7 @@ class RequestState:
         self.identity: Any = None
         self.location: TokenLocation | None = None
         self.session: Session | None = None
-        """The session of a refresh token, if it has one."""
+        """The session, if the token is a refresh token with a session."""
         self.issued: Tokens | None = None
         self.in_cookies = False
         """Whether the issued tokens are sent in cookies rather than in the response's body."""
@@ -85,16 +87,17 @@ def request_state() -> RequestState | None:
     """Return the current request's state, or None if no guard has verified the request."""
     try:
         state = cast("RequestState | None", current_context().g.get("_flask_jwt"))
-        # If a test or a script holds an application context open, ``g`` outlives the request.
+        # In a shared application context, g may hold the state of an earlier request.
         return state if state is not None and state.request is current_request() else None
     except RuntimeError:
         return None
 
 
 def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
-    """Keep the tokens of this request's login or refresh, for the response handler.
+    """Keep the tokens that a login or a refresh has issued, for the ``auth_response_handler``.
 
-    Flask-JWT's signature of that handler has no room for them: ``(access_token, identity)``.
+    The arguments of that handler, ``(access_token, identity)``, are defined by Flask-JWT and don't
+    include a refresh token, so :func:`issued_tokens` returns it.
     """
     state = request_state()
     if state is None:
@@ -164,7 +167,8 @@ def get_jwt_identity() -> Any:
     """Return the identity in the current request's token: the user's id, as it was issued.
 
     The identity is the claim named by ``JWT_IDENTITY_CLAIM``; by default it is ``identity``, or
-    ``sub`` if the token has no ``identity``. Unlike :data:`current_identity` it is not looked up::
+    ``sub`` if the token has no ``identity``. It is only the id; :data:`current_identity` is the
+    user::
 
         @app.get("/orders")
         @jwt_required()
@@ -189,7 +193,7 @@ def get_jwt_request_location() -> TokenLocation | None:
 
 
 def checked_config(name: str) -> Any:
-    """Return the current application's value of an option, as it was configured.
+    """Check an option of the current application, and return its value as it is in ``app.config``.
 
     :raises ConfigError: if the value is invalid
     """
@@ -206,7 +210,8 @@ def _current_identity() -> Any:
 def get_template_context() -> dict[str, Any]:
     """Return the variables of every template.
 
-    They hold the user, not the proxy, because ``is none`` in a template compares identity.
+    ``current_identity`` is the user here rather than a proxy, because a proxy is never ``None`` for
+    Jinja's test ``is none``.
     """
     return {"current_identity": _current_identity()}
 

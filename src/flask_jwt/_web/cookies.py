@@ -27,7 +27,7 @@ def set_access_cookies(
     """Set the cookies of an access token on *response*.
 
     One cookie holds the token and is ``HttpOnly``, so that scripts can't read it. The other one
-    holds the CSRF value, which scripts read to repeat it in a header::
+    holds the CSRF value, which scripts read and send in a header::
 
         @app.post("/log-in")
         def log_in():
@@ -74,31 +74,31 @@ def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
 
 
 def get_csrf_token(encoded_token: str) -> str:
-    """Return the CSRF value of a token, which a request with this token in a cookie has to repeat.
+    """Return the CSRF value that a request needs if it sends this token in a cookie.
 
     :raises TokenMalformed: if *encoded_token* is not a token
     """
-    return csrf_value(
-        encoded_token, app_state().codecs.access().decode_unverified(encoded_token)[1]
-    )
+    _, claims = app_state().codecs.access().decode_unverified(encoded_token)
+    return csrf_value(encoded_token, claims)
 
 
 def check_csrf_token(encoded_token: str, value: str) -> None:
-    """Reject a *value* other than that of :func:`get_csrf_token`, comparing in constant time.
+    """Compare *value* with the one that :func:`get_csrf_token` returns, in constant time.
 
     :raises CsrfFailed: if the values differ
     """
     state = app_state()
     with rendering_errors(state):
-        check_value(value, encoded_token, state.codecs.access().decode_unverified(encoded_token)[1])
+        _, claims = state.codecs.access().decode_unverified(encoded_token)
+        check_value(value, encoded_token, claims)
 
 
 def jwt_csrf_token() -> str:
     """Return the CSRF value for the current request's access cookie; empty if there is none."""
     state, current = app_state(), request_state()
     token = request.cookies.get(state.settings.access_cookie_name, "")
-    # The verified claims are those of the new token if this request has rotated its session. The
-    # value is the same, since it belongs to the session.
+    # If this request has rotated its session, the claims are those of the new token, and the cookie
+    # holds the old one. Both have the same CSRF value, because it is derived from the session.
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
         return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
@@ -187,7 +187,7 @@ def _list_cookies(
 # The rotation of a session's cookies, after the access token has expired.
 
 _ROTATED = "flask_jwt.rotated"
-"""The key in the request's environ of the tokens that were issued in this request."""
+"""The key under which the request's environ holds the tokens of :func:`rotate_session`."""
 
 
 def has_refresh_cookie(state: AppState, request: Request) -> bool:
@@ -242,6 +242,6 @@ def clear_cookies() -> None:
 
 def _prevent_caching(response: Response) -> Response:
     # The view may have allowed caching, because it doesn't know of these cookies. A shared cache
-    # that keeps them would log in everybody else as this user.
+    # would send them to other users, who would then be logged in as this user.
     response.headers["Cache-Control"] = "no-store"
     return no_store(response)

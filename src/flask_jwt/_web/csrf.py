@@ -1,9 +1,9 @@
-"""Check that a page of this application caused a request that is authenticated by a cookie.
+"""Protect cookies from CSRF: reject requests that pages of other sites cause.
 
-A browser also sends cookies with requests that other sites cause. It states the site in headers
-that no page can forge (``Sec-Fetch-Site``, ``Origin``); a request from this origin needs no other
-proof. Any other request that may change something (``JWT_CSRF_METHODS``) has to repeat a value that
-belongs to its token, in a header or a form field. Pages of other sites can't read this value.
+A browser sends this site's cookies even with such requests. But it adds headers that no page can
+forge (``Sec-Fetch-Site``, ``Origin``). If they say that a page of this origin caused the request,
+no other proof is needed. Otherwise, a request with one of the ``JWT_CSRF_METHODS`` must contain the
+CSRF value of its token, in a header or a form field. Pages of other sites can't read this value.
 """
 
 from __future__ import annotations
@@ -21,29 +21,30 @@ from ..errors import CsrfFailed, CsrfTokenMissing
 
 
 def csrf_value(token: str, claims: Any) -> str:
-    """Return the value that a request with *token* in a cookie has to repeat.
+    """Return the CSRF value of *token*.
 
     It is the token's ``csrf`` claim, as Flask-JWT-Extended issues it, or otherwise a digest of the
     token's session, or of the token if it has no session. The value is empty if the ``csrf`` claim
-    is not a string; then no request can repeat it.
+    is not a string; then every submitted value is rejected.
     """
     claims = claims if isinstance(claims, dict) else {}
     if "csrf" in claims:
         return claims["csrf"] if isinstance(claims["csrf"], str) else ""
-    # Bound to the session rather than the token, so that a form in an open page stays valid while
-    # the tokens are rotated. A digest, because the cookie it is in can be read by scripts.
+    # The value is derived from the session rather than the token, so that a form in an open page
+    # stays valid while the tokens are rotated. It is a digest, because scripts can read its cookie.
     bound_to = claims["sid"] if isinstance(claims.get("sid"), str) else token
     digest = hashlib.sha256(b"csrf\0" + bound_to.encode("utf-8", "surrogatepass")).digest()
     return b64encode(digest[:18])
 
 
 def is_same_origin(request: Request) -> bool:
-    """Return whether the browser states that this origin, or its user, caused *request*."""
+    """Return whether the browser says that this origin or the user caused *request*."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        # "same-site" is another origin: any subdomain, which may belong to someone else.
+        # "none" means that the user caused the request, for example with a bookmark. "same-site"
+        # means that another subdomain did, which may belong to someone else.
         return site in ("same-origin", "none")
-    # Browsers from before 2023 send no Sec-Fetch-Site, and none sends it over plain HTTP.
+    # Sec-Fetch-Site is missing if the browser is older than 2023, or over plain HTTP.
     origin = request.headers.get("Origin")
     if origin is None:
         return False
@@ -53,21 +54,22 @@ def is_same_origin(request: Request) -> bool:
         host = urlsplit(origin).netloc
     except ValueError:
         return False
-    # Werkzeug returns an empty string for a host that it rejects, such as my_app.
+    # request.host is an empty string if Werkzeug rejects the host, for example because it contains
+    # an underscore.
     return host != "" and host == request.host
 
 
 def is_cross_origin(request: Request) -> bool:
-    """Return whether the browser states that another origin caused *request*."""
+    """Return whether the browser says that another origin caused *request*."""
     has_origin = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
     return has_origin and not is_same_origin(request)
 
 
 def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> str | None:
-    """Return the value that *request* repeats, or None if it doesn't need to.
+    """Return the CSRF value that *request* contains, or None if it doesn't need one.
 
     :param refresh: whether the request is authenticated by the refresh cookie
-    :raises CsrfTokenMissing: if the request has to repeat the value, and doesn't
+    :raises CsrfTokenMissing: if the request needs a CSRF value, and contains none
     """
     if not settings.csrf_protect or request.method not in settings.csrf_methods:
         return None
@@ -89,11 +91,13 @@ def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> s
 
 
 def check_value(value: str, token: str, claims: Any) -> None:
-    """Reject a *value* other than the one that belongs to *token*, comparing in constant time.
+    """Compare *value* with the CSRF value of *token*, in constant time.
 
     :raises CsrfFailed: if the values differ
     """
     expected = csrf_value(token, claims)
     given = value.encode("utf-8", "surrogatepass")
     if not expected or not hmac.compare_digest(given, expected.encode("utf-8", "surrogatepass")):
-        raise CsrfFailed("The CSRF token is not the one that belongs to this cookie; read it again")
+        raise CsrfFailed(
+            "Wrong CSRF token for this cookie: reload the page or read the cookie again"
+        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -236,18 +237,33 @@ def _add_rules(state: AppState) -> None:
     app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
         options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
-        app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
+        with _naming("JWT_AUTH_URL_RULE, JWT_AUTH_ENDPOINT or JWT_AUTH_URL_OPTIONS"):
+            app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
     if settings.jwks_url_rule is not None and settings.has_public_key:
-        app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
+        with _naming("JWT_JWKS_URL_RULE"):
+            app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
     if state.sessions is None:
         return
     if rule := settings.expand_rule(settings.refresh_url_rule):
-        app.add_url_rule(rule, "jwt_refresh", refresh_view, methods=["POST"])
+        with _naming("JWT_REFRESH_URL_RULE"):
+            app.add_url_rule(rule, "jwt_refresh", refresh_view, methods=["POST"])
     if rule := settings.expand_rule(settings.logout_url_rule):
-        app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
+        with _naming("JWT_LOGOUT_URL_RULE"):
+            app.add_url_rule(rule, "jwt_logout", logout_view, methods=["POST"])
     if rule := settings.expand_rule(settings.sessions_url_rule):
-        app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
-        app.add_url_rule(f"{rule}/<sid>", "jwt_session", session_view, methods=["DELETE", "PATCH"])
+        with _naming("JWT_SESSIONS_URL_RULE"):
+            app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
+            one_rule = f"{rule}/<sid>"
+            app.add_url_rule(one_rule, "jwt_session", session_view, methods=["DELETE", "PATCH"])
+
+
+@contextmanager
+def _naming(options: str) -> Iterator[None]:
+    """Name *options* in the error if Flask or Werkzeug rejects their values."""
+    try:
+        yield
+    except (AssertionError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"{options} can't be used for an endpoint: {error}") from None
 
 
 def _warn_of_mistakes(app: Flask) -> None:

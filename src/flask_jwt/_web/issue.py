@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
-from .._jose.claims import RESERVED_CLAIMS, subject_of
+from .._jose.claims import RESERVED_CLAIMS, has_bool_identity, plain_id, subject_of
 from .._jose.codec import Token, TokenCodec
 from ..errors import ConfigError
 from .app_state import AppState
@@ -20,6 +20,14 @@ from .context import app_state
 
 if TYPE_CHECKING:
     from ..stores import Session
+
+
+END_OF_TIME = 253402300799
+"""The ``exp`` of a token that never expires, if ``JWT_REQUIRED_CLAIMS`` requires one.
+
+It is the last second of the year 9999, the latest one that a datetime can represent. With it, such
+a token is also accepted by other verifiers that require an ``exp``.
+"""
 
 
 def create_access_token(
@@ -85,6 +93,7 @@ def _create(
 ) -> str:
     state = app_state()
     payload.update(_additional_claims(state, identity, claims, overwrite))
+    _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
     return signing_codec(state, identity).issue(payload, header, now=state.clock.now())
 
@@ -128,7 +137,7 @@ def _issued_claims(
     state = app_state()
     settings = state.settings
     now = state.clock.now()
-    user_id = state.call(state.handlers.user_identity_callback, identity)
+    user_id = _get_user_id(state, identity)
     lifetime = settings.expiration if token_type == "access" else settings.refresh_lifetime
     if expires is not None:
         lifetime = seconds_of(expires)
@@ -141,6 +150,39 @@ def _issued_claims(
         **_csrf_claim(state, settings),
         **_issuer_and_audience(settings),
     }
+
+
+def _get_user_id(state: AppState, identity: Any) -> Any:
+    """Return the id that a token for *identity* contains.
+
+    :raises ConfigError: if there is none, or JSON can't represent it
+    """
+    user_id = state.call(state.handlers.user_identity_callback, identity)
+    if not state.profile.checks_identity:
+        return user_id
+    if user_id is None:
+        # The guard would reject such a token, because None stands for a user who doesn't exist.
+        raise ConfigError("The user_identity_loader returned None; return the id of the user")
+    user_id = plain_id(user_id)
+    try:
+        subject_of(user_id)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            "The user_identity_loader returned a value that JSON can't represent, so no token can "
+            f"contain it: {error}. Return a string instead."
+        ) from None
+    return user_id
+
+
+def _check_identity(state: AppState, payload: Mapping[str, Any]) -> None:
+    """Raise a ConfigError if the identity in *payload* is True or False."""
+    claim = state.settings.identity_claim
+    if state.profile.checks_identity and has_bool_identity(payload, claim):
+        raise ConfigError(
+            "The identity in the payload is True or False, and True is equal to 1 in Python, so "
+            "the token would be accepted as user 1's. Return the user's id from the "
+            "jwt_payload_handler or the user_identity_loader."
+        )
 
 
 def _fresh_claim(
@@ -159,6 +201,8 @@ def _time_claims(settings: Settings, now: float, lifetime: float) -> dict[str, A
         claims["nbf"] = int(now + settings.not_before)
     if math.isfinite(lifetime):
         claims["exp"] = int(now + lifetime)
+    elif "exp" in settings.required_claims:
+        claims["exp"] = END_OF_TIME
     return claims
 
 
@@ -269,7 +313,8 @@ def _default_jwt_encode_handler(identity: Any) -> Token:
         payload = state.call(state.handlers.jwt_payload_callback, identity)
     headers = state.call(state.handlers.jwt_headers_callback, identity)
     codec = signing_codec(state, identity)
-    missing = state.settings.required.difference(payload)
+    missing = state.settings.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
+    _check_identity(state, payload)
     return codec.issue(_add_session_claims(payload), headers, now=state.clock.now())

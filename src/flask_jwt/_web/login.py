@@ -10,9 +10,17 @@ from werkzeug.exceptions import HTTPException
 
 from .. import signals
 from .._config.settings import Settings
+from .._jose.claims import InvalidIdentity
 from .._jose.codec import Token, as_token
 from .._sessions.printable import printable
-from ..errors import ConfigError, CsrfFailed, InvalidCredentials, JWTError, TooManyLoginAttempts
+from ..errors import (
+    ConfigError,
+    CsrfFailed,
+    InvalidCredentials,
+    JWTError,
+    LoginNotFound,
+    TooManyLoginAttempts,
+)
 from .app_state import AppState
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
 from .cookies import set_cookies
@@ -92,6 +100,14 @@ def log_in(
     state: AppState, identity: Any, label: str | None = None, *, in_cookies: bool
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response."""
+    try:
+        return _log_in(state, identity, label, in_cookies=in_cookies)
+    except InvalidIdentity as error:
+        message = "authenticate() returned {}; return {}"
+        raise InvalidIdentity(error.description, message) from None
+
+
+def _log_in(state: AppState, identity: Any, label: str | None, *, in_cookies: bool) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
@@ -116,6 +132,23 @@ def create_token_response(state: AppState, access_token: Token, identity: Any) -
         tokens = issued_tokens()
         set_cookies(response, access_token, tokens and tokens.refresh_token)
     return no_store(response)
+
+
+def require_login_handler(state: AppState) -> None:
+    """Make the login endpoint respond 404 as long as there is no authentication handler.
+
+    This is no error at the start, because handlers may be set after ``init_app``.
+
+    :raises LoginNotFound: if there is none
+    """
+    if state.handlers.authentication_callback is not None:
+        return
+    if state.notices.first_time("no authentication handler"):
+        logger.warning(
+            "A login got a 404 response, because no authentication_handler is set. Set one, or "
+            "JWT_AUTH_URL_RULE = None for no login endpoint."
+        )
+    raise LoginNotFound
 
 
 def asks_for_cookies(settings: Settings) -> bool:

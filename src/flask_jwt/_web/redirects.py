@@ -1,4 +1,4 @@
-"""Redirect browsers that open a page, where an API client gets JSON."""
+"""Send redirects to browsers that open a page; API clients get JSON instead."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def no_store(response: Any) -> Response:
     """Return *response* with the headers that keep caches from sending it to another client."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.vary.update(["Accept", "Cookie"])
-    uncached: Response = response
-    return uncached
+    typed_response: Response = response
+    return typed_response
 
 
 def login_redirect(state: AppState, error: JWTError) -> Response | None:
@@ -81,7 +81,8 @@ def login_redirect(state: AppState, error: JWTError) -> Response | None:
     if not (error.status_code == 401 or is_rejected_login) or not _has_login_page(state):
         return None
     query = {"error": error.error_code} if is_shown else {}
-    # The page that the user asked for: it is this one, unless this is the login endpoint.
+    # The page to open after the login. A rejected login has received its path in next. Any other
+    # request is for the page itself.
     target = next_url() if is_rejected_login else _get_current_page()
     if target is not None:
         query["next"] = target
@@ -112,7 +113,7 @@ def login_page(state: AppState) -> str:
 
 
 def _get_current_page() -> str | None:
-    # After a login the browser opens the page with GET, so a page that was posted to is lost.
+    # The redirect after the login is a GET, which can't repeat a POST.
     if request.method not in ("GET", "HEAD"):
         return None
     parts = urlsplit(request.url)

@@ -21,7 +21,10 @@ logger = logging.getLogger("flask_jwt")
 
 
 def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
-    """Return *error* as the extension class names it, with the application's response.
+    """Return the exception to raise for *error*.
+
+    It has the class that the application's extension class (``JWT`` or ``JWTManager``) raises for
+    this error, and the application's error handler creates its response.
 
     :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
     """
@@ -39,17 +42,18 @@ def rendering_errors(state: AppState) -> Iterator[None]:
     try:
         yield
     except JWTError as error:
-        # From its cause, so that a traceback doesn't show each error twice.
+        # "from error" would show both the original and the prepared error in a traceback.
         raise prepare_error(state, error) from error.__cause__
 
 
 def handle_jwt_error(state: AppState, error: JWTError) -> Any:
-    """Handle a :class:`JWTError` for Flask, also one that a view has raised.
+    """Return the response to a :class:`JWTError`, as Flask's error handler for this class.
 
-    If the application has an error handler for the error's PyJWT class, for example
-    :class:`jwt.ExpiredSignatureError`, that handler is called instead.
+    Most subclasses also inherit from an exception of PyJWT, for example
+    :class:`jwt.ExpiredSignatureError`. If the application has an error handler for that exception,
+    its result is returned instead.
     """
-    # Flask itself would choose the handler for JWTError, which is nearer in the class's MRO.
+    # Flask itself never chooses that handler, because JWTError comes first in the MRO.
     handlers = state.app.error_handler_spec[None][None]
     for error_class in type(error).__mro__:
         if not issubclass(error_class, InvalidTokenError) or issubclass(error_class, JWTError):
@@ -77,15 +81,15 @@ def _render(state: AppState, error: JWTError) -> Response:
 def _render_where_raised(error: JWTError) -> BaseResponse:
     try:
         state = app_state()
-    except RuntimeError:  # there is no application context, or the application has no JWT
+    except RuntimeError:  # no application context, or a ConfigError: the application has no JWT
         return json_response(error)
     return _render(state, state.translate_error(error))
 
 
-# REST extensions don't call Flask's error handlers: they read the response and its status, as
-# ``code``, from the error. So JWTError.code is a descriptor that renders the response, because the
-# application's handler may choose another status; and an error that a view has raised, which no
-# guard has prepared, needs a renderer too. It is set here, since errors.py knows no application.
+# REST extensions don't call Flask's error handlers. They read the response, and its status as
+# ``code``, from the error, so each error needs a renderer. Guards set one with prepare_error(). An
+# error that a view raises has none, and is rendered by this function. errors.py can't set it,
+# because it must not import modules that need an application.
 JWTError.unbound_renderer = staticmethod(_render_where_raised)
 
 

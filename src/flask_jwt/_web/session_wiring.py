@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import has_request_context, request
 
 from .._config.settings import Settings
-from .._jose.claims import claimed_identity, identity_of
+from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain_id, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
@@ -43,7 +43,10 @@ def _create_host(state: AppState) -> SessionHost:
             idle=settings.session_idle,
             grace=settings.refresh_grace,
             maximum=settings.max_sessions,
-            access_lifetime=settings.access_lifetime,
+            # Access tokens that never expire end with their session.
+            access_lifetime=min(
+                settings.access_lifetime, settings.refresh_lifetime, LONGEST_SESSION
+            ),
         )
 
     def create_payload(identity: Any, auth_time: float) -> Mapping[str, Any]:
@@ -55,7 +58,12 @@ def _create_host(state: AppState) -> SessionHost:
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> Token:
         with login_context(session.created_at, session, claims):
-            return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            try:
+                return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+            except InvalidIdentity as error:
+                # At a refresh, the identity is what the identity handler has returned.
+                message = "identity_handler returned {}; return {}"
+                raise InvalidIdentity(error.description, message) from None
 
     def get_claimed_identity(claims: Mapping[str, Any]) -> Any:
         return claimed_identity(dict(claims), state.settings.identity_claim)
@@ -102,14 +110,9 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
     """
     if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
         user = user._get_current_object()
-    if user is None:
-        raise ConfigError(
-            "None is neither a user nor an identity, so there are no sessions to find. Pass the "
-            "user, or the identity as it is in the tokens."
-        )
     is_identity = isinstance(user, (str, int, UUID)) and not isinstance(user, bool)
-    if is_identity and not hasattr(user, "id"):
-        return _plain_identity(user)
+    if user is None or (is_identity and not hasattr(user, "id")):
+        return identity_of(user)
     try:
         identity = get_issued_identity(user)
     except RuntimeError as error:
@@ -120,20 +123,22 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
             "one. Pass the identity as it is in the tokens instead of the user."
         ) from error
     # A payload handler of the application may leave out the identity.
-    return identity_of(user) if identity is None else identity
+    identity = identity_of(user) if identity is None else plain_id(identity)
+    try:
+        subject_of(identity)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"The identity in the tokens of a {type(user).__name__} is not known: JSON can't "
+            f"represent the {type(identity).__name__} that the payload handler returns. Pass the "
+            "identity as it is in the tokens, or set a user_identity_loader."
+        ) from None
+    return identity
 
 
 def _get_client() -> tuple[str | None, str | None]:
     if not has_request_context():
         return None, None
     return request.remote_addr, request.user_agent.string or None
-
-
-def _plain_identity(identity: str | int | UUID) -> str | int:
-    # The methods are called on the base classes, because an enum's own __str__ returns its name.
-    if isinstance(identity, str):
-        return str.__str__(identity)
-    return int.__int__(identity) if isinstance(identity, int) else str(identity)
 
 
 def _follow_revocations(state: AppState, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,14 @@ from .context import (
 )
 from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
 from .guard import exempt, verify_jwt_in_request
+from .issue import END_OF_TIME
 from .login import (
     asks_for_cookies,
     authenticate,
     create_token_response,
     log_in,
     reject_forged_login,
+    require_login_handler,
 )
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
 from .request_token import parse_authorization
@@ -60,6 +63,7 @@ def auth_view() -> Response:
 def _default_auth_request_handler() -> Any:
     """Check the user name and password in a JSON body or a form, and respond with tokens."""
     state = app_state()
+    require_login_handler(state)
     settings = state.settings
     body = _parse_body(settings)
     in_cookies = asks_for_cookies(settings)
@@ -115,18 +119,21 @@ def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  
     return jsonify(
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
-        expires_in=_get_expires_in(access_token),
+        **_get_expires_in(access_token),
         token_type="Bearer" if "bearer" in settings.prefixes else settings.scheme,
     )
 
 
-def _get_expires_in(token: str) -> int:
+def _get_expires_in(token: str) -> dict[str, int]:
+    """Return the member of the response that holds the lifetime, if the token ever expires."""
     state = app_state()
+    lifetime = state.settings.expiration
     try:
         claims = state.codecs.access().decode_unverified(token)[1]
-        return max(0, int(claims["exp"] - state.clock.now()))
+        lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
-        return int(state.settings.expiration)
+        pass
+    return {"expires_in": max(0, int(lifetime))} if math.isfinite(lifetime) else {}
 
 
 @exempt
