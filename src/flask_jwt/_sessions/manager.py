@@ -574,7 +574,7 @@ class SessionManager:
         sees them all. The store orders them, so all agree on which ones remain. The session of this
         login may be among those that are revoked.
         """
-        keep = MOST_SESSIONS if maximum is None else max(1, maximum)
+        keep = MOST_SESSIONS if maximum is None else maximum
         key = self._get_user_key(newest)
         surplus = self.store.list_surplus(key, now, keep=keep, by_use=maximum is None)
         for session in surplus:
