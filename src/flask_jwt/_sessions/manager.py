@@ -253,8 +253,13 @@ class SessionManager:
             last_ip=ip,
             last_user_agent=user_agent,
         )
-        with self._abandoning(session):
+        try:
             self.store.create(session)
+        except StoreUnavailable as error:
+            if error.was_attempted:
+                self.unfinished.add(session.sid, session)
+            raise
+        with self._abandoning(session):
             self._revoke_surplus(session, policy.maximum, now)
             tokens = self._issue_tokens(identity, session, kept_claims, payload)
         signals.session_started.send(self._host.sender, session=session)
