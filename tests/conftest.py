@@ -1,31 +1,35 @@
-"""Fixtures for all tests."""
+"""The fixtures of all tests, and the markers that follow from them."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
-from flask import Flask
 from flask.globals import app_ctx
 
-from flask_jwt import JWT, current_identity, jwt_required, signals
 from flask_jwt.testing import Clock
+from tests import support
 
 pytest_plugins = ["tests.servers"]
 
-SECRET = "a-secret-of-32-bytes-for-testing"
+SERVERS = {"tests.servers", "tests.providers.fixtures"}
+"""Modules with fixtures that start servers."""
 
 
-class User:
-    def __init__(self, id, username="joe", password="pass"):
-        self.id = id
-        self.username = username
-        self.password = password
+def pytest_collection_modifyitems(config, items):
+    """Mark the tests that use servers, and leave out those that soak."""
+    for item in items:
+        fixtures = item._fixtureinfo.name2fixturedefs.values()
+        if any(each.func.__module__ in SERVERS for defs in fixtures for each in defs):
+            item.add_marker("servers")
+    if "soak" not in config.option.markexpr:
+        soaking = [item for item in items if item.get_closest_marker("soak")]
+        if soaking:
+            config.hook.pytest_deselected(items=soaking)
+            items[:] = [item for item in items if item not in soaking]
 
 
 @pytest.fixture(autouse=True)
 def _no_context_left_pushed():
-    """A test that leaves an application context pushed would lend its user to the next one."""
+    """Fail if a test leaves an application context, which would lend its user to the next one."""
     yield
     left = []
     while app_ctx:
@@ -40,41 +44,17 @@ def clock():
 
 
 @pytest.fixture
-def user():
-    return User(1)
+def make_app(clock):
+    """Make applications of :func:`tests.support.make_app`, which are closed after the test."""
+    apps = []
 
+    def make_app(*args, **options):
+        apps.append(support.make_app(*args, **{"clock": clock, **options}))
+        return apps[-1]
 
-@pytest.fixture
-def jwt(clock, user):
-    """A JWT with handlers for one user, not yet bound to an application."""
-    jwt = JWT(clock=clock)
-
-    @jwt.authentication_handler
-    def authenticate(username, password):
-        return user if (username, password) == (user.username, user.password) else None
-
-    @jwt.identity_handler
-    def identity(payload):
-        return user if payload["identity"] == user.id else None
-
-    return jwt
-
-
-@pytest.fixture
-def make_app(jwt):
-    def make_app(**config):
-        app = Flask("tested")
-        app.config.update({"SECRET_KEY": SECRET, **config})
-        jwt.init_app(app)
-
-        @app.get("/protected")
-        @jwt_required()
-        def protected():
-            return {"user": current_identity.id}
-
-        return app
-
-    return make_app
+    yield make_app
+    for app in apps:
+        app.jwt.close(app)
 
 
 @pytest.fixture
@@ -87,31 +67,28 @@ def client(app):
     return app.test_client()
 
 
-def login(client, username="joe", password="pass"):
-    return client.post("/auth", json={"username": username, "password": password})
+@pytest.fixture
+def make_pages(make_app):
+    """Make applications with pages, a sign-in page and sessions, which take tokens in cookies."""
+
+    def make_pages(**options):
+        defaults = {
+            "JWT_TOKEN_LOCATION": ["cookies"],
+            "JWT_LOGIN_VIEW": "sign_in",
+            "JWT_STORAGE_URI": "memory://",
+        }
+        app = make_app(guards={}, **{**defaults, **options})
+        support.add_pages(app)
+        return app
+
+    return make_pages
 
 
-def token_of(client):
-    return login(client).get_json()["access_token"]
+@pytest.fixture
+def pages(make_pages):
+    return make_pages()
 
 
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
-
-
-@contextmanager
-def heard(app, *names):
-    """The signals of these names that *app* sends within this context, each with its facts."""
-    events = []
-
-    def hear(name):
-        def receiver(sender, **facts):
-            assert sender is app
-            events.append((name, facts))
-
-        getattr(signals, name).connect(receiver, app)
-        return receiver
-
-    receivers = [hear(name) for name in names]
-    yield events
-    assert receivers
+@pytest.fixture
+def browser(pages):
+    return support.Browser(pages)

@@ -51,8 +51,8 @@ def until(condition, what, seconds=30):
     deadline = time.monotonic() + seconds
     while True:
         try:
-            if found := condition():
-                return found
+            if result := condition():
+                return result
             problem = "it is false"
         except Exception as error:
             problem = repr(error)
@@ -88,7 +88,7 @@ class Server:
             self.process = subprocess.Popen([*launcher, *command], stdout=log, stderr=log, cwd="/")
 
     def stop(self, number=signal.SIGTERM):
-        """Stop it, and wait until it has."""
+        """Stop the server, and wait until its process has ended."""
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
@@ -96,11 +96,11 @@ class Server:
             self.process = None
 
     def kill(self):
-        """As the kernel would."""
+        """Kill the process, as the kernel would."""
         self.stop(signal.SIGKILL)
 
     def freeze(self):
-        """Let it hang: connections stay, answers don't come."""
+        """Let the server hang: connections stay open, and nothing responds."""
         for process in self.family():
             process.suspend()
 
@@ -118,7 +118,7 @@ class Server:
 
 
 class PostgresServer(Server):
-    """PostgreSQL. It refuses to be root's, so a root's is nobody's."""
+    """PostgreSQL. It does not run as root, so for root it runs as the user nobody."""
 
     def __init__(self):
         super().__init__()
@@ -127,23 +127,31 @@ class PostgresServer(Server):
         self.options = {}
         self.home = newest
         if AS_ROOT:
-            # The tests' folders may be closed to others. The binaries look for their libraries
-            # in a folder beside the package's.
-            self.home = self.folder / installed.name / newest.name
-            shutil.copytree(newest, self.home)
-            libraries = installed.with_name(f"{installed.name}.libs")
-            shutil.copytree(libraries, self.folder / libraries.name)
             self.folder.chmod(0o755)
             self.options = {"user": NOBODY}
+            if not self._can_run():
+                # The binaries look for their libraries in a folder beside the package's.
+                self.home = self.folder / installed.name / newest.name
+                shutil.copytree(newest, self.home)
+                libraries = installed.with_name(f"{installed.name}.libs")
+                shutil.copytree(libraries, self.folder / libraries.name)
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
         if AS_ROOT:
             os.chown(self.data, NOBODY, NOBODY)
         subprocess.run(
             [self.home / "bin/initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-             "--locale=C"],
+             "--locale=C", "--no-sync"],
             check=True, capture_output=True, cwd="/", **self.options,
         )  # fmt: skip
+
+    def _can_run(self):
+        """Return whether the user nobody may read the folders of this Python."""
+        command = [self.home / "bin/postgres", "--version"]
+        with suppress(OSError):
+            ran = subprocess.run(command, capture_output=True, check=False, cwd="/", **self.options)
+            return ran.returncode == 0
+        return False
 
     @property
     def url(self):
@@ -160,7 +168,7 @@ class PostgresServer(Server):
         return self
 
     def stop(self, number=signal.SIGINT):
-        """Fast shutdown, as pg_ctl stop does."""
+        """Shut down fast, as ``pg_ctl stop`` does."""
         super().stop(number)
 
 
@@ -205,7 +213,7 @@ MARIADBD = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
 
 
 class RedisServer(Server):
-    """Redis, which keeps what it acknowledged."""
+    """Redis, which writes to its disk before it acknowledges."""
 
     def __init__(self, *options):
         super().__init__()
@@ -221,10 +229,10 @@ class RedisServer(Server):
             self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
             "--save", "", "--appendonly", "yes", "--appendfsync", "always", *self.options,
         )  # fmt: skip
-        until(self.answers, "Redis")
+        until(self.responds, "Redis")
         return self
 
-    def answers(self):
+    def responds(self):
         with redis.Redis(port=self.port, socket_timeout=2) as client:
             return client.ping()
 
@@ -247,7 +255,7 @@ class RedisSentinel(RedisServer):
             self.binary, configuration, "--sentinel", "--port", str(self.port),
             "--bind", "127.0.0.1", "--dir", self.folder,
         )  # fmt: skip
-        until(self.answers, "Redis Sentinel")
+        until(self.responds, "Redis Sentinel")
         return self
 
 
@@ -286,7 +294,7 @@ class RedisClusterServers:
         return self
 
     def wait_until_ok(self, seconds=30):
-        """Wait until each running node says so, and a write works everywhere."""
+        """Wait until each running node reports "ok" and a write works everywhere."""
 
         def is_ok():
             running = [s for s in self.servers if s.process is not None]
@@ -303,6 +311,24 @@ class RedisClusterServers:
     def remove(self):
         for server in self.servers:
             server.remove()
+
+
+def stores(*names):
+    """Return the parameters of a fixture whose tests run with each of these stores."""
+    without_a_server = {"memory", "sqlite"}
+    return [
+        name if name in without_a_server else pytest.param(name, marks=pytest.mark.servers)
+        for name in names
+    ]
+
+
+def uri_of(store, request, tmp_path):
+    """Return the JWT_STORAGE_URI of a store, whose server is started if it has one."""
+    if store == "memory":
+        return "memory://"
+    if store == "sqlite":
+        return f"sqlite:///{tmp_path}/sessions.db"
+    return request.getfixturevalue(f"{store}_url")
 
 
 @pytest.fixture(scope="session")

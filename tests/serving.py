@@ -1,4 +1,4 @@
-"""Real servers on free ports of this machine."""
+"""Ports of this machine for servers, and waiting for these."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import httpx
 
 
 def free_port() -> int:
-    """A port nothing listens on."""
+    """Return a port on which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
 
 
-def wait_until_it_answers(url, process, seconds=20):
-    """Wait for any HTTP answer from *url*, or fail with what *process* wrote before it ended."""
+def wait_until_it_responds(url, process, seconds=20):
+    """Wait for any HTTP response from *url*; fail with the output of *process* if it ends."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -25,4 +25,4 @@ def wait_until_it_answers(url, process, seconds=20):
             return httpx.get(url, timeout=5)
         except httpx.TransportError:
             time.sleep(0.05)
-    raise AssertionError(f"{url} did not answer within {seconds} s")
+    raise AssertionError(f"{url} did not respond within {seconds} s")

@@ -1,4 +1,4 @@
-"""examples/store, served by gunicorn's two workers as its README says."""
+"""examples/store, served by two workers of gunicorn as its README says."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from secrets import token_hex
 
 import httpx
 
-from tests.serving import free_port, wait_until_it_answers
+from tests.serving import free_port, wait_until_it_responds
+from tests.support import ROOT
 
-ROOT = Path(__file__).parent.parent
 STORE = ROOT / "examples" / "store"
 SECRET = token_hex(32)
 
 
 def environment(**settings):
-    """This process's environment less what the store or gunicorn would read from it."""
-    kept = {
+    """Return the environment of this process without variables of the store or gunicorn."""
+    variables = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FLASK_", "GUNICORN_"))
@@ -34,11 +33,11 @@ def environment(**settings):
             "PORT",
         }
     }
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **settings}
+    return {**variables, "PYTHONDONTWRITEBYTECODE": "1", **settings}
 
 
 def python(*arguments, folder=STORE, **settings):
-    """What a Python process in *folder* prints; its warnings are errors."""
+    """Return the output of a Python process in *folder*, whose warnings are errors."""
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=folder, env=environment(**settings), check=True, capture_output=True, text=True,
@@ -47,8 +46,12 @@ def python(*arguments, folder=STORE, **settings):
 
 @contextmanager
 def served(log, *arguments, **settings):
-    """The URL of the store, served with *arguments* to gunicorn and *settings* to the store; what
-    it has to say goes to the file *log*."""
+    """Serve the store, and give its URL.
+
+    :param log: the file for the output
+    :param arguments: those of gunicorn
+    :param settings: environment variables of the store
+    """
     python("-m", "flask", "--app", "app", "init-db", SECRET_KEY=SECRET, **settings)
     url = f"http://127.0.0.1:{free_port()}"
     gunicorn = ["-m", "gunicorn", "--workers", "2", "--no-control-socket", *arguments]
@@ -64,7 +67,7 @@ def served(log, *arguments, **settings):
             stderr=output,
         )
         try:
-            wait_until_it_answers(url, server)
+            wait_until_it_responds(url, server)
             yield url
         finally:
             server.terminate()
@@ -73,7 +76,7 @@ def served(log, *arguments, **settings):
 
 @contextmanager
 def serving(folder, **settings):
-    """A client of the store, served with *settings*; afterwards its log must be spotless."""
+    """Serve the store, and give a client of it. Its log must be empty afterwards."""
     log = folder / "log"
     try:
         with (

@@ -11,30 +11,15 @@ import pytest
 from flask import Flask
 
 import flask_jwt
-from flask_jwt import JWT, ConfigError, jwt_required
-from tests.conftest import SECRET, bearer
-
-OTHER_SECRET = "another-secret-of-32-bytes------"
+from flask_jwt import JWT, ConfigError
+from flask_jwt.testing import Clock
+from tests.support import ANYONE, OTHER_SECRET, SECRET, User, claims_of, get, issue, login, make_app
 
 
 @pytest.fixture
-def start(clock):
-    """Starts an application, with sessions if there is a store."""
-
-    def start(extension=JWT, **config):
-        app = Flask("state")
-        app.config.update({"SECRET_KEY": SECRET, **config})
-        app.jwt = extension(app, clock=clock)
-        app.jwt.authentication_handler(lambda name, password: name if password == "pass" else None)
-
-        @app.get("/protected")
-        @jwt_required()
-        def protected():
-            return {"user": str(flask_jwt.current_identity)}
-
-        return app
-
-    return start
+def start(make_app):
+    """Make applications in which everybody can log in whose password is "pass"."""
+    return partial(make_app, users=ANYONE)
 
 
 @pytest.fixture
@@ -43,20 +28,12 @@ def app(start):
 
 
 def log_in(app, password="pass"):
-    return app.test_client().post("/auth", json={"username": "joe", "password": password})
+    return login(app.test_client(), password=password)
 
 
 def refresh(app, tokens):
     body = {"refresh_token": tokens["refresh_token"]}
     return app.test_client().post("/auth/refresh", json=body)
-
-
-def get(app, token):
-    return app.test_client().get("/protected", headers=bearer(token))
-
-
-def claims_of(token):
-    return pyjwt.decode(token, options={"verify_signature": False})
 
 
 # The payload handler
@@ -85,7 +62,7 @@ def test_the_payload_handler_is_called_once_per_login_and_per_refresh(app, clock
 
 
 class Counted(list):
-    """A value of an option that counts how often it is interpreted."""
+    """Count how often the value of an option is interpreted."""
 
     count = 0
 
@@ -100,7 +77,7 @@ def test_init_app_interprets_the_configuration_once(start, uri):
     app = start(JWT_REQUIRED_CLAIMS=names, JWT_STORAGE_URI=uri)
     assert names.count == 1
     for _ in range(2):
-        assert get(app, log_in(app).get_json()["access_token"]).status_code == 200
+        assert get(app, "/protected", log_in(app).get_json()["access_token"]).status_code == 200
     assert names.count == 1, "nothing has changed"
     app.config["JWT_LEEWAY"] = 0
     assert log_in(app).status_code == 200
@@ -122,7 +99,7 @@ def test_handlers_are_read_and_set_through_the_registered_extension(app):
     assert registered.authentication_callback is app.jwt.authentication_callback
     registered.identity_callback = lambda payload: payload["identity"].upper()
     token = log_in(app).get_json()["access_token"]
-    assert get(app, token).get_json() == {"user": "JOE"}
+    assert get(app, "/protected", token).get_json() == {"user": "JOE"}
     assert app.jwt.identity_callback is registered.identity_callback
 
 
@@ -131,8 +108,8 @@ def test_a_program_may_put_another_object_there(app, other):
     app.extensions["jwt"] = other
     assert log_in(app, "wrong").status_code == 401
     tokens = log_in(app).get_json()
-    assert get(app, tokens["access_token"]).status_code == 200
-    assert get(app, "wrong").status_code == 401
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
+    assert get(app, "/protected", "wrong").status_code == 401
     assert refresh(app, tokens).status_code == 200
     with app.app_context():
         assert app.jwt.sessions.list("joe")
@@ -208,7 +185,7 @@ HANDLERS = {
 
 
 def record_of(app):
-    """What logins and requests with their tokens give, without what is random."""
+    """Return the responses to logins and to requests with their tokens, less what is random."""
     record = []
     for password in ("pass", "wrong"):
         body = log_in(app, password).get_json()
@@ -216,7 +193,7 @@ def record_of(app):
         if token != "none":
             claims = {k: v for k, v in claims_of(token).items() if k != "jti"}
             record += [pyjwt.get_unverified_header(token), claims, verifies(token)]
-        record += [body, get(app, token).get_json()]
+        record += [body, get(app, "/protected", token).get_json()]
     return record
 
 
@@ -230,23 +207,23 @@ def verifies(token):
 
 @pytest.mark.parametrize("name", HANDLERS)
 @pytest.mark.parametrize(
-    "kind", [bound, callable_object, partial_function, returning, returning_awaitable]
+    "awaited", [bound, callable_object, partial_function, returning, returning_awaitable]
 )
-def test_handlers_are_awaited(start, kind, name):
+def test_handlers_are_awaited(start, awaited, name):
     records = []
-    for handler in (HANDLERS[name], kind(HANDLERS[name])):
+    for handler in (HANDLERS[name], awaited(HANDLERS[name])):
         app = start(JWT_LOGIN_LIMITS=None)
         getattr(app.jwt, name)(handler)
         records.append(record_of(app))
     assert records[0] == records[1]
-    assert records[0] != record_of(start(JWT_LOGIN_LIMITS=None)), "the handler isn't seen"
+    assert records[0] != record_of(start(JWT_LOGIN_LIMITS=None)), "this handler changes nothing"
 
 
 @pytest.mark.parametrize("loaded", [False, None])
-def test_an_awaited_blocklist_lets_in_what_is_not_on_it(app, loaded):
+def test_an_awaited_blocklist_accepts_tokens_that_are_not_on_it(app, loaded):
     app.jwt.token_in_blocklist_loader(returning(lambda header, payload: loaded))
     token = log_in(app).get_json()["access_token"]
-    assert get(app, token).status_code == 200
+    assert get(app, "/protected", token).status_code == 200
 
 
 def test_a_refresh_awaits_too(app):
@@ -257,7 +234,7 @@ def test_a_refresh_awaits_too(app):
 
 
 class Methods(JWT):
-    """Each reading of its handler makes another object."""
+    """Make another object whenever the handler is read."""
 
     @property
     def identity_callback(self):
@@ -271,12 +248,12 @@ class Methods(JWT):
         return payload["identity"].upper()
 
 
-def test_a_handler_that_is_another_object_at_each_reading(start):
+def test_a_handler_may_be_another_object_whenever_it_is_read(start):
     app = start(Methods)
     assert app.jwt.identity_callback is not app.jwt.identity_callback
     token = log_in(app).get_json()["access_token"]
     for _ in range(2):
-        assert get(app, token).get_json() == {"user": "JOE"}
+        assert get(app, "/protected", token).get_json() == {"user": "JOE"}
 
 
 # close()
@@ -298,7 +275,7 @@ def test_close_closes_the_store_and_it_opens_again(start, database):
     app.jwt.close(app)  # outside of a context
     assert pooled_connections(app) == 0
     tokens = refresh(app, tokens).get_json()
-    assert get(app, tokens["access_token"]).status_code == 200
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
     with app.app_context():
         app.jwt.close()
         app.jwt.close()
@@ -308,10 +285,11 @@ def test_close_closes_the_store_and_it_opens_again(start, database):
     app.jwt.close(app)
 
 
-def test_nothing_is_left_open(start, database):
+def test_nothing_is_left_open(database):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        app = start(JWT_STORAGE_URI=f"sqlite:///{database}")
+        # Not the fixture's application, which would live on until the test has ended.
+        app = make_app(users=ANYONE, JWT_STORAGE_URI=f"sqlite:///{database}")
         log_in(app)
         app.jwt.close(app)
         del app
@@ -342,3 +320,29 @@ def test_close_without_sessions_does_nothing(start):
 def test_close_of_an_application_without_a_jwt(start):
     with pytest.raises(ConfigError, match="no JWT"):
         start().jwt.close(Flask("other"))
+
+
+# Several applications
+
+
+def test_an_extension_object_may_serve_several_applications_that_share_no_tokens():
+    user = User(1)
+    jwt = JWT(None, lambda username, password: user, lambda payload: user, clock=Clock())
+    one, other = make_app(jwt), make_app(jwt, SECRET_KEY=OTHER_SECRET)
+    for app, another in ((one, other), (other, one)):
+        token = log_in(app).get_json()["access_token"]
+        assert get(app, "/protected", token).status_code == 200
+        response = get(another, "/protected", token)
+        assert response.status_code == 401
+        assert response.get_json()["description"] == "Signature verification failed"
+
+
+def test_applications_with_two_keys_share_neither_tokens_nor_a_cache(start):
+    def status(app, token):
+        return get(app, "/protected", token).status_code
+
+    one, two = start(), start(SECRET_KEY=OTHER_SECRET)
+    token = issue(one)
+    assert [status(one, token), status(two, token), status(one, token)] == [200, 401, 200]
+    other = issue(two)
+    assert [status(two, other), status(one, other)] == [200, 401]

@@ -1,4 +1,4 @@
-"""The rules of docs/architecture.md that a reader of one file can't see."""
+"""The rules of docs/architecture.md, which no single file shows: who may import what."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""examples/store in a real browser: Chromium, driven by Playwright.
+"""examples/store in a browser: Chromium, driven by Playwright.
 
-It needs a Chromium: Debian's, or the one that the environment variable CHROMIUM names. What the
-pages look like is kept in artifacts/screenshots/.
+It needs a Chromium: Debian's, or the one that the environment variable CHROMIUM names. Screenshots of
+the pages are kept in artifacts/screenshots/.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ import httpx
 import jwt
 import pytest
 
-from tests.store_server import ROOT, SECRET, served
+from tests.store_server import SECRET, served
+from tests.support import ROOT
 
 api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
                 allow_module_level=True)  # fmt: skip
+
+pytestmark = pytest.mark.browser
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -44,7 +47,7 @@ WRONG_PASSWORD = f"wrong horse {token_hex(8)}"
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
-# The store, with all that it and its libraries have to say on stderr, and each page in a file.
+# The store with its debug log on stderr and each page in a file.
 WATCHED = """
 import logging
 from pathlib import Path
@@ -66,7 +69,7 @@ def keep(response):
 
 @contextmanager
 def watched(folder, **settings):
-    """The URL of the store; *folder* gets what it said: ``log`` and ``pages``; and ``sessions``."""
+    """Serve the store, and give its URL; its log, its pages and its sessions are in *folder*."""
     (folder / "watched_store.py").write_text(WATCHED)
     arguments = ["--threads", "8", "--log-level", "debug", "--access-logfile", "-"]
     arguments += ["--pythonpath", str(folder), "watched_store:app"]
@@ -79,7 +82,7 @@ def watched(folder, **settings):
 
 
 def assert_no_secrets(folder):
-    """No page and no line of the log shows a password, a token or the key."""
+    """Assert that no page and no line of the log shows a password, a token or the key."""
     for name in "pages", "log":
         text = (folder / name).read_text()
         for secret in PASSWORD, WRONG_PASSWORD, SECRET:
@@ -108,16 +111,16 @@ def chromium():
 
 @contextmanager
 def device(chromium, **options):
-    """A browser of its own, with a page open. Chromium must have nothing to say of our CSP."""
+    """Open a page in another browser. Chromium must report no violation of the CSP."""
     context = chromium.new_context(**options)
     context.set_default_timeout(20_000)
-    said = []
-    context.on("console", lambda message: said.append(message.text))
+    messages = []
+    context.on("console", lambda message: messages.append(message.text))
     try:
         yield context.new_page()
     finally:
         context.close()
-    assert not [text for text in said if "Content Security Policy" in text]
+    assert not [text for text in messages if "Content Security Policy" in text]
 
 
 @pytest.fixture
@@ -155,16 +158,16 @@ def assert_on(page, title):
     api.expect(page.get_by_role("heading", level=1)).to_have_text(title)
 
 
-def assert_signed_in(page, store, is_so=True):
+def assert_signed_in(page, store, is_signed_in=True):
     page.goto(store)
-    assert_on(page, "Items" if is_so else "Sign in")
+    assert_on(page, "Items" if is_signed_in else "Sign in")
 
 
 def cookie(page, name):
-    (found,) = (cookie for cookie in page.context.cookies() if cookie["name"] == name)
-    assert found["secure"]
-    assert found["httpOnly"]
-    return found["value"]
+    (cookie,) = (cookie for cookie in page.context.cookies() if cookie["name"] == name)
+    assert cookie["secure"]
+    assert cookie["httpOnly"]
+    return cookie["value"]
 
 
 def claims(page, name="access_token_cookie"):
@@ -185,7 +188,7 @@ def session_row(folder, sid):
 # -- signing up, in and out --
 
 
-def test_sign_up_and_out_and_in(page, store):
+def test_a_user_signs_up_out_and_in(page, store):
     page.goto(f"{store}/devices")
     assert_on(page, "Sign in")
     page.get_by_role("link", name="Sign up").click()
@@ -211,7 +214,7 @@ def test_sign_up_and_out_and_in(page, store):
     assert_signed_in(page, store)
 
 
-def test_sign_up_with_a_name_that_is_taken(page, phone, store):
+def test_a_name_is_taken_once(page, phone, store):
     username = sign_up(page, store)
     phone.goto(f"{store}/sign-up")
     fill_in(phone, username, PASSWORD, "Sign up")
@@ -219,7 +222,7 @@ def test_sign_up_with_a_name_that_is_taken(page, phone, store):
     assert_signed_in(phone, store, False)
 
 
-def test_items_come_and_go(page, store):
+def test_items_are_added_and_removed(page, store):
     sign_up(page, store)
     name = f"<b>chair</b> & 椅 {token_hex(4)}"
 
@@ -241,6 +244,7 @@ def test_items_come_and_go(page, store):
 # -- staying signed in --
 
 
+@pytest.mark.slow
 def test_ten_tabs_refresh_at_once_and_stay_signed_in(chromium, tmp_path):
     settings = {"FLASK_JWT_EXPIRATION_DELTA": "4", "FLASK_JWT_LEEWAY": "0"}
     with watched(tmp_path, **settings) as store, device(chromium) as first:
@@ -264,7 +268,8 @@ def test_ten_tabs_refresh_at_once_and_stay_signed_in(chromium, tmp_path):
         assert after["revoked_at"] is None
 
 
-def test_a_stolen_refresh_cookie_replayed_ends_the_session(chromium, tmp_path):
+@pytest.mark.slow
+def test_replaying_a_stolen_refresh_cookie_ends_the_session(chromium, tmp_path):
     settings = {
         "FLASK_JWT_EXPIRATION_DELTA": "2",
         "FLASK_JWT_LEEWAY": "0",
@@ -278,11 +283,13 @@ def test_a_stolen_refresh_cookie_replayed_ends_the_session(chromium, tmp_path):
         sign_up(victim, store)
         sid = claims(victim)["sid"]
         thief.context.add_cookies(victim.context.cookies())
-        assert_signed_in(thief, store)  # a copy is as good as the original, as long as it is fresh
+        assert_signed_in(
+            thief, store
+        )  # a copy is accepted like the original until either is renewed
         wait_until_it_expires(victim)
         assert_signed_in(victim, store)
         assert claims(victim, "refresh_token_cookie")["gen"] == 1
-        time.sleep(1.1)  # the grace
+        time.sleep(1.1)  # the grace period
         assert_signed_in(thief, store, False)
         api.expect(thief.get_by_role("alert")).to_contain_text("Somebody used a copy")
         assert thief.context.cookies() == []
@@ -293,7 +300,7 @@ def test_a_stolen_refresh_cookie_replayed_ends_the_session(chromium, tmp_path):
 # -- your devices --
 
 
-def test_sign_out_one_device_from_another(page, phone, store):
+def test_one_device_signs_out_another(page, phone, store):
     username = sign_up(phone, store)
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
@@ -316,7 +323,7 @@ def test_sign_out_one_device_from_another(page, phone, store):
     assert_signed_in(page, store)
 
 
-def test_sign_out_the_others(page, phone, store):
+def test_a_device_signs_out_the_others(page, phone, store):
     username = sign_up(phone, store)
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
@@ -326,7 +333,7 @@ def test_sign_out_the_others(page, phone, store):
     assert_signed_in(page, store)
 
 
-def test_sign_out_everywhere(page, phone, store):
+def test_a_user_signs_out_everywhere(page, phone, store):
     username = sign_up(phone, store)
     sign_in(page, store, username)
     page.get_by_role("link", name="Your devices").click()
@@ -337,7 +344,7 @@ def test_sign_out_everywhere(page, phone, store):
         assert each.context.cookies() == []
 
 
-def test_somebody_else_s_device_is_none_of_yours(page, phone, store):
+def test_a_device_of_another_user_is_not_found(page, phone, store):
     sign_up(page, store)
     sign_up(phone, store)
     page.goto(f"{store}/devices")
@@ -362,7 +369,7 @@ FORGED = {
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """A site of somebody else, with a form that posts to the store."""
+    """Another site, with a form that posts to the store."""
 
     def __init__(self, page, *arguments):
         self.page = page
@@ -380,7 +387,7 @@ class Elsewhere(BaseHTTPRequestHandler):
 
 @contextmanager
 def elsewhere(page):
-    """The port where *page* is served."""
+    """Serve a page on another port, and give the port."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Elsewhere, page)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -389,16 +396,16 @@ def elsewhere(page):
         thread.join()
 
 
-@pytest.mark.parametrize("what", FORGED)
+@pytest.mark.parametrize("forged", FORGED)
 @pytest.mark.parametrize(
     ("host", "site", "cookies_are_sent"),
     # Ports make another origin, but not another site: SameSite doesn't help there.
     [("127.0.0.1", "same-site", True), ("localhost", "cross-site", False)],
 )
-def test_a_forged_post_is_refused(page, store, what, host, site, cookies_are_sent):
+def test_a_forged_post_is_rejected(page, store, forged, host, site, cookies_are_sent):
     sign_up(page, store)
     before = page.context.cookies()
-    path, fields = FORGED[what]
+    path, fields = FORGED[forged]
     inputs = "".join(f'<input name="{name}" value="{value}">' for name, value in fields.items())
     form = f'<form method="post" action="{store}{path}">{inputs}<button>Win a prize</button></form>'
     with elsewhere(form) as port:
@@ -411,7 +418,7 @@ def test_a_forged_post_is_refused(page, store, what, host, site, cookies_are_sen
     headers = posted.all_headers()
     assert (posted.method, headers["sec-fetch-site"]) == ("POST", site)
     assert ("access_token_cookie" in headers.get("cookie", "")) is cookies_are_sent
-    if cookies_are_sent or "sign-in" in what:
+    if cookies_are_sent or "sign-in" in forged:
         assert posted.response().status == 403
         assert_on(page, "Forbidden")
     else:
@@ -421,7 +428,7 @@ def test_a_forged_post_is_refused(page, store, what, host, site, cookies_are_sen
     assert page.get_by_role("main").get_by_text("forged").count() == 0
 
 
-# -- what it looks like --
+# -- appearance --
 
 
 PAGES = {
@@ -438,7 +445,7 @@ SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "hei
 
 @pytest.fixture(scope="module")
 def member(chromium, store, folder):
-    """A page of somebody who has some items and some devices."""
+    """A page of a user who has some items and some devices."""
     with device(chromium) as page:
         page.goto(f"{store}/sign-up")
         fill_in(page, "joe", PASSWORD, "Sign up")
@@ -470,7 +477,7 @@ def guest(chromium):
 
 @pytest.fixture(params=PAGES)
 def shown(request, store, member, guest):
-    """Each page: what it is called, and the browser that shows it."""
+    """The name of a page, and the browser that shows it."""
     name = request.param
     page = guest if name.startswith("sign-") else member
     path = {"items": "", "rename": "devices", "sign-in-problem": "sign-in"}.get(name, name)
@@ -483,8 +490,8 @@ def shown(request, store, member, guest):
     return name, page
 
 
-def test_pages_are_good_to_look_at(shown):
-    """Only somebody who looks at the screenshots can tell; here they fit on each screen."""
+def test_pages_fit_each_screen(shown):
+    """Whether they look right, only a look at the screenshots can show."""
     name, page = shown
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for size, viewport in SIZES.items():
@@ -497,7 +504,7 @@ def test_pages_are_good_to_look_at(shown):
 
 
 def test_pages_are_accessible(shown):
-    """As far as axe can tell: labels, landmarks, contrast ..."""
+    """Axe checks labels, landmarks, contrast and more."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="pip install -r requirements-dev.txt"
     )
@@ -508,7 +515,7 @@ def test_pages_are_accessible(shown):
         assert results.violations_count == 0, results.generate_report()
 
 
-def test_pages_can_be_used_by_everybody(shown):
+def test_pages_work_without_a_mouse_and_with_a_screen_reader(shown):
     _, page = shown
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("h1").count() == 1
@@ -523,19 +530,19 @@ def test_pages_can_be_used_by_everybody(shown):
     api.expect(page.get_by_role("main")).to_be_focused()
 
 
-# -- what nobody must see --
+# -- secrets --
 
 
 def test_no_page_or_log_shows_a_password_or_a_token(page, store, folder):
-    """The last test: it looks at what all others have left. Each other server's end does, too."""
+    """This is the last test: the log and the pages are those of all tests before."""
     username = sign_up(page, store)
     page.goto(f"{store}/devices")
     assert cookie(page, "refresh_token_cookie").startswith("eyJ")
     page.get_by_role("button", name="Sign out", exact=True).click()
     sign_in(page, store, username, WRONG_PASSWORD)
     assert_on(page, "Sign in")
-    for name, said in ("pages", "Your devices"), ("log", "POST /sign-in"), ("log", "INSERT INTO"):
+    for name, part in ("pages", "Your devices"), ("log", "POST /sign-in"), ("log", "INSERT INTO"):
         text = (folder / name).read_text()
-        assert said in text
+        assert part in text
         assert username in text
     assert_no_secrets(folder)

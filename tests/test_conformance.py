@@ -1,4 +1,4 @@
-"""The parts of scripts/conformance that could mislead: whose code an old import name reaches."""
+"""scripts/conformance: an old import name reaches this package and never the original."""
 
 import importlib
 import json
@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 @pytest.fixture
 def alias(monkeypatch, tmp_path):
-    """`original` exists for real, with a submodule; the alias leads its name to `json`."""
+    """An alias of `json` called `original`, which is also a package with a submodule."""
     package = tmp_path / "original"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -43,7 +43,7 @@ def test_an_alias_never_falls_back_to_the_original():
         importlib.import_module("original.only_there")
 
 
-def test_an_alias_that_comes_too_late_is_refused(alias):
+def test_an_alias_that_comes_too_late_is_an_error(alias):
     """Whoever imported the name first may hold the original."""
     importlib.import_module("original")
     with pytest.raises(RuntimeError, match="imported before the alias"):

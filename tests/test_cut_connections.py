@@ -15,13 +15,14 @@ from flask import Flask
 from flask_jwt import JWT, jwt_required, signals
 from flask_jwt._sessions import circuit_breaker
 from tests.proxy import Proxy, is_postgres_operation, is_redis_operation
+from tests.servers import stores
+from tests.support import SECRET
 
-SECRET = "a-secret-of-32-bytes-for-testing"
 ATTEMPTS = {"postgres": 2, "redis": 4}
 """How often an operation is tried: once more by the circuit breaker, and redis-py doubles that."""
 
 
-@pytest.fixture(params=["postgres", "redis"])
+@pytest.fixture(params=stores("postgres", "redis"))
 def kind(request):
     return request.param
 

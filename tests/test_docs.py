@@ -1,17 +1,15 @@
-"""What the docs show is what is run."""
+"""The documentation: its examples are files, the files work, and its links lead somewhere."""
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
 from flask_jwt._config.settings import OPTIONS
-from tests.conftest import bearer
+from tests.support import ROOT, Browser, bearer, run_example
 
-ROOT = Path(__file__).parent.parent
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 BLOCK = re.compile(r"<!-- (examples/\S+\.py) -->\n```python\n(.*?)```", re.DOTALL)
 
@@ -25,19 +23,11 @@ def test_examples_in_the_docs_are_the_files(page):
         assert text.count("```python") == len(BLOCK.findall(text)), "an example that is no file"
 
 
-def run(name, folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    space = {"__name__": "example"}
-    code = (ROOT / "examples" / name).read_text()
-    exec(compile(code, name, "exec", dont_inherit=True), space)
-    return space
-
-
 def test_sessions_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run("sessions.py", tmp_path, monkeypatch)["app"]
+    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
     client = app.test_client()
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
     assert client.get("/me", headers=bearer(body["access_token"])).get_json() == {"name": "joe"}
@@ -48,8 +38,8 @@ def test_sessions_example(tmp_path, monkeypatch):
 
 
 def test_audit_example(tmp_path, monkeypatch, caplog):
-    app = run("sessions.py", tmp_path, monkeypatch)["app"]
-    run("audit.py", tmp_path, monkeypatch)["connect"](app)
+    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
+    run_example("audit.py", tmp_path, monkeypatch)["connect"](app)
     caplog.set_level("INFO", "audit")
     client = app.test_client()
     client.post("/auth", json={"username": "joe", "password": "se-cret"})
@@ -69,50 +59,45 @@ def test_audit_example(tmp_path, monkeypatch, caplog):
     app.extensions["flask-jwt"].sessions.close()
 
 
-def in_browser(app, method, path, **options):
-    headers = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
-    return app.open(path, method=method, headers=headers, base_url="https://localhost", **options)
-
-
 def test_pages_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run("pages.py", tmp_path, monkeypatch)["app"]
-    browser = app.test_client()
-    page = in_browser(browser, "GET", "/?a=1", follow_redirects=True)
+    app = run_example("pages.py", tmp_path, monkeypatch)["app"]
+    browser = Browser(app)
+    page = browser.get("/?a=1", follow_redirects=True)
     assert 'name="next" value="/?a=1"' in page.text
     form = {"username": "joe", "password": "no", "next": "/?a=1"}
-    page = in_browser(browser, "POST", "/auth", data=form, follow_redirects=True)
+    page = browser.post("/auth", data=form, follow_redirects=True)
     assert "alert" in page.text
     form["password"] = "pass"
-    page = in_browser(browser, "POST", "/auth", data=form, follow_redirects=True)
+    page = browser.post("/auth", data=form, follow_redirects=True)
     assert (page.request.full_path, "Hello, joe." in page.text) == ("/?a=1", True)
-    page = in_browser(browser, "POST", "/auth/logout", follow_redirects=True)
+    page = browser.post("/auth/logout", follow_redirects=True)
     assert page.request.path == "/sign-in"
     app.extensions["flask-jwt"].sessions.close()
 
 
 def test_login_view_example(tmp_path, monkeypatch):
-    browser = run("login_view.py", tmp_path, monkeypatch)["app"].test_client()
+    app = run_example("login_view.py", tmp_path, monkeypatch)["app"]
+    browser, other = Browser(app), Browser(app)
     joe = {"name": "joe", "password": "long enough"}
-    assert in_browser(browser, "POST", "/sign-up", data={"name": "joe"}).status_code == 400
-    page = in_browser(browser, "POST", "/sign-up", data=joe, follow_redirects=True)
+    assert browser.post("/sign-up", data={"name": "joe"}).status_code == 400
+    page = browser.post("/sign-up", data=joe, follow_redirects=True)
     assert page.get_json() == {"name": "joe"}
-    other = browser.application.test_client()
-    assert in_browser(other, "GET", "/").headers["Location"] == "/sign-in?next=%2F"
+    assert other.get("/").headers["Location"] == "/sign-in?next=%2F"
     for _ in range(10):
-        page = in_browser(other, "POST", "/sign-in", data={**joe, "password": "no"})
+        page = other.post("/sign-in", data={**joe, "password": "no"})
         assert (page.status_code, "Invalid credentials" in page.text) == (401, True)
         assert 'value="joe"' in page.text
-    page = in_browser(other, "POST", "/sign-in", data=joe)
+    page = other.post("/sign-in", data=joe)
     assert (page.status_code, "try again in" in page.text) == (429, True)
-    page = in_browser(browser, "POST", "/sign-in?next=/", data={**joe, "name": "x"})
+    page = browser.post("/sign-in?next=/", data={**joe, "name": "x"})
     assert page.status_code == 401
 
 
 def test_cookies_example(tmp_path, monkeypatch):
-    app = run("cookies.py", tmp_path, monkeypatch)["app"]
+    app = run_example("cookies.py", tmp_path, monkeypatch)["app"]
     login, here = {"username": "joe", "password": "pass"}, {"base_url": "https://localhost"}
     client = app.test_client()
     token = client.post("/auth", json=login).get_json()["access_token"]
@@ -128,7 +113,7 @@ def test_cookies_example(tmp_path, monkeypatch):
 
 
 def test_typed_example(tmp_path, monkeypatch):
-    client = run("typed.py", tmp_path, monkeypatch)["app"].test_client()
+    client = run_example("typed.py", tmp_path, monkeypatch)["app"].test_client()
     assert client.get("/greeting").get_json() == {"hello": "stranger"}
     token = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
     headers = bearer(token["access_token"])

@@ -1,4 +1,4 @@
-"""examples/store over real HTTP: gunicorn's two workers, a real database, httpx for a client."""
+"""examples/store over HTTP: two workers of gunicorn, real databases, and httpx as the client."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ import httpx
 import jwt
 import pytest
 
+from tests.servers import stores
 from tests.serving import free_port
-from tests.store_server import ROOT, SECRET, STORE, environment, python, serving
+from tests.store_server import SECRET, STORE, environment, python, serving
+from tests.support import ROOT, bearer
 
 PASSWORD = "correct horse"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres", "redis"])
+@pytest.fixture(scope="module", params=stores("sqlite", "postgres", "redis"))
 def databases(request, tmp_path_factory):
-    """Where the store keeps its users and items, and where its sessions."""
+    """The URLs of the store's database and of its sessions."""
     folder = tmp_path_factory.mktemp("database")
     if request.param == "postgres":
         url = request.getfixturevalue("postgres_url")
@@ -46,7 +48,7 @@ def store(databases, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def joe(store):
-    """A user name in the store; the password is PASSWORD."""
+    """A user of the store, whose password is PASSWORD."""
     return sign_up(store)
 
 
@@ -59,15 +61,15 @@ def auth(store, joe):
 @pytest.fixture
 def item(store, auth):
     name = f"item {token_hex(4)}"
-    answer = store.post(f"/items/{name}", headers=auth, json={"price": 12.5})
-    assert answer.status_code == 201
+    response = store.post(f"/items/{name}", headers=auth, json={"price": 12.5})
+    assert response.status_code == 201
     return name
 
 
 def sign_up(store, password=PASSWORD):
     username = f"joe-{token_hex(4)}"
-    answer = store.post("/register", json={"username": username, "password": password})
-    assert answer.status_code == 201
+    response = store.post("/register", json={"username": username, "password": password})
+    assert response.status_code == 201
     return username
 
 
@@ -81,13 +83,13 @@ def signed(secret=SECRET, **claims):
     return jwt.encode(claims, secret, "HS256")
 
 
-def assert_refused(answer, status=None):
-    """4xx, or exactly *status*, with a body of the shape all errors have."""
-    assert 400 <= answer.status_code < 500, answer.text
+def assert_rejected(response, status=None):
+    """Assert a 4xx, or exactly *status*, with the JSON that all errors have, and return it."""
+    assert 400 <= response.status_code < 500, response.text
     if status is not None:
-        assert answer.status_code == status, answer.text
-    body = answer.json()
-    assert body["status_code"] == answer.status_code
+        assert response.status_code == status, response.text
+    body = response.json()
+    assert body["status_code"] == response.status_code
     assert isinstance(body["error"], str)
     assert isinstance(body["description"], str)
     assert body.keys() <= {"status_code", "error", "description", "code"}
@@ -97,24 +99,20 @@ def assert_refused(answer, status=None):
 # -- users --
 
 
-def test_register_then_log_in(store):
+def test_a_user_registers_and_logs_in(store):
     username = f"joe-{token_hex(4)}"
-    answer = store.post("/register", json={"username": username, "password": PASSWORD})
-    assert answer.status_code == 201
-    assert answer.json()["username"] == username
-    assert answer.json().keys() == {"id", "username"}
+    response = store.post("/register", json={"username": username, "password": PASSWORD})
+    assert response.status_code == 201
+    assert response.json()["username"] == username
+    assert response.json().keys() == {"id", "username"}
 
-    answer = log_in(store, username)
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"access_token", "refresh_token", "expires_in", "token_type"}
-    assert answer.headers["Cache-Control"] == "no-store"
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}
+    response = log_in(store, username)
+    assert response.status_code == 200
+    assert response.json().keys() == {"access_token", "refresh_token", "expires_in", "token_type"}
+    assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_a_device_is_seen_refreshed_and_logged_out(store, joe):
+def test_devices_are_listed_refreshed_and_logged_out(store, joe):
     phone, desk = (log_in(store, joe).json() for _ in range(2))
     devices = store.get("/auth/sessions", headers=bearer(desk["access_token"])).json()["sessions"]
     assert len(devices) >= 2
@@ -124,12 +122,12 @@ def test_a_device_is_seen_refreshed_and_logged_out(store, joe):
         "/auth/logout", headers=bearer(desk["access_token"]), json={"scope": "others"}
     )
     assert ended.json()["revoked"] >= 1
-    answer = store.post("/auth/refresh", headers=bearer(renewed["refresh_token"]))
-    assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
+    response = store.post("/auth/refresh", headers=bearer(renewed["refresh_token"]))
+    assert (response.status_code, response.json()["code"]) == (401, "token_revoked")
     assert store.get("/me", headers=bearer(desk["access_token"])).status_code == 200
 
 
-def test_names_and_passwords_in_any_script(store):
+def test_names_and_passwords_may_be_in_any_script(store):
     username = f"Zoë 李 😀 {token_hex(4)}"
     password = "пароль пароль"
     body = {"username": username, "password": password}
@@ -139,17 +137,17 @@ def test_names_and_passwords_in_any_script(store):
     assert me.json()["username"] == username
 
 
-def test_wrong_password_and_unknown_user_get_the_same_answer(store, joe):
+def test_a_wrong_password_and_an_unknown_user_get_the_same_response(store, joe):
     wrong = log_in(store, joe, "wrong password")
     unknown = log_in(store, f"nobody-{token_hex(4)}", "wrong password")
     assert wrong.text == unknown.text
-    body = assert_refused(wrong, 401)
+    body = assert_rejected(wrong, 401)
     assert body["error"] == "Bad Request"
     assert body["description"] == "Invalid credentials"
     assert body["code"] == "invalid_credentials"
 
 
-def test_unknown_user_takes_as_long_as_a_wrong_password(store, joe):
+def test_an_unknown_user_takes_as_long_as_a_wrong_password(store, joe):
     def fastest(username):
         def once():
             start = time.perf_counter()
@@ -161,23 +159,23 @@ def test_unknown_user_takes_as_long_as_a_wrong_password(store, joe):
     assert fastest("nobody") > fastest(joe) / 2
 
 
-def test_name_is_taken(store, joe):
-    answer = store.post("/register", json={"username": joe, "password": "another password"})
-    assert_refused(answer, 409)
+def test_a_name_is_taken_once(store, joe):
+    response = store.post("/register", json={"username": joe, "password": "another password"})
+    assert_rejected(response, 409)
     assert log_in(store, joe).status_code == 200
 
 
-def test_one_of_many_at_once_gets_the_name(store):
+def test_one_of_many_requests_at_once_gets_a_name(store):
     body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD}
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: store.post("/register", json=body), range(8)))
-    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+        responses = list(pool.map(lambda _: store.post("/register", json=body), range(8)))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 7
 
 
 # -- tokens --
 
 
-def test_me_is_whose_token_it_is(store, joe, auth):
+def test_me_is_the_user_of_the_token(store, joe, auth):
     other = sign_up(store)
     token = log_in(store, other).json()["access_token"]
     assert store.get("/me", headers=auth).json()["username"] == joe
@@ -195,10 +193,10 @@ def test_me_is_whose_token_it_is(store, joe, auth):
         ("DELETE", "/items/x"),
     ],
 )
-def test_no_entry_without_a_token(store, method, path):
-    answer = store.request(method, path)
-    assert assert_refused(answer, 401)["code"] == "token_missing"
-    assert answer.headers["WWW-Authenticate"] == 'JWT realm="Login Required"'
+def test_a_token_is_required(store, method, path):
+    response = store.request(method, path)
+    assert assert_rejected(response, 401)["code"] == "token_missing"
+    assert response.headers["WWW-Authenticate"] == 'JWT realm="Login Required"'
 
 
 @pytest.mark.parametrize(
@@ -217,13 +215,13 @@ def test_no_entry_without_a_token(store, method, path):
         f"JWT {signed(identity=10**9)}",
     ],
 )
-def test_no_entry_with_a_bad_token(store, header):
-    answer = store.get("/me", headers={"Authorization": header})
-    assert_refused(answer, 401)
-    assert answer.headers["WWW-Authenticate"].startswith("JWT realm=")
+def test_an_invalid_token_is_rejected(store, header):
+    response = store.get("/me", headers={"Authorization": header})
+    assert_rejected(response, 401)
+    assert response.headers["WWW-Authenticate"].startswith("JWT realm=")
 
 
-def test_token_expires(tmp_path):
+def test_a_token_expires(tmp_path):
     with serving(
         tmp_path,
         DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
@@ -235,32 +233,32 @@ def test_token_expires(tmp_path):
         headers = {"Authorization": f"JWT {token}"}
         assert store.get("/me", headers=headers).status_code == 200
         deadline = time.monotonic() + 5
-        while (answer := store.get("/me", headers=headers)).status_code == 200:
+        while (response := store.get("/me", headers=headers)).status_code == 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert assert_refused(answer, 401)["code"] == "token_expired"
+        assert assert_rejected(response, 401)["code"] == "token_expired"
 
 
 # -- items --
 
 
-def test_items_come_and_go(store, auth):
+def test_items_are_created_and_deleted(store, auth):
     name = f"chair {token_hex(4)} / 椅"
     path = f"/items/{name.replace('/', '|')}"
-    answer = store.post(path, headers=auth, json={"price": 12.5})
-    assert answer.status_code == 201
-    created = answer.json()
+    response = store.post(path, headers=auth, json={"price": 12.5})
+    assert response.status_code == 201
+    created = response.json()
     assert created == {"name": name.replace("/", "|"), "price": 12.5}
-    assert store.get(answer.headers["Location"], headers=auth).json() == created
+    assert store.get(response.headers["Location"], headers=auth).json() == created
     assert created in store.get("/items", headers=auth).json()["items"]
 
-    assert_refused(store.post(path, headers=auth, json={"price": 1}), 409)
+    assert_rejected(store.post(path, headers=auth, json={"price": 1}), 409)
     assert store.get(path, headers=auth).json() == created
 
-    answer = store.delete(path, headers=auth)
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert_refused(store.get(path, headers=auth), 404)
-    assert_refused(store.delete(path, headers=auth), 404)
+    response = store.delete(path, headers=auth)
+    assert (response.status_code, response.content) == (204, b"")
+    assert_rejected(store.get(path, headers=auth), 404)
+    assert_rejected(store.delete(path, headers=auth), 404)
     assert created not in store.get("/items", headers=auth).json()["items"]
 
 
@@ -271,7 +269,7 @@ def test_items_are_listed_by_name(store, auth, item):
 
 
 @pytest.mark.parametrize("price", [0, 0.1, 19.99, 1_000_000])
-def test_prices_come_back_as_they_went_in(store, auth, price):
+def test_prices_are_kept_exactly(store, auth, price):
     path = f"/items/{token_hex(8)}"
     assert store.post(path, headers=auth, json={"price": price}).json()["price"] == price
     assert store.get(path, headers=auth).json()["price"] == price
@@ -284,15 +282,15 @@ def test_prices_come_back_as_they_went_in(store, auth, price):
         '"12"', "null", "true", "[1]", "{}",
     ],
 )  # fmt: skip
-def test_what_is_no_price(store, auth, price):
+def test_an_invalid_price_is_rejected(store, auth, price):
     headers = {**auth, "Content-Type": "application/json"}
     path = f"/items/{token_hex(8)}"
-    answer = store.post(path, headers=headers, content=f'{{"price": {price}}}')
-    assert_refused(answer, 400)
-    assert_refused(store.get(path, headers=auth), 404)
+    response = store.post(path, headers=headers, content=f'{{"price": {price}}}')
+    assert_rejected(response, 400)
+    assert_rejected(store.get(path, headers=auth), 404)
 
 
-def test_items_made_and_unmade_at_once(store, auth):
+def test_an_item_may_be_created_and_deleted_at_once(store, auth):
     path = f"/items/{token_hex(8)}"
 
     def request(number):
@@ -301,12 +299,12 @@ def test_items_made_and_unmade_at_once(store, auth):
         return store.post(path, headers=auth, json={"price": number})
 
     with ThreadPoolExecutor(8) as pool:
-        statuses = [answer.status_code for answer in pool.map(request, range(48))]
+        statuses = [response.status_code for response in pool.map(request, range(48))]
     assert set(statuses) <= {201, 204, 404, 409}
     assert 0 <= statuses.count(201) - statuses.count(204) <= 1
 
 
-# -- what nobody should send --
+# -- invalid requests --
 
 
 @pytest.mark.parametrize("path", ["/register", "/auth", "/items/x"])
@@ -319,9 +317,9 @@ def test_items_made_and_unmade_at_once(store, auth):
     ],
     ids=lambda body: repr(body[:12]),
 )  # fmt: skip
-def test_bodies_that_are_no_request(store, auth, path, body):
+def test_an_invalid_body_is_rejected(store, auth, path, body):
     headers = {**auth, "Content-Type": "application/json"}
-    assert_refused(store.post(path, headers=headers, content=body))
+    assert_rejected(store.post(path, headers=headers, content=body))
 
 
 @pytest.mark.parametrize("path", ["/register", "/auth"])
@@ -331,10 +329,10 @@ def test_bodies_that_are_no_request(store, auth, path, body):
     [None, 1, 1.5, True, [], ["joe"], {}, {"$ne": ""}, "", "joe\0joe-joe", "joe\ud800joe-joe"],
     ids=ascii,
 )
-def test_credentials_that_are_none(store, path, field, value):
+def test_invalid_credentials_are_rejected(store, path, field, value):
     body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD, field: value}
     headers = {"Content-Type": "application/json"}
-    assert_refused(store.post(path, headers=headers, content=json.dumps(body)))
+    assert_rejected(store.post(path, headers=headers, content=json.dumps(body)))
 
 
 @pytest.mark.parametrize(
@@ -346,50 +344,50 @@ def test_credentials_that_are_none(store, path, field, value):
         ("password", "x" * 201),
     ],
 )
-def test_credentials_out_of_bounds(store, field, value):
+def test_credentials_have_a_length(store, field, value):
     body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD, field: value}
-    assert field in assert_refused(store.post("/register", json=body), 400)["description"]
+    assert field in assert_rejected(store.post("/register", json=body), 400)["description"]
 
 
 @pytest.mark.parametrize("path", ["/register", "/auth", "/items/x"])
-def test_bodies_too_long_or_of_another_type(store, auth, path):
+def test_a_body_that_is_too_long_or_no_json_is_rejected(store, auth, path):
     good = json.dumps({"username": "joe", "password": PASSWORD, "price": 1})
-    assert_refused(store.post(path, headers=auth, content=good))
-    assert_refused(store.post(path, headers=auth, data={"username": "joe", "password": "x"}))
+    assert_rejected(store.post(path, headers=auth, content=good))
+    assert_rejected(store.post(path, headers=auth, data={"username": "joe", "password": "x"}))
     long = json.dumps({"username": "x" * 100_000, "password": PASSWORD})
     headers = {**auth, "Content-Type": "application/json"}
-    assert_refused(store.post(path, headers=headers, content=long))
-    assert_refused(store.post(path, headers=headers, content=iter([long.encode()])))
+    assert_rejected(store.post(path, headers=headers, content=long))
+    assert_rejected(store.post(path, headers=headers, content=iter([long.encode()])))
 
 
 @pytest.mark.parametrize("name", ["%00", "a%00b", "a%0Ab", "%C2%85", "x" * 81, "a%2Fb", "%20%2F"])
-def test_names_no_item_has(store, auth, name):
-    assert_refused(store.get(f"/items/{name}", headers=auth))
-    assert_refused(store.post(f"/items/{name}", headers=auth, json={"price": 1}))
-    assert_refused(store.delete(f"/items/{name}", headers=auth))
+def test_an_invalid_name_of_an_item_is_rejected(store, auth, name):
+    assert_rejected(store.get(f"/items/{name}", headers=auth))
+    assert_rejected(store.post(f"/items/{name}", headers=auth, json={"price": 1}))
+    assert_rejected(store.delete(f"/items/{name}", headers=auth))
 
 
 @pytest.mark.parametrize("name", ["%FF", "%ED%A0%80", "%F0%9F%98%80", "%27%3B--", "..", "%25s"])
-def test_odd_names_are_names(store, auth, name):
-    """Bytes that are no UTF-8 are replaced by Werkzeug, before the application sees them."""
+def test_an_unusual_name_of_an_item_is_valid(store, auth, name):
+    """Werkzeug replaces bytes that are no UTF-8, before the application gets them."""
     made = store.post(f"/items/odd{name}", headers=auth, json={"price": 1})
     assert made.status_code in (201, 409)
     assert store.get(f"/items/odd{name}", headers=auth).json() == {**made.json(), "price": 1}
     store.delete(f"/items/odd{name}", headers=auth)
 
 
-def test_no_such_page(store, auth):
-    assert_refused(store.get("/nowhere"), 404)
-    assert_refused(store.get("/items/", headers=auth), 404)
+def test_an_unknown_path_is_not_found(store, auth):
+    assert_rejected(store.get("/nowhere"), 404)
+    assert_rejected(store.get("/items/", headers=auth), 404)
 
 
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/auth"), ("PUT", "/items/x"), ("DELETE", "/me")]
 )
-def test_no_such_method(store, method, path):
-    answer = store.request(method, path)
-    assert_refused(answer, 405)
-    assert answer.headers["Allow"]
+def test_another_method_is_not_allowed(store, method, path):
+    response = store.request(method, path)
+    assert_rejected(response, 405)
+    assert response.headers["Allow"]
 
 
 # -- pages; tests/test_browser.py has more --
@@ -404,35 +402,35 @@ def send_form(store, path, cookies="", **fields):
 
 @pytest.fixture(scope="module")
 def cookies(store, joe):
-    """Joe's browser's. They are Secure, so httpx would not send them back over plain HTTP."""
-    answer = send_form(store, "/sign-in", username=joe, password=PASSWORD, next="/devices")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/devices")
-    return "; ".join(f"{name}={value}" for name, value in answer.cookies.items())
+    """The cookies of joe's browser. They are Secure, so httpx would not send them over HTTP."""
+    response = send_form(store, "/sign-in", username=joe, password=PASSWORD, next="/devices")
+    assert (response.status_code, response.headers["Location"]) == (303, "/devices")
+    return "; ".join(f"{name}={value}" for name, value in response.cookies.items())
 
 
-def problem_in(answer, status):
-    assert answer.status_code == status
-    return re.search(r'role="alert">(.*?)</p>', answer.text)[1]
+def problem_in(response, status):
+    assert response.status_code == status
+    return re.search(r'role="alert">(.*?)</p>', response.text)[1]
 
 
 @pytest.mark.parametrize("path", ["/", "/devices"])
 def test_guarded_pages_lead_to_the_sign_in_page(store, path):
-    answer = store.get(path, headers=PAGE)
-    assert answer.status_code == 303
-    assert answer.headers["Location"] == f"/sign-in?next=%2F{path[1:]}"
+    response = store.get(path, headers=PAGE)
+    assert response.status_code == 303
+    assert response.headers["Location"] == f"/sign-in?next=%2F{path[1:]}"
 
 
 def test_errors_are_pages_for_browsers_only(store, auth):
     for path, status in ("/nowhere", 404), ("/items/none", 404), ("/auth", 405):
-        answer = store.get(path, headers={**auth, **PAGE})
-        assert answer.status_code == status
-        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        assert "<h1>" in answer.text
+        response = store.get(path, headers={**auth, **PAGE})
+        assert response.status_code == status
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "<h1>" in response.text
         for accept in "*/*", "application/json", "application/json, text/html;q=0.5":
-            assert_refused(store.get(path, headers={**auth, "Accept": accept}), status)
+            assert_rejected(store.get(path, headers={**auth, "Accept": accept}), status)
 
 
-def test_pages_run_no_scripts_and_are_not_kept(store, cookies):
+def test_pages_run_no_scripts_and_are_not_cached(store, cookies):
     for path in "/", "/devices", "/sign-in", "/sign-up", "/nowhere":
         headers = store.get(path, headers={**PAGE, "Cookie": cookies}).headers
         policy = headers["Content-Security-Policy"].split("; ")
@@ -444,10 +442,10 @@ def test_pages_run_no_scripts_and_are_not_kept(store, cookies):
         assert store.get(f"/static/{name}").status_code == 200
 
 
-def test_who_is_signed_in_needs_no_sign_in_page(store, cookies):
+def test_a_signed_in_user_is_led_past_the_sign_in_page(store, cookies):
     for path in "/sign-in", "/sign-up":
-        answer = store.get(path, headers={**PAGE, "Cookie": cookies})
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+        response = store.get(path, headers={**PAGE, "Cookie": cookies})
+        assert (response.status_code, response.headers["Location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-up"])
@@ -455,38 +453,38 @@ def test_who_is_signed_in_needs_no_sign_in_page(store, cookies):
     {}, {"username": "joe"}, {"username": "joe", "password": ""},
     {"username": "joe\0", "password": "joe\0joe-joe"}, {"username": "", "password": PASSWORD},
 ])  # fmt: skip
-def test_forms_that_say_too_little(store, path, fields):
-    answer = send_form(store, path, **fields)
-    assert problem_in(answer, 401 if path == "/sign-in" else 400)
-    assert "set-cookie" not in answer.headers
+def test_an_incomplete_form_is_rejected(store, path, fields):
+    response = send_form(store, path, **fields)
+    assert problem_in(response, 401 if path == "/sign-in" else 400)
+    assert "set-cookie" not in response.headers
 
 
 def test_a_short_password_is_explained_and_not_repeated(store):
-    answer = send_form(store, "/sign-up", username="ann & <bob>", password="sesame")
-    assert problem_in(answer, 400) == "Password must have 8 to 200 characters."
-    assert 'value="ann &amp; &lt;bob&gt;"' in answer.text
-    assert "sesame" not in answer.text
+    response = send_form(store, "/sign-up", username="ann & <bob>", password="sesame")
+    assert problem_in(response, 400) == "Password must have 8 to 200 characters."
+    assert 'value="ann &amp; &lt;bob&gt;"' in response.text
+    assert "sesame" not in response.text
 
 
-def test_too_many_tries_are_told_to_wait(store):
+def test_too_many_attempts_have_to_wait(store):
     username = sign_up(store)
     for _ in range(50):
-        answer = send_form(store, "/sign-in", username=username, password="wrong password")
-        if answer.status_code != 401:
+        response = send_form(store, "/sign-in", username=username, password="wrong password")
+        if response.status_code != 401:
             break
-    assert problem_in(answer, 429).startswith("Too many failed logins; try again in ")
-    assert int(answer.headers["Retry-After"]) > 0
+    assert problem_in(response, 429).startswith("Too many failed logins; try again in ")
+    assert int(response.headers["Retry-After"]) > 0
 
 
 @pytest.mark.parametrize("price", ["", "much", "nan", "inf", "-1", "1000001", "1e999"])
-def test_prices_no_form_may_send(store, cookies, price):
+def test_an_invalid_price_in_a_form_is_rejected(store, cookies, price):
     name = token_hex(8)
-    answer = send_form(store, "/", cookies, name=name, price=price)
-    assert problem_in(answer, 400) == "Price must be a number from 0 to 1000000."
+    response = send_form(store, "/", cookies, name=name, price=price)
+    assert problem_in(response, 400) == "Price must be a number from 0 to 1000000."
     assert store.get(f"/items/{name}", headers={**PAGE, "Cookie": cookies}).status_code == 404
 
 
-def test_what_a_device_may_be_called(store, cookies, auth):
+def test_a_device_can_be_renamed(store, cookies, auth):
     token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
     sid = jwt.decode(token, options={"verify_signature": False})["sid"]
 
@@ -519,7 +517,7 @@ def test_what_a_device_may_be_called(store, cookies, auth):
         (None, "Unknown device"),
     ],
 )  # fmt: skip
-def test_what_pages_call_a_browser(words_module, agent, words):
+def test_pages_name_browsers(words_module, agent, words):
     assert words_module.device_name(agent) == words
 
 
@@ -531,7 +529,7 @@ def test_what_pages_call_a_browser(words_module, agent, words):
         (30 * 86_400 - 5, "in 30 days"),
     ],
 )  # fmt: skip
-def test_what_pages_call_a_moment(words_module, monkeypatch, seconds, words):
+def test_pages_describe_times(words_module, monkeypatch, seconds, words):
     monkeypatch.setattr(words_module, "time", lambda: 1_800_000_000.0)
     assert words_module.distance(1_800_000_000 + seconds) == words
 
@@ -554,7 +552,7 @@ def copy(tmp_path):
     return shutil.copytree(STORE, tmp_path / "store", ignore=ignored)
 
 
-def test_seed_makes_a_user_once_and_tells_no_password(copy):
+def test_seed_creates_a_user_once_and_prints_no_password(copy):
     script = """
 from app import create_app
 app = create_app()
@@ -574,7 +572,7 @@ for password in "first password", "second password":
 
 
 def test_a_login_replaces_an_old_hash_but_not_a_newer_one(copy):
-    """An old password mustn't come back when it is changed during a login."""
+    """An old password must not return if it is changed during a login."""
     script = """
 from app import create_app
 from db import db
@@ -609,13 +607,13 @@ with app.app_context():
     ]  # fmt: skip
 
 
-def test_a_secret_key_is_made_once_and_only_its_owner_reads_it(copy):
+def test_a_secret_key_is_created_once_and_only_its_owner_can_read_it(copy):
     script = """
 from pathlib import Path
 from app import create_app
 print(create_app().secret_key)
 print(create_app().secret_key)
-Path.exists = lambda path: False  # as another worker sees it that starts at the same moment
+Path.exists = lambda path: False  # as another worker sees it that starts at the same time
 print(create_app().secret_key)
 """
     (key,) = set(python("-c", script, folder=copy).split())
@@ -637,7 +635,7 @@ print(create_app().secret_key)
         ("", "sqlite:///store.db"),
     ],
 )
-def test_database_url(url, used):
+def test_the_url_of_the_database_names_a_driver(url, used):
     script = "import config; print(config.database_url())"
     assert python("-c", script, DATABASE_URL=url) == f"{used}\n"
 
@@ -659,13 +657,13 @@ def test_demo_prints_three_lines_that_work(tmp_path):
     try:
         lines = [demo.stdout.readline() for _ in range(3)]
         assert all("curl" in line and f":{port}/" in line for line in lines), demo.stderr.read()
-        answer = subprocess.run(
+        response = subprocess.run(
             ["bash"], input="".join(lines), capture_output=True, text=True, check=True
         ).stdout
-        me, refusal = answer.split("\n", 1)
+        me, rejection = response.split("\n", 1)
         assert json.loads(me)["username"] == "joe"
-        assert refusal.startswith("HTTP/1.1 401 ")
-        assert '"token_missing"' in refusal
+        assert rejection.startswith("HTTP/1.1 401 ")
+        assert '"token_missing"' in rejection
     finally:
         os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
         rest, errors = demo.communicate(timeout=30)

@@ -1,4 +1,7 @@
-"""The Flask-JWT-Extended spelling: what its own suite (scripts/conformance) doesn't ask."""
+"""``flask_jwt.extended``: the names and behaviour of Flask-JWT-Extended, beside the original.
+
+scripts/conformance runs the original's own tests; these specify what it does not test.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,6 @@ import flask_jwt_extended as fje
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
 from flask import Flask, g, jsonify, make_response
 
 import flask_jwt.extended as ours
@@ -26,44 +23,46 @@ from flask_jwt._web.context import checked_config
 from flask_jwt.extended import exceptions
 from flask_jwt.extended.config import config
 from flask_jwt.stores.memory import MemoryStore
-from tests.conftest import SECRET, Clock, bearer
+from flask_jwt.testing import Clock
+from tests.support import ROOT, SECRET, bearer, body_of, make_app, private_pem, public_pem
 
 PACKAGE = Path(ours.__file__).parent
-ROOT = Path(__file__).parent.parent
 
 
-def build(spelling=ours, manager=None, **options):
-    """The same application in either spelling: *spelling* is the module its names come from."""
-    app = Flask("either")
-    app.testing = True
-    app.config.update({"JWT_SECRET_KEY": SECRET, **options})
-    manager = manager or spelling.JWTManager()
-    manager.init_app(app)
-    app.manager = manager
+GUARDS = {
+    "/protected": {},
+    "/optional": {"optional": True},
+    "/fresh": {"fresh": True},
+    "/refresh": {"refresh": True},
+}
+
+
+def build(package=ours, manager=None, **options):
+    """Make the same application with either package."""
+
+    def show():
+        return jsonify(id=package.get_jwt_identity(), claims=package.get_jwt())
+
+    app = make_app(
+        manager or package.JWTManager(), api=package, guards=GUARDS, show=show,
+        **{"TESTING": True, "JWT_SECRET_KEY": SECRET, "SECRET_KEY": None, **options},
+    )  # fmt: skip
+    app.manager = app.jwt
 
     @app.get("/tokens")
     def tokens():
         return jsonify(
-            access_token=spelling.create_access_token("joe", fresh=True),
-            refresh_token=spelling.create_refresh_token("joe"),
+            access_token=package.create_access_token("joe", fresh=True),
+            refresh_token=package.create_refresh_token("joe"),
         )
 
     @app.post("/login")
     def login():
         response = jsonify(ok=True)
-        spelling.set_access_cookies(response, spelling.create_access_token("joe"))
-        spelling.set_refresh_cookies(response, spelling.create_refresh_token("joe"))
+        package.set_access_cookies(response, package.create_access_token("joe"))
+        package.set_refresh_cookies(response, package.create_refresh_token("joe"))
         return response
 
-    def show():
-        return jsonify(id=spelling.get_jwt_identity(), claims=spelling.get_jwt())
-
-    methods = ["GET", "POST", "OPTIONS"]
-    required = spelling.jwt_required
-    app.add_url_rule("/protected", "protected", required()(show), methods=methods)
-    app.add_url_rule("/optional", "optional", required(optional=True)(show), methods=methods)
-    app.add_url_rule("/fresh", "fresh", required(fresh=True)(show), methods=methods)
-    app.add_url_rule("/refresh", "refresh", required(refresh=True)(show), methods=methods)
     return app
 
 
@@ -82,14 +81,10 @@ def token(app, *args, **options):
         return ours.create_access_token(*(args or ("joe",)), **options)
 
 
-def answer(response):
-    return response.status_code, response.get_json()
-
-
 # The same names
 
 
-def test_every_name_of_the_original_is_here():
+def test_every_public_name_of_the_original_exists():
     names = [name for name in vars(fje) if not name.startswith("_") and name.islower()]
     modules = {"config", "exceptions", "internal_utils", "utils", "view_decorators"}
     modules |= {"jwt_manager", "typing", "tokens", "default_callbacks"}
@@ -109,8 +104,8 @@ LEFT_OUT = {
 }
 
 
-def test_what_submodules_lack_is_told_in_the_docs():
-    """Private names aside, programs find in each submodule what they found in the original's."""
+def test_the_names_that_submodules_lack_are_documented():
+    """The submodules hold all other public names of the original's."""
     lacking = set()
     for path in Path(fje.__file__).parent.glob("*.py"):
         if path.stem in SUBMODULES:
@@ -134,7 +129,7 @@ CALLBACKS = sorted(name for name in vars(fje.JWTManager()) if name.endswith("_ca
 
 @pytest.mark.parametrize("name", CALLBACKS)
 def test_callbacks_are_attributes(name, app, monkeypatch):
-    """A program may read each, replace it, and put the default back."""
+    """A program may read each of them, replace it, and restore the default."""
     theirs, here = getattr(fje.JWTManager(), name), getattr(app.manager, name)
     assert getattr(here, "__name__", None) == getattr(theirs, "__name__", None)
     before = {key: value for key, value in vars(app.manager).items() if key.endswith("_callback")}
@@ -143,7 +138,7 @@ def test_callbacks_are_attributes(name, app, monkeypatch):
         assert getattr(app.manager, name) is replacement
     assert getattr(app.manager, name) is here
     after = {key: value for key, value in vars(app.manager).items() if key.endswith("_callback")}
-    # A default that was put back is no handler that guards have to call.
+    # Guards do not call a default that was restored.
     assert {key: value for key, value in after.items() if value} == {
         key: value for key, value in before.items() if value
     }
@@ -169,9 +164,9 @@ DEFAULTS = [
 
 @pytest.mark.parametrize(("name", "arguments"), DEFAULTS, ids=str)
 def test_default_callbacks_return_what_the_original_s_do(name, arguments):
-    def call(spelling):
-        with build(spelling, JWT_ERROR_MESSAGE_KEY="why").app_context():
-            module = importlib.import_module(f"{spelling.__name__}.default_callbacks")
+    def call(package):
+        with build(package, JWT_ERROR_MESSAGE_KEY="why").app_context():
+            module = importlib.import_module(f"{package.__name__}.default_callbacks")
             returned = getattr(module, name)(*arguments)
             if isinstance(returned, tuple):
                 return returned[0].get_json(), int(returned[1])
@@ -180,18 +175,18 @@ def test_default_callbacks_return_what_the_original_s_do(name, arguments):
     assert call(ours) == call(fje)
 
 
-@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
-def test_callbacks_that_are_set_as_attributes_count(spelling):
-    app = build(spelling)
+@pytest.mark.parametrize("package", [fje, ours], ids=["theirs", "ours"])
+def test_callbacks_may_be_set_as_attributes(package):
+    app = build(package)
     manager, client = app.manager, app.test_client()
     manager._user_identity_callback = str.upper
     manager._user_claims_callback = lambda identity: {"role": "x"}
     manager._jwt_additional_header_callback = lambda identity: {"kid": "1"}
     manager._user_lookup_callback = lambda header, payload: f"{header['kid']} {payload['sub']}"
     app.add_url_rule(
-        "/me", view_func=spelling.jwt_required()(lambda: str(spelling.get_current_user()))
+        "/me", view_func=package.jwt_required()(lambda: str(package.get_current_user()))
     )
-    headers = bearer(token_of(spelling, app))
+    headers = bearer(token_of(package, app))
     assert client.get("/me", headers=headers).text == "1 JOE"
     assert client.get("/protected", headers=headers).get_json()["claims"]["role"] == "x"
     manager._user_lookup_callback = lambda header, payload: None
@@ -212,7 +207,7 @@ def test_callbacks_that_are_set_as_attributes_count(spelling):
     response = client.get("/protected", headers=headers)
     assert (response.status_code, response.text) == (400, "Signature verification failed")
     manager._encode_key_callback = lambda identity: "another-secret-of-32-bytes-or-so"
-    headers = bearer(token_of(spelling, app))
+    headers = bearer(token_of(package, app))
     assert client.get("/protected", headers=headers).status_code == 410
 
 
@@ -228,7 +223,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=",".join)
-def test_config_reads_as_the_original_s(options):
+def test_config_has_the_values_of_the_original(options):
     theirs, here = build(fje, **options), build(**options)
     theirs_config = fje.config.config
     names = [name for name in dir(theirs_config) if name[0] != "_" and name != "json_encoder"]
@@ -253,7 +248,7 @@ def test_every_option_of_the_original_has_its_default():
             assert found == (tuple(wanted) if isinstance(found, tuple) else wanted), name
 
 
-def test_importing_it_leaves_no_trace_of_the_original():
+def test_it_does_not_import_the_original():
     code = "import flask_jwt.extended, sys; print('flask_jwt_extended' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
@@ -263,9 +258,7 @@ def test_importing_it_leaves_no_trace_of_the_original():
 
 
 def pem(key):
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return {"JWT_PRIVATE_KEY": private.decode(), "JWT_PUBLIC_KEY": public.decode()}
+    return {"JWT_PRIVATE_KEY": private_pem(key), "JWT_PUBLIC_KEY": public_pem(key)}
 
 
 KEYS = {
@@ -310,85 +303,85 @@ def test_a_cookie_of_either_is_accepted_by_the_other(key_options, issuer, accept
     browser.post("/login")
     client = build(acceptor, **options).test_client()
     values = {}
-    for kind in ("access", "refresh"):
-        for name in (f"{kind}_token_cookie", f"csrf_{kind}_token"):
+    for token_type in ("access", "refresh"):
+        for name in (f"{token_type}_token_cookie", f"csrf_{token_type}_token"):
             values[name] = browser.get_cookie(name).value
             client.set_cookie(name, values[name])
     assert client.get("/protected").status_code == 200
-    assert answer(client.post("/protected")) == (401, {"msg": "Missing CSRF token"})
-    for kind, path in (("access", "/protected"), ("refresh", "/refresh")):
-        proof = {"X-CSRF-TOKEN": values[f"csrf_{kind}_token"]}
+    assert body_of(client.post("/protected")) == (401, {"msg": "Missing CSRF token"})
+    for token_type, path in (("access", "/protected"), ("refresh", "/refresh")):
+        proof = {"X-CSRF-TOKEN": values[f"csrf_{token_type}_token"]}
         assert client.post(path, headers=proof).status_code == 200
     response = client.post("/protected", headers={"X-CSRF-TOKEN": "wrong"})
-    assert answer(response) == (401, {"msg": "CSRF double submit tokens do not match"})
+    assert body_of(response) == (401, {"msg": "CSRF double submit tokens do not match"})
 
 
-def with_token(spelling, app, kind="access", **options):
+def with_token(package, app, token_type="access", **options):
     with app.test_request_context():
-        return bearer(getattr(spelling, f"create_{kind}_token")("joe", **options))
+        return bearer(getattr(package, f"create_{token_type}_token")("joe", **options))
 
 
-def rejections(spelling):
+def rejections(package):
     """The response to each request that a guard can reject, by what is wrong with it."""
     past = timedelta(seconds=-9)
-    app = build(spelling, JWT_QUERY_STRING_VALUE_PREFIX="Bearer ")
+    app = build(package, JWT_QUERY_STRING_VALUE_PREFIX="Bearer ")
     client, responses = app.test_client(), {}
     for name, path, headers in [
         ("no token", "/protected", {}),
         ("scheme", "/protected", {"Authorization": "Basic x"}),
         ("no token in the header", "/protected", {"Authorization": "Bearer"}),
-        ("refresh token", "/protected", with_token(spelling, app, "refresh")),
-        ("access token", "/refresh", with_token(spelling, app)),
-        ("not fresh", "/fresh", with_token(spelling, app)),
-        ("expired", "/protected", with_token(spelling, app, expires_delta=past)),
+        ("refresh token", "/protected", with_token(package, app, "refresh")),
+        ("access token", "/refresh", with_token(package, app)),
+        ("not fresh", "/fresh", with_token(package, app)),
+        ("expired", "/protected", with_token(package, app, expires_delta=past)),
         ("no sub", "/protected", bearer(pyjwt.encode({"type": "access"}, SECRET))),
     ]:
         responses[name] = client.get(path, headers=headers)
 
-    headers = with_token(spelling, app)
+    headers = with_token(package, app)
     app.manager.token_verification_loader(lambda header, payload: False)
     responses["claims"] = client.get("/protected", headers=headers)
     app.manager.token_in_blocklist_loader(lambda header, payload: True)
     responses["revoked"] = client.get("/protected", headers=headers)
-    app = build(spelling)
+    app = build(package)
     app.manager.user_lookup_loader(lambda header, payload: None)
     responses["user"] = app.test_client().get("/protected", headers=headers)
 
-    app = build(spelling, JWT_TOKEN_LOCATION=["cookies"])
+    app = build(package, JWT_TOKEN_LOCATION=["cookies"])
     client = app.test_client()
     responses["no cookie"] = client.get("/protected")
     client.post("/login")
     responses["no CSRF token"] = client.post("/protected")
     responses["CSRF token"] = client.post("/protected", headers={"X-CSRF-TOKEN": "x"})
     app = build(
-        spelling, JWT_TOKEN_LOCATION=["query_string"], JWT_QUERY_STRING_VALUE_PREFIX="Bearer "
+        package, JWT_TOKEN_LOCATION=["query_string"], JWT_QUERY_STRING_VALUE_PREFIX="Bearer "
     )
     responses["no query parameter"] = app.test_client().get("/protected")
     responses["query parameter"] = app.test_client().get("/protected?jwt=x")
-    client = build(spelling, JWT_TOKEN_LOCATION=["json"]).test_client()
+    client = build(package, JWT_TOKEN_LOCATION=["json"]).test_client()
     responses["no JSON"] = client.post("/protected")
     responses["no JSON key"] = client.post("/protected", json={})
-    client = build(spelling, JWT_TOKEN_LOCATION=["headers", "cookies", "json"]).test_client()
+    client = build(package, JWT_TOKEN_LOCATION=["headers", "cookies", "json"]).test_client()
     responses["nowhere"] = client.post("/protected")
-    client = build(spelling, JWT_HEADER_TYPE="", JWT_HEADER_NAME="X-Token").test_client()
+    client = build(package, JWT_HEADER_TYPE="", JWT_HEADER_NAME="X-Token").test_client()
     responses["no scheme"] = client.get("/protected", headers={"X-Token": "x y"})
-    return {name: answer(response) for name, response in responses.items()}
+    return {name: body_of(response) for name, response in responses.items()}
 
 
-def test_both_reject_alike():
+def test_both_reject_with_the_same_responses():
     assert rejections(ours) == rejections(fje)
 
 
-@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
-def test_exceptions_say_what_the_original_s_say(spelling):
-    app = build(spelling)
-    with app.test_request_context(headers=with_token(spelling, app)):
-        with pytest.raises(spelling.exceptions.FreshTokenRequired) as stale:
-            spelling.verify_jwt_in_request(fresh=True)
+@pytest.mark.parametrize("package", [fje, ours], ids=["theirs", "ours"])
+def test_exceptions_have_the_messages_of_the_original(package):
+    app = build(package)
+    with app.test_request_context(headers=with_token(package, app)):
+        with pytest.raises(package.exceptions.FreshTokenRequired) as stale:
+            package.verify_jwt_in_request(fresh=True)
         assert (str(stale.value), stale.value.jwt_data["sub"]) == ("Fresh token required", "joe")
         app.manager.token_in_blocklist_loader(lambda header, payload: True)
-        with pytest.raises(spelling.exceptions.RevokedTokenError, match="Token has been revoked"):
-            spelling.verify_jwt_in_request()
+        with pytest.raises(package.exceptions.RevokedTokenError, match="Token has been revoked"):
+            package.verify_jwt_in_request()
 
 
 def test_a_rejection_keeps_its_challenge(app, client):
@@ -406,7 +399,7 @@ def test_a_refresh_token_used_again_counts_as_revoked():
         manager.sessions.refresh(old)
     clock.tick(60)
     response = app.test_client().post("/renew", headers=bearer(old))
-    assert answer(response) == (401, {"msg": "Token has been revoked"})
+    assert body_of(response) == (401, {"msg": "Token has been revoked"})
 
 
 HEADERS = [
@@ -425,17 +418,17 @@ HEADERS = [
 
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("path", ["/protected", "/optional"])
-def test_both_answer_a_bad_header_alike(header, path):
+def test_both_respond_alike_to_an_invalid_header(header, path):
     headers = {} if header is None else {"Authorization": header}
     theirs = build(fje).test_client().get(path, headers=headers)
     here = build().test_client().get(path, headers=headers)
-    assert answer(here) == answer(theirs)
+    assert body_of(here) == body_of(theirs)
 
 
-# Better where the original is broken
+# Where the original has faults
 
 
-def test_a_header_of_commas_is_no_token(client):
+def test_a_header_of_commas_holds_no_token(client):
     assert client.get("/protected", headers={"Authorization": " , ,"}).status_code == 401
 
 
@@ -444,11 +437,11 @@ def test_the_scheme_is_case_insensitive(app, client):
     assert client.get("/protected", headers=headers).status_code == 200
 
 
-def test_a_refusal_of_401_says_how_to_log_in(client):
+def test_a_401_has_a_challenge(client):
     assert client.get("/protected").headers["WWW-Authenticate"].startswith("Bearer realm=")
 
 
-def test_a_bad_cookie_does_not_beat_a_good_header():
+def test_an_invalid_cookie_does_not_hide_a_valid_header():
     app = build(JWT_TOKEN_LOCATION=["cookies", "headers"])
     client = app.test_client()
     client.set_cookie("access_token_cookie", "rubbish")
@@ -457,7 +450,7 @@ def test_a_bad_cookie_does_not_beat_a_good_header():
     assert client.post("/protected", headers=bearer(token(app))).status_code == 200
 
 
-def test_a_set_of_locations_is_none_the_worse():
+def test_locations_may_be_a_set():
     app = build(JWT_TOKEN_LOCATION={"headers", "cookies"})
     assert app.test_client().get("/protected").status_code == 401
 
@@ -472,14 +465,14 @@ def test_reading_config_changes_nothing(app):
         assert config.access_expires == timedelta(minutes=15)
 
 
-def test_a_claims_loader_s_dict_is_left_alone(app):
+def test_the_dict_of_a_claims_loader_is_not_changed(app):
     constant = {"role": "user"}
     app.manager.additional_claims_loader(lambda identity: constant)
     token(app, additional_claims={"secret": 1})
     assert constant == {"role": "user"}
 
 
-def test_a_view_s_own_pyjwt_error_is_not_ours(app):
+def test_an_error_of_pyjwt_that_a_view_raises_is_the_view_s(app):
     app.testing = False
 
     @app.get("/other")
@@ -489,12 +482,12 @@ def test_a_view_s_own_pyjwt_error_is_not_ours(app):
     assert app.test_client().get("/other").status_code == 500
 
 
-def test_two_managers_on_one_app_is_an_error(app):
+def test_a_second_manager_on_an_application_is_an_error(app):
     with pytest.raises(RuntimeError, match="already"):
         ours.JWTManager(app)
 
 
-def test_no_manager_on_an_app_says_so():
+def test_an_application_without_a_manager_is_an_error():
     with Flask("bare").app_context(), pytest.raises(RuntimeError, match="You must initialize"):
         ours.create_access_token("joe")
 
@@ -510,34 +503,34 @@ def test_no_manager_on_an_app_says_so():
     ],
     ids=str,
 )
-def test_a_browser_that_says_it_is_ours_needs_no_csrf_token(headers, status):
+def test_a_request_from_the_same_origin_needs_no_csrf_token(headers, status):
     client = build(JWT_TOKEN_LOCATION=["cookies"]).test_client()
     client.post("/login")
     assert client.post("/protected", headers=headers).status_code == status
 
 
-def test_names_of_cookies_that_browsers_would_drop_are_refused():
+def test_names_of_cookies_that_browsers_would_drop_are_an_error():
     for options in ({}, {"JWT_COOKIE_SECURE": True, "JWT_ACCESS_COOKIE_PATH": "/api"}):
         with pytest.raises(RuntimeError, match="__Host-at"):
             build(JWT_ACCESS_COOKIE_NAME="__Host-at", **options)
 
 
-def test_removed_options_are_told():
+def test_removed_options_are_reported():
     with pytest.warns(UserWarning, match="JWT_BLACKLIST_ENABLED is not an option"):
         build(JWT_BLACKLIST_ENABLED=True)
 
 
 @pytest.mark.parametrize("value", ["é", "\xff", "x", "'"])
-def test_csrf_values_of_any_kind(value):
+def test_an_invalid_csrf_value_is_rejected(value):
     app = build(JWT_TOKEN_LOCATION=["cookies"])
     client = app.test_client()
     client.post("/login")
     response = client.post("/protected", headers={"X-CSRF-TOKEN": value})
-    assert answer(response) == (401, {"msg": "CSRF double submit tokens do not match"})
+    assert body_of(response) == (401, {"msg": "CSRF double submit tokens do not match"})
 
 
 @pytest.mark.parametrize("claim", [1, None, ["x"], {}])
-def test_csrf_claims_of_any_kind(claim):
+def test_an_invalid_csrf_claim_is_rejected(claim):
     app = build(JWT_TOKEN_LOCATION=["cookies"])
     client = app.test_client()
     client.set_cookie("access_token_cookie", token(app, additional_claims={"csrf": claim}))
@@ -545,25 +538,25 @@ def test_csrf_claims_of_any_kind(claim):
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"true", b"null", b"1", b'{"access_token": [1]}'])
-def test_json_bodies_of_any_kind(body):
+def test_a_json_body_without_a_usable_token_is_rejected(body):
     app = build(JWT_TOKEN_LOCATION=["json"])
     response = app.test_client().post("/protected", data=body, content_type="application/json")
     assert response.status_code in (401, 422)
 
 
 @pytest.mark.parametrize("fresh", [None, "yes", [], {}, 10**400, "0"])
-def test_fresh_claims_of_any_kind(app, client, fresh):
+def test_an_invalid_fresh_claim_is_no_server_error(app, client, fresh):
     headers = bearer(token(app, additional_claims={"fresh": fresh}))
     assert client.get("/fresh", headers=headers).status_code in (200, 401, 422)
     assert client.get("/protected", headers=headers).status_code in (200, 422)
 
 
 @pytest.mark.parametrize("path", ["/protected", "/optional", "/fresh"])
-def test_options_has_no_claims_and_no_crash(client, path):
-    assert answer(client.options(path)) == (200, {"id": None, "claims": {}})
+def test_an_options_request_has_no_claims(client, path):
+    assert body_of(client.options(path)) == (200, {"id": None, "claims": {}})
 
 
-def test_forgotten_parentheses():
+def test_forgotten_parentheses_are_an_error():
     with pytest.raises(TypeError, match="parentheses"):
 
         @ours.jwt_required
@@ -595,7 +588,7 @@ def test_insecure_cookies_warn_once_in_production():
     app.test_client().post("/login")  # A second warning would be an error here.
 
 
-def test_an_identity_that_will_be_refused_is_told_when_it_is_issued(app):
+def test_an_identity_that_will_be_rejected_is_reported_when_it_is_issued(app):
     with pytest.warns(UserWarning, match="JWT_VERIFY_SUB"):
         token(app, 1234)
 
@@ -603,14 +596,14 @@ def test_an_identity_that_will_be_refused_is_told_when_it_is_issued(app):
 # What public programs do
 
 
-def test_replacing_the_check_in_a_test_suite(client, monkeypatch):
+def test_a_test_suite_may_replace_the_check(client, monkeypatch):
     monkeypatch.setattr("flask_jwt.extended.view_decorators.verify_jwt_in_request", lambda *a: None)
     assert client.application.view_functions["protected"] is not None
     with pytest.raises(RuntimeError, match="jwt_required"):
-        client.get("/protected")  # the view runs, and asks for claims that there are not
+        client.get("/protected")  # the view runs, and there are no claims
 
 
-def test_replacing_who_is_there_in_a_test_suite(app, monkeypatch):
+def test_a_test_suite_may_replace_the_current_user(app, monkeypatch):
     monkeypatch.setattr("flask_jwt.extended.utils.get_jwt", lambda: {"sub": "ann"})
     monkeypatch.setattr("flask_jwt.extended.utils.get_current_user", lambda: "Ann")
     with app.test_request_context():
@@ -618,45 +611,45 @@ def test_replacing_who_is_there_in_a_test_suite(app, monkeypatch):
         assert ours.current_user == "Ann"
 
 
-@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
-def test_error_handlers_of_a_program(spelling):
-    """One for an exception of its own wins; one for their base is never asked, as it never was."""
-    app = build(spelling)
-    app.register_error_handler(spelling.exceptions.JWTExtendedException, lambda e: ("base", 400))
+@pytest.mark.parametrize("package", [fje, ours], ids=["theirs", "ours"])
+def test_a_program_may_handle_an_exception(package):
+    """A handler for one exception is called; one for the base class never was, and is not."""
+    app = build(package)
+    app.register_error_handler(package.exceptions.JWTExtendedException, lambda e: ("base", 400))
     client = app.test_client()
-    assert answer(client.get("/protected")) == (401, {"msg": "Missing Authorization Header"})
-    assert client.get("/fresh", headers=bearer(token_of(spelling, app))).status_code == 401
-    app = build(spelling)
-    app.register_error_handler(spelling.exceptions.NoAuthorizationError, lambda e: (str(e), 400))
+    assert body_of(client.get("/protected")) == (401, {"msg": "Missing Authorization Header"})
+    assert client.get("/fresh", headers=bearer(token_of(package, app))).status_code == 401
+    app = build(package)
+    app.register_error_handler(package.exceptions.NoAuthorizationError, lambda e: (str(e), 400))
     response = app.test_client().get("/protected")
     assert (response.status_code, response.text) == (400, "Missing Authorization Header")
 
 
-@pytest.mark.parametrize("spelling", [fje, ours], ids=["theirs", "ours"])
-def test_error_handlers_of_a_program_for_classes_of_pyjwt(spelling):
-    """They answer for tokens; one for the base of all of them is never asked."""
-    app = build(spelling)
+@pytest.mark.parametrize("package", [fje, ours], ids=["theirs", "ours"])
+def test_a_program_may_handle_exceptions_of_pyjwt(package):
+    """Handlers for tokens are called; one for the base class of all is not."""
+    app = build(package)
     app.register_error_handler(pyjwt.ExpiredSignatureError, lambda e: (f"old: {e.jwt_data}", 400))
     app.register_error_handler(pyjwt.InvalidTokenError, lambda e: ("bad", 400))
     app.register_error_handler(pyjwt.PyJWTError, lambda e: ("any", 400))
     client = app.test_client()
     with app.app_context():
-        old = spelling.create_access_token("joe", expires_delta=timedelta(seconds=-9))
-        early = spelling.create_access_token("joe", additional_claims={"nbf": 4_000_000_000})
+        old = package.create_access_token("joe", expires_delta=timedelta(seconds=-9))
+        early = package.create_access_token("joe", additional_claims={"nbf": 4_000_000_000})
     response = client.get("/protected", headers=bearer(old))
     assert (response.status_code, response.text[:6]) == (400, "old: {")
     assert client.get("/protected", headers=bearer(early)).text == "bad"
-    app = build(spelling)
+    app = build(package)
     app.register_error_handler(pyjwt.PyJWTError, lambda e: ("any", 400))
     assert app.test_client().get("/protected", headers=bearer("x.y.z")).status_code == 422
 
 
-def token_of(spelling, app):
+def token_of(package, app):
     with app.test_request_context():
-        return spelling.create_access_token("joe")
+        return package.create_access_token("joe")
 
 
-def test_arguments_by_position(app):
+def test_arguments_may_be_positional(app):
     with app.test_request_context():
         access = ours.create_access_token("joe", True, False, {"role": "x", "sub": "ann"}, {"k": 1})
         refresh = ours.create_refresh_token("joe", timedelta(hours=1), {"role": "y"}, {"k": 2})
@@ -671,7 +664,7 @@ def test_arguments_by_position(app):
     assert app.test_client().get("/all", headers=bearer(refresh)).status_code == 200
 
 
-def test_claims_set_by_hand(app):
+def test_claims_may_be_set_in_g(app):
     with app.test_request_context():
         g._jwt_extended_jwt = {"sub": "ann", "role": "x"}
         g._jwt_extended_jwt_header = {"alg": "none"}
@@ -692,7 +685,7 @@ def test_verify_jwt_in_request_returns_header_and_claims(app):
             ours.verify_jwt_in_request()
 
 
-def test_except_clauses_keep_working(app):
+def test_except_clauses_catch_the_same_classes(app):
     with app.test_request_context(headers=bearer("x.y.z")), pytest.raises(pyjwt.DecodeError):
         ours.verify_jwt_in_request()
     with app.test_request_context():
@@ -708,7 +701,7 @@ def test_except_clauses_keep_working(app):
         assert ours.get_unverified_jwt_headers(old)["alg"] == "HS256"
 
 
-def test_async_loaders(app, client):
+def test_loaders_may_be_async(app, client):
     @app.manager.user_lookup_loader
     async def lookup(header, payload):
         return SimpleNamespace(name=payload["sub"].title())
@@ -723,7 +716,7 @@ def test_async_loaders(app, client):
         return ours.current_user.name
 
     assert client.get("/me", headers=bearer(token(app))).text == "Joe"
-    assert answer(client.get("/me")) == (418, {"oops": "Missing Authorization Header"})
+    assert body_of(client.get("/me")) == (418, {"oops": "Missing Authorization Header"})
 
 
 def restful(app, view):
@@ -743,7 +736,7 @@ def restx(app, view):
 
 
 @pytest.mark.parametrize("install", [restful, restx])
-def test_statuses_under_rest_extensions(install):
+def test_responses_under_rest_extensions(install):
     app = build(JWT_ACCESS_TOKEN_EXPIRES=60)
     app.testing = False
 
@@ -756,24 +749,27 @@ def test_statuses_under_rest_extensions(install):
     install(app, view)
     client = app.test_client()
     expired = token(app, expires_delta=timedelta(seconds=-60))
-    assert answer(client.get("/rest")) == (401, {"msg": "Missing Authorization Header"})
-    assert answer(client.get("/rest", headers=bearer("x"))) == (422, {"msg": "Not enough segments"})
-    assert answer(client.get("/rest", headers=bearer(expired))) == (
+    assert body_of(client.get("/rest")) == (401, {"msg": "Missing Authorization Header"})
+    assert body_of(client.get("/rest", headers=bearer("x"))) == (
+        422,
+        {"msg": "Not enough segments"},
+    )
+    assert body_of(client.get("/rest", headers=bearer(expired))) == (
         401,
         {"msg": "Token has expired"},
     )
-    assert answer(client.get("/rest", headers=bearer(token(app, "ghost")))) == (
+    assert body_of(client.get("/rest", headers=bearer(token(app, "ghost")))) == (
         401,
         {"msg": "Error loading the user ghost"},
     )
     app.manager.expired_token_loader(lambda header, data: make_response({"later": 1}, 403))
-    assert answer(client.get("/rest", headers=bearer(expired))) == (403, {"later": 1})
+    assert body_of(client.get("/rest", headers=bearer(expired))) == (403, {"later": 1})
 
 
-# What the machine adds
+# What the original lacks
 
 
-def test_sessions_in_this_spelling():
+def test_sessions_start_refresh_and_end():
     clock = Clock()
     store = MemoryStore()
     manager = ours.JWTManager(store=store, clock=clock)
@@ -802,7 +798,7 @@ def test_sessions_in_this_spelling():
     with app.test_request_context():
         renewed = manager.sessions.refresh(tokens["refresh_token"])
     stale = client.get("/fresh", headers=bearer(renewed.access_token))
-    assert answer(stale) == (401, {"msg": "Fresh token required"})
+    assert body_of(stale) == (401, {"msg": "Fresh token required"})
     claims = client.get("/protected", headers=bearer(renewed.access_token)).get_json()["claims"]
     assert (claims["role"], claims["fresh"]) == ("x", False)
     assert client.get("/refresh", headers=bearer(renewed.refresh_token)).status_code == 200
@@ -811,5 +807,5 @@ def test_sessions_in_this_spelling():
     assert client.get("/protected", headers=access).status_code == 401
     users["joe"] = SimpleNamespace(name="Joe")
     revoked = (401, {"msg": "Token has been revoked"})
-    assert answer(client.get("/protected", headers=access)) == revoked
-    assert answer(client.get("/refresh", headers=bearer(renewed.refresh_token))) == revoked
+    assert body_of(client.get("/protected", headers=access)) == revoked
+    assert body_of(client.get("/refresh", headers=bearer(renewed.refresh_token))) == revoked

@@ -1,4 +1,4 @@
-"""Each file of examples/extended, used as its reader would."""
+"""The files of examples/extended: each one is run and used."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from flask_jwt.extended import create_access_token, decode_token
-from tests.conftest import bearer
+from tests.support import bearer
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "extended"
 
 
 @pytest.fixture
 def start():
-    """Run an example; its application's test client."""
+    """Run an example, and return a test client of its application."""
 
     def run(name):
         space = {"__name__": name}

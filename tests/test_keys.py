@@ -1,24 +1,23 @@
-"""Keys: where they come from, how they rotate, what is published."""
+"""Keys: where they come from, how they rotate, what is published, and the commands for them."""
 
 from __future__ import annotations
 
 import json
 import os
 import stat
-import threading
 import time
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from flask import Flask
 
-from flask_jwt import JWT, ConfigError, create_access_token, decode_token, jwt_required
+from flask_jwt import ConfigError
 from flask_jwt._cli import generate_keys as generate
 from flask_jwt._cli import jwt_cli
 from flask_jwt._jose.keys import ALGORITHMS, Key
-from tests.conftest import SECRET, Clock, bearer
+from flask_jwt.testing import Clock
+from tests.support import SECRET, get, issue, make_app, private_pem, public_pem
 
 PRIVATE = {
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
@@ -29,37 +28,8 @@ PRIVATE = {
 }
 
 
-def private_pem(key):
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-
-
-def public_pem(key):
-    return (
-        key.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode()
-    )
-
-
-def new_app(clock=None, **config):
-    app = Flask("tested")
-    app.config.update({"SECRET_KEY": SECRET, **config})
-    JWT(app, clock=clock or Clock())
-    app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
-    return app
-
-
-def issue(app, **arguments):
-    with app.app_context():
-        return create_access_token(1, **arguments)
-
-
 def status(app, token):
-    return app.test_client().get("/protected", headers=bearer(token)).status_code
+    return get(app, "/protected", token).status_code
 
 
 @pytest.fixture
@@ -78,15 +48,15 @@ def run(app, *arguments):
 
 
 @pytest.mark.parametrize("algorithm", PRIVATE)
-@pytest.mark.parametrize("spelling", ["text", "escaped", "path", "bytes"])
-def test_private_key_in_each_spelling(algorithm, spelling, tmp_path):
+@pytest.mark.parametrize("form", ["string", "escaped", "path", "bytes"])
+def test_a_private_key_may_be_a_string_a_path_or_bytes(algorithm, form, tmp_path):
     pem = private_pem(PRIVATE[algorithm])
     path = tmp_path / "key.pem"
     path.write_text(pem)
     given = {
-        "text": pem, "escaped": pem.replace("\n", "\\n"), "path": path, "bytes": pem.encode(),
-    }[spelling]  # fmt: skip
-    app = new_app(JWT_PRIVATE_KEY=given)
+        "string": pem, "escaped": pem.replace("\n", "\\n"), "path": path, "bytes": pem.encode(),
+    }[form]  # fmt: skip
+    app = make_app(JWT_PRIVATE_KEY=given)
     token = issue(app)
     assert pyjwt.get_unverified_header(token)["alg"] == algorithm
     assert status(app, token) == 200
@@ -95,11 +65,11 @@ def test_private_key_in_each_spelling(algorithm, spelling, tmp_path):
 @pytest.mark.parametrize(
     "algorithm", [name for name, family in ALGORITHMS.items() if family.kty != "oct"]
 )
-def test_each_algorithm_interoperates_with_pyjwt(algorithm):
+def test_each_algorithm_is_that_of_pyjwt(algorithm):
     private = PRIVATE.get(algorithm) or PRIVATE["EdDSA" if algorithm == "Ed25519" else "RS256"]
     clock = Clock()
-    app = new_app(clock, JWT_PRIVATE_KEY=private_pem(private), JWT_ALGORITHM=algorithm)
-    verifier = new_app(clock, JWT_PUBLIC_KEY=public_pem(private), JWT_ALGORITHM=algorithm)
+    app = make_app(clock=clock, JWT_PRIVATE_KEY=private_pem(private), JWT_ALGORITHM=algorithm)
+    verifier = make_app(clock=clock, JWT_PUBLIC_KEY=public_pem(private), JWT_ALGORITHM=algorithm)
     token = issue(app)
     assert status(verifier, token) == 200
     theirs = "EdDSA" if algorithm == "Ed25519" else algorithm
@@ -110,8 +80,8 @@ def test_each_algorithm_interoperates_with_pyjwt(algorithm):
         assert pyjwt.decode(token, private.public_key(), algorithms=[theirs], options=options)
 
 
-def test_a_public_key_alone_verifies_but_does_not_issue():
-    app = new_app(JWT_PUBLIC_KEY=public_pem(PRIVATE["ES256"]))
+def test_a_public_key_verifies_but_does_not_issue():
+    app = make_app(JWT_PUBLIC_KEY=public_pem(PRIVATE["ES256"]))
     with pytest.raises(ConfigError, match="no key to sign with"):
         issue(app)
 
@@ -131,19 +101,19 @@ def test_a_public_key_alone_verifies_but_does_not_issue():
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )  # fmt: skip
-def test_unusable_keys_are_told_at_start(config, message):
+def test_unusable_keys_are_reported_at_start(config, message):
     with pytest.raises(ConfigError, match=message):
-        new_app(**config)
+        make_app(**config)
 
 
-def test_a_key_never_shows_its_material():
+def test_a_repr_never_shows_key_material():
     key = Key.from_secret(SECRET.encode())
     assert SECRET not in repr(key)
     assert SECRET not in str(key.kid)
     assert Key.from_secret(SECRET.encode()).kid == key.kid != Key.generate("HS256").kid
 
 
-def test_kid_is_the_rfc_7638_thumbprint():
+def test_the_kid_is_the_rfc_7638_thumbprint():
     """The example of RFC 7638 section 3.1."""
     key = Key.from_jwk(
         {
@@ -162,8 +132,8 @@ def test_kid_is_the_rfc_7638_thumbprint():
 def test_secret_key_fallbacks_verify_and_do_not_sign():
     clock = Clock()
     old = "an-older-secret-of-32-bytes-long"
-    token = issue(new_app(clock, SECRET_KEY=old))
-    app = new_app(clock)
+    token = issue(make_app(clock=clock, SECRET_KEY=old))
+    app = make_app(clock=clock)
     assert status(app, token) == 401
     app.config["SECRET_KEY_FALLBACKS"] = [old]
     assert status(app, token) == 200
@@ -171,28 +141,39 @@ def test_secret_key_fallbacks_verify_and_do_not_sign():
         issue(app), SECRET, algorithms=["HS256"], options={"verify_nbf": False, "verify_iat": False}
     )
     app.config["SECRET_KEY_FALLBACKS"] = []
-    assert status(app, token) == 401, "seen before or not, its key is gone"
+    assert status(app, token) == 401, "cached or not"
 
 
-def test_fallbacks_are_flask_s_and_not_those_of_an_own_jwt_secret():
+def test_fallbacks_belong_to_secret_key_and_not_to_jwt_secret_key():
     old = "an-older-secret-of-32-bytes-long"
-    token = issue(new_app(SECRET_KEY=old))
-    app = new_app(JWT_SECRET_KEY="own-secret-for-tokens-of-32-byte", SECRET_KEY_FALLBACKS=[old])
+    token = issue(make_app(SECRET_KEY=old))
+    app = make_app(JWT_SECRET_KEY="own-secret-for-tokens-of-32-byte", SECRET_KEY_FALLBACKS=[old])
     assert status(app, token) == 401
+
+
+# algorithms
+
+
+def test_decode_algorithms_are_accepted_beside_that_of_issued_tokens(clock):
+    app = make_app(clock=clock, JWT_DECODE_ALGORITHMS=["HS512"], JWT_SECRET_KEY=SECRET * 2)
+    now = int(clock())
+    claims = {"identity": 1, "iat": now, "nbf": now, "exp": now + 60}
+    for algorithm, expected in (("HS512", 200), ("HS256", 200), ("HS384", 401)):
+        assert status(app, pyjwt.encode(claims, SECRET * 2, algorithm)) == expected
 
 
 # publishing
 
 
-def test_jwks_holds_public_members_only(key_file):
-    response = new_app(JWT_KEY_FILE=key_file).test_client().get("/.well-known/jwks.json")
+def test_the_key_set_holds_public_members_only(key_file):
+    response = make_app(JWT_KEY_FILE=key_file).test_client().get("/.well-known/jwks.json")
     assert response.headers["Cache-Control"] == "max-age=600"
     (key,) = response.get_json()["keys"]
     assert set(key) == {"kty", "crv", "x", "kid", "alg", "use"}
 
 
-def test_others_can_verify_with_the_published_key():
-    app = new_app(JWT_PRIVATE_KEY=private_pem(PRIVATE["ES256"]))
+def test_the_published_key_verifies_tokens():
+    app = make_app(JWT_PRIVATE_KEY=private_pem(PRIVATE["ES256"]))
     document = app.test_client().get("/.well-known/jwks.json").get_json()
     key = pyjwt.PyJWKSet.from_dict(document)[pyjwt.get_unverified_header(issue(app))["kid"]]
     options = {"verify_nbf": False, "verify_iat": False}
@@ -200,23 +181,23 @@ def test_others_can_verify_with_the_published_key():
 
 
 def test_no_secret_is_ever_published(tmp_path):
-    assert new_app().test_client().get("/.well-known/jwks.json").status_code == 404
+    assert make_app().test_client().get("/.well-known/jwks.json").status_code == 404
     path = tmp_path / "keys.json"
     Flask("tool").test_cli_runner().invoke(generate, ["--file", str(path), "--algorithm", "HS256"])
-    app = new_app(JWT_KEY_FILE=path)
+    app = make_app(JWT_KEY_FILE=path)
     assert status(app, issue(app)) == 200
     assert app.test_client().get("/.well-known/jwks.json").get_json() == {"keys": []}
 
 
-def test_jwks_rule_can_be_moved_and_turned_off(key_file):
+def test_the_rule_of_the_key_set_can_be_changed_and_turned_off(key_file):
     assert (
-        new_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE="/keys")
+        make_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE="/keys")
         .test_client()
         .get("/keys")
         .status_code
         == 200
     )
-    off = new_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE=None)
+    off = make_app(JWT_KEY_FILE=key_file, JWT_JWKS_URL_RULE=None)
     assert off.test_client().get("/.well-known/jwks.json").status_code == 404
 
 
@@ -225,12 +206,12 @@ def test_jwks_rule_can_be_moved_and_turned_off(key_file):
 
 @pytest.fixture
 def watched(key_file):
-    """An application with a key file, and a function that lets a second pass."""
+    """An application with a key file, its clock, and a function that lets a second pass."""
     clock, passed = Clock(), Clock(0)
     document = json.loads(key_file.read_text())
     document["keys"][0]["sign_from"] = clock() - 1000
     key_file.write_text(json.dumps(document))
-    app = new_app(clock, JWT_KEY_FILE=key_file)
+    app = make_app(clock=clock, JWT_KEY_FILE=key_file)
     passed.tick(time.monotonic())
     app.extensions["flask-jwt"].clock.monotonic = passed
     return app, clock, lambda: passed.tick(1)
@@ -240,7 +221,7 @@ def states(app):
     return [key["state"] for key in json.loads(run(app, "keys", "list", "--json").output)]
 
 
-def test_generated_file_is_its_owner_s_only_and_never_replaced(key_file):
+def test_only_the_owner_can_read_a_generated_file_and_it_is_never_replaced(key_file):
     assert stat.S_IMODE(os.stat(key_file).st_mode) == 0o600
     before = key_file.read_bytes()
     result = Flask("tool").test_cli_runner().invoke(generate, ["--file", str(key_file)])
@@ -249,13 +230,13 @@ def test_generated_file_is_its_owner_s_only_and_never_replaced(key_file):
     assert key_file.read_bytes() == before
 
 
-def test_a_file_that_others_can_read_is_refused(key_file):
+def test_a_file_that_others_can_read_is_an_error(key_file):
     key_file.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
-        new_app(JWT_KEY_FILE=key_file)
+        make_app(JWT_KEY_FILE=key_file)
 
 
-def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
+def test_a_rotation_publishes_first_and_signs_after_the_cache_time(watched):
     app, clock, second = watched
     client = app.test_client()
     first = issue(app)
@@ -270,7 +251,7 @@ def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
     late = issue(app)
     assert pyjwt.get_unverified_header(late)["kid"] != kid
     assert states(app) == ["retired", "active"]
-    assert status(app, first) == 401, "expired long since"
+    assert status(app, first) == 401, "it has expired"
     clock.tick(309)
     assert states(app) == ["retired", "active"]
     clock.tick(2)
@@ -279,7 +260,7 @@ def test_rotation_publishes_first_and_signs_after_the_cache_time(watched):
     assert states(app) == ["active"]
 
 
-def test_a_client_is_never_refused_while_its_token_lives_through_two_rotations(watched):
+def test_no_token_is_rejected_before_it_expires_through_two_rotations(watched):
     app, clock, second = watched
     tokens = []
     for step in range(120):
@@ -288,13 +269,15 @@ def test_a_client_is_never_refused_while_its_token_lives_through_two_rotations(w
         second()
         tokens.append((clock(), issue(app)))
         for issued, token in tokens:
-            alive = clock() - issued < 310
-            assert (status(app, token) == 200) is alive, f"{clock() - issued} s old at step {step}"
+            is_alive = clock() - issued < 310
+            assert (status(app, token) == 200) is is_alive, (
+                f"{clock() - issued} s old at step {step}"
+            )
         tokens = [(issued, token) for issued, token in tokens if clock() - issued < 320]
         clock.tick(30)
 
 
-def test_a_second_rotation_waits_for_the_first_unless_told_now(watched):
+def test_a_second_rotation_waits_for_the_first_unless_it_is_forced(watched):
     app, clock, second = watched
     assert run(app, "keys", "rotate").exit_code == 0
     result = run(app, "keys", "rotate")
@@ -304,20 +287,20 @@ def test_a_second_rotation_waits_for_the_first_unless_told_now(watched):
     assert states(app) == ["retired", "active"]
 
 
-def test_a_removed_key_s_tokens_are_refused_at_once_cached_or_not(watched):
+def test_tokens_of_a_pruned_key_are_rejected_at_once(watched):
     app, clock, second = watched
-    seen, unseen = issue(app), issue(app)
-    assert status(app, seen) == 200
+    cached, new = issue(app), issue(app)
+    assert status(app, cached) == 200
     assert run(app, "keys", "rotate", "--now").exit_code == 0
     second()
-    assert status(app, seen) == 200
-    kid = pyjwt.get_unverified_header(seen)["kid"]
+    assert status(app, cached) == 200
+    kid = pyjwt.get_unverified_header(cached)["kid"]
     assert run(app, "keys", "prune", kid).exit_code == 0
     second()
-    assert [status(app, seen), status(app, unseen)] == [401, 401]
+    assert [status(app, cached), status(app, new)] == [401, 401]
 
 
-def test_a_retired_key_s_cached_tokens_end_with_it(watched):
+def test_cached_tokens_of_a_retired_key_end_with_it(watched):
     app, clock, second = watched
     token = issue(app, expires_delta=10_000)
     run(app, "keys", "rotate", "--now", "--keep-for", "100")
@@ -335,7 +318,7 @@ def test_the_last_key_is_not_pruned(watched):
     assert states(app) == ["active"]
 
 
-def test_a_kid_that_looks_like_an_option_is_a_kid(watched, key_file):
+def test_a_kid_may_begin_with_a_hyphen(watched, key_file):
     app, clock, second = watched
     document = json.loads(key_file.read_text())
     document["keys"][0]["kid"] = "-1CEqLeT"
@@ -350,7 +333,7 @@ def test_a_kid_that_looks_like_an_option_is_a_kid(watched, key_file):
     assert run(app, "inspect", "-e.e.e").exit_code == 1
 
 
-def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched, key_file, caplog):
+def test_a_file_that_becomes_invalid_is_logged_and_the_keys_are_kept(watched, key_file, caplog):
     app, clock, second = watched
     token = issue(app)
     key_file.write_text("{")
@@ -359,21 +342,21 @@ def test_a_file_broken_while_the_app_runs_changes_nothing_and_is_logged(watched,
     assert "Could not reload the key file" in caplog.text
 
 
-def test_the_file_is_looked_at_once_a_second_at_most(watched, monkeypatch):
+def test_the_file_is_checked_once_a_second_at_most(watched, monkeypatch):
     import flask_jwt._jose.key_file as keyring
 
     app, clock, second = watched
     token = issue(app)
-    looked = []
+    checks = []
     real = os.stat
-    monkeypatch.setattr(keyring.os, "stat", lambda *a, **k: looked.append(a) or real(*a, **k))
+    monkeypatch.setattr(keyring.os, "stat", lambda *a, **k: checks.append(a) or real(*a, **k))
     for _ in range(20):
         status(app, token)
-    assert looked == []
+    assert checks == []
     second()
     for _ in range(20):
         status(app, token)
-    assert len(looked) == 1
+    assert len(checks) == 1
 
 
 @pytest.mark.parametrize(
@@ -392,24 +375,24 @@ def test_the_file_is_looked_at_once_a_second_at_most(watched, monkeypatch):
         '{"keys": [{"kty": "oct", "alg": "HS256", "k": "%s", "sign_from": "now"}]}' % ("A" * 43),
     ],
 )  # fmt: skip
-def test_an_unusable_key_file_is_told_at_start(tmp_path, document):
+def test_an_unusable_key_file_is_reported_at_start(tmp_path, document):
     path = tmp_path / "keys.json"
     path.write_text(document)
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="keys.json"):
-        new_app(JWT_KEY_FILE=path)
+        make_app(JWT_KEY_FILE=path)
 
 
 # inspect and secret
 
 
-def test_inspect_tells_verdict_and_reason(make_app, clock):
+def test_inspect_prints_whether_a_token_is_accepted_and_why(make_app, clock):
     app = make_app()
     token = issue(app)
-    good = run(app, "inspect", token)
-    assert good.exit_code == 0
-    assert "accepts the token" in good.output
-    assert "2027-01-15 08:05:00Z" in good.output, "exp, readable"
+    valid = run(app, "inspect", token)
+    assert valid.exit_code == 0
+    assert "accepts the token" in valid.output
+    assert "2027-01-15 08:05:00Z" in valid.output, "the date of exp"
     clock.tick(1000)
     late = run(app, "inspect", token, "--json")
     assert late.exit_code == 1
@@ -420,53 +403,7 @@ def test_inspect_tells_verdict_and_reason(make_app, clock):
     assert "Not enough segments" in piped.output
 
 
-def test_secret_is_long_and_new_each_time():
+def test_secret_prints_another_long_secret_each_time():
     secrets = {run(Flask("tool"), "secret").output.strip() for _ in range(3)}
     assert len(secrets) == 3
     assert min(map(len, secrets)) >= 64
-
-
-# threads and apps
-
-
-def test_many_threads_share_one_small_cache(clock):
-    app = new_app(clock, JWT_CACHE_SIZE=5)
-    tokens = [issue(app) for _ in range(20)]
-    failures = []
-
-    def work():
-        client = app.test_client()
-        for token in tokens * 5:
-            if client.get("/protected", headers=bearer(token)).status_code != 200:
-                failures.append(token)
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    assert len(app.extensions["flask-jwt"].codecs.access()._cache) <= 5
-
-
-def test_two_apps_with_two_keys_share_neither_tokens_nor_cache(clock):
-    one = new_app(clock)
-    two = new_app(clock, SECRET_KEY="another-secret-of-32-bytes------")
-    token = issue(one)
-    assert [status(one, token), status(two, token), status(one, token)] == [200, 401, 200]
-    other = issue(two)
-    assert [status(two, other), status(one, other)] == [200, 401]
-
-
-def test_audience_and_issuer(clock):
-    app = new_app(clock, JWT_ENCODE_AUDIENCE="shop", JWT_ENCODE_ISSUER="me")
-    token = issue(app)
-    assert status(app, token) == 200
-    plain = new_app(clock)
-    assert status(plain, token) == 401, "it names an audience, and that isn't us"
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE=["desk", "shop"]), token) == 200
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE="desk"), token) == 401
-    assert status(new_app(clock, JWT_DECODE_AUDIENCE="shop", JWT_DECODE_ISSUER="you"), token) == 401
-    assert status(app, issue(plain)) == 401, "it lacks both"
-    with app.app_context():
-        assert decode_token(token)["aud"] == "shop"

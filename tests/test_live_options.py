@@ -1,4 +1,4 @@
-"""Each option, changed while the application runs.
+"""Live configuration: each option, changed while the application runs.
 
 A live option has to behave in a running application exactly as in one that is started with it. An
 option that is read at the start has to keep its first value, and say once that it does.
@@ -16,9 +16,7 @@ from unittest import mock
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from flask import Flask
 
 from flask_jwt import (
     JWT,
@@ -35,7 +33,7 @@ from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt._web.cookies import jwt_csrf_field
 from flask_jwt.extended import JWTManager
-from tests.conftest import Clock, bearer
+from tests.support import ANYONE, bearer, claims_of, make_app, private_pem, public_pem
 
 # Long enough for HS512, so that no warning depends on the algorithm.
 SECRET = "a secret of more than 64 bytes, with which all of these tests begin: one"
@@ -43,21 +41,10 @@ OTHER_SECRET = "a secret of more than 64 bytes, to which these tests change it: 
 
 
 class Pair:
-    """A key pair as PEM text."""
+    """A key pair as PEM strings."""
 
     def __init__(self, key):
-        self.private = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
-        self.public = (
-            key.public_key()
-            .public_bytes(
-                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-            .decode()
-        )
+        self.private, self.public = private_pem(key), public_pem(key)
 
 
 EC, OTHER_EC = (Pair(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
@@ -78,40 +65,35 @@ SIGNERS = {
 # An application, and a client that writes down the responses
 
 
-def build(extension=JWT, **config):
-    app = Flask("live")
-    app.config.update({"SECRET_KEY": SECRET, "PROPAGATE_EXCEPTIONS": True, **config})
-    app.clock = Clock()
-    app.warned = set()
-    with hearing_warnings(app):
-        app.jwt = extension(app, clock=app.clock)
-    app.jwt.authentication_handler(lambda name, password: name if password == "pass" else None)
+GUARDS = {"/protected": {}, "/renew": {"refresh": True}}
 
-    @app.route("/protected", methods=["GET", "POST", "DELETE"])
-    @jwt_required()
-    def protected():
-        return {"user": get_jwt_identity(), "location": get_jwt_request_location()}
+
+def show():
+    return {"user": get_jwt_identity(), "location": get_jwt_request_location()}
+
+
+def build(extension=JWT, **config):
+    warned = set()
+    config = {"SECRET_KEY": SECRET, "PROPAGATE_EXCEPTIONS": True, **config}
+    with recording_warnings(warned):
+        app = make_app(extension, users=ANYONE, guards=GUARDS, show=show, **config)
+    app.warned = warned
 
     @app.get("/form")
     @jwt_required()
     def form():
         return {"field": re.sub('value="[^"]+"', 'value="…"', jwt_csrf_field())}
 
-    @app.post("/renew")
-    @jwt_required(refresh=True)
-    def renew():
-        return {"user": get_jwt_identity(), "location": get_jwt_request_location()}
-
     app.add_url_rule("/open", view_func=lambda: "open")
     return app
 
 
-class hearing_warnings(warnings.catch_warnings):
-    """Within this context warnings are kept in *app*, once each."""
+class recording_warnings(warnings.catch_warnings):
+    """Add the warnings within this context to a set."""
 
-    def __init__(self, app):
+    def __init__(self, warned):
         super().__init__(record=True)
-        self._warned = app.warned
+        self._warned = warned
 
     def __enter__(self):
         self._log = super().__enter__()
@@ -127,7 +109,7 @@ TIMES = {"iat", "nbf", "exp", "auth_time", "created_at", "last_used_at", "expire
 
 
 def shape(value, now, name=None):
-    """*value* without what is random, with times from *now* on and with tokens decoded."""
+    """Return a value without what is random, with times from *now* on and tokens decoded."""
     if isinstance(value, dict):
         return {name: shape(item, now, name) for name, item in value.items()}
     if isinstance(value, list):
@@ -146,10 +128,6 @@ def is_token(value):
     return isinstance(value, str) and value.startswith("eyJ") and value.count(".") == 2
 
 
-def claims_of(token):
-    return pyjwt.decode(token, options={"verify_signature": False})
-
-
 def cookie_shape(line, now):
     (name, _, value), *attributes = (part.partition("=") for part in line.split("; "))
     value = shape(value, now) if is_token(value) else bool(value)
@@ -159,7 +137,7 @@ def cookie_shape(line, now):
 
 
 class Client:
-    """Sends requests to *app*; :attr:`record` has what came back."""
+    """Send requests to an application, and record the responses."""
 
     def __init__(self, app):
         self.app = app
@@ -180,8 +158,8 @@ class Client:
         )
         return response
 
-    def note(self, *facts):
-        self.record.append(shape(list(facts), self._started_at))
+    def note(self, *entry):
+        self.record.append(shape(list(entry), self._started_at))
 
     @property
     def now(self):
@@ -191,7 +169,7 @@ class Client:
         return self.send("POST", "/auth", json={"username": "joe", "password": "pass"}).get_json()
 
     def token(self, signer="secret", **claims):
-        """A token made elsewhere; a claim that is None is left out."""
+        """Return a token that another program issued; a claim that is None is left out."""
         now = int(self.now)
         usual = {"identity": "joe", "sub": "joe", "iat": now, "nbf": now, "exp": now + 60}
         payload = {k: v for k, v in {**usual, **claims}.items() if v is not None}
@@ -280,13 +258,13 @@ def browser(client):
     ]
     by_type = {claims_of(value)["type"]: value for value in values if is_token(value)}
     client.send("GET", "/form")
-    for path, kind in (
+    for path, token_type in (
         ("/protected", "access"),
         ("/renew", "refresh"),
         ("/auth/refresh", "refresh"),
     ):
         with client.app.app_context():
-            proof = get_csrf_token(by_type[kind])
+            proof = get_csrf_token(by_type[token_type])
         for header in ("X-CSRF-TOKEN", "X-Other"):
             client.send("POST", path, headers={header: proof})
         for field in ("csrf_token", "other"):
@@ -333,8 +311,8 @@ def revocations(client):
     token = client.log_in()["access_token"]
     client.send("POST", "/auth/logout", headers=bearer(token))
     read(token)
-    followed = manager.revocations
-    client.note([] if followed is None else [followed.lifetime, followed.staleness])
+    recent = manager.revocations
+    client.note([] if recent is None else [recent.lifetime, recent.staleness])
 
 
 def failures(client):
@@ -374,12 +352,12 @@ def routes(client):
 def store(client):
     client.log_in()
     with client.app.app_context():
-        watched = client.app.jwt.sessions.store
-    client.note(type(watched.store).__name__)
-    if hasattr(watched.store, "engine"):
-        with watched.store.engine.connect() as connection:
+        breaker = client.app.jwt.sessions.store
+    client.note(type(breaker.store).__name__)
+    if hasattr(breaker.store, "engine"):
+        with breaker.store.engine.connect() as connection:
             client.note(connection.exec_driver_sql("PRAGMA busy_timeout").scalar())
-        watched.close()
+        breaker.close()
 
 
 def subject_keys(client):
@@ -389,9 +367,9 @@ def subject_keys(client):
 
 
 def run(probe, app):
-    """What *probe* sees of *app*; the last part is what *app* has warned of so far."""
+    """Return the responses that a probe got; the last entry is all warnings so far."""
     client = Client(app)
-    with hearing_warnings(app):
+    with recording_warnings(app.warned):
         probe(client)
     return [*client.record, sorted(app.warned)]
 
@@ -400,7 +378,7 @@ def run(probe, app):
 
 
 class Case:
-    """A change of an option, and the probe that sees it.
+    """A change of an option, and the probe whose responses it changes.
 
     :param base: the configuration before the change
     """
@@ -537,7 +515,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def start(folder):
-    """Starts an application with the configuration of a case; closes it after the test."""
+    """Make an application with the configuration of a case, which is closed after the test."""
     apps = []
 
     def start(case, **config):
@@ -555,7 +533,7 @@ def in_folder(folder, value):
     return value.replace("{folder}", str(folder)) if isinstance(value, str) else value
 
 
-def test_each_option_is_here():
+def test_there_is_a_case_for_each_option():
     assert {case.key for case in LIVE} == {
         k for k, option in OPTIONS.items() if not option.at_start
     }
@@ -570,7 +548,7 @@ def test_a_live_option_is_followed(case, start, folder):
     app.config[case.key] = in_folder(folder, case.value)
     changed = run(case.probe, app)
     assert changed == run(case.probe, start(case, **{case.key: case.value}))
-    assert changed != before, "the probe doesn't see this option"
+    assert changed != before, "no response depends on this option"
     app.config[case.key] = first
     assert run(case.probe, app)[:-1] == before[:-1]
 
@@ -585,7 +563,7 @@ def test_the_revocation_check_is_followed_by_requests_that_read_nothing_else():
         assert client.send("GET", "/protected", headers=header).status_code == status
 
 
-def test_a_secret_that_is_set_late():
+def test_a_secret_may_be_set_late():
     app = build(SECRET_KEY=None)
     app.config["SECRET_KEY"] = SECRET
     assert run(keys, app)[:-1] == run(keys, build())[:-1]
@@ -636,7 +614,7 @@ OTHERS = {
 
 
 def late_changes(caplog):
-    """The warnings of options that were changed too late."""
+    """Return the warnings about options that were changed too late."""
     lines = [(r.name, r.levelno, r.getMessage()) for r in caplog.records]
     return [line for line in lines if "changed after init_app" in line[2]]
 

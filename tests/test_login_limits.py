@@ -1,4 +1,4 @@
-"""How often a login may fail, and what is told of logins."""
+"""How often a login may fail, where failures are counted, and the signals of logins."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flask import Flask, abort
+from flask import abort
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_jwt import JWT, ConfigError, JWTError
-from tests.conftest import SECRET, Clock, User, heard
+from flask_jwt import ConfigError, JWTError
+from flask_jwt.testing import Clock
+from tests.servers import RedisServer
+from tests.support import User, heard, make_app
 
 USERS = {name: User(number, name) for number, name in enumerate(["joe", "ann", "bob"], 1)}
 
 
 def build(clock, authenticate=None, **config):
-    app = Flask("limited")
-    app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI="memory://", **config)
-
-    def by_name(username, password):
-        user = USERS.get(username)
-        return user if user and user.password == password else None
-
-    app.jwt = JWT(app, authenticate or by_name, clock=clock)
+    options = {"JWT_STORAGE_URI": "memory://", **config}
+    app = make_app(clock=clock, users=list(USERS.values()), **options)
+    if authenticate is not None:
+        app.jwt.authentication_handler(authenticate)
     return app
 
 
@@ -53,11 +51,11 @@ def wait_of(response):
     return int(response.headers["Retry-After"])
 
 
-def test_a_thousand_wrong_passwords(app, clock):
-    answers = [attempt(app) for _ in range(1000)]
-    assert [a.status_code for a in answers] == [401] * 10 + [429] * 990
-    refused = answers[-1]
-    assert refused.get_json() == {
+def test_a_thousand_wrong_passwords_are_ten_attempts(app, clock):
+    responses = [attempt(app) for _ in range(1000)]
+    assert [response.status_code for response in responses] == [401] * 10 + [429] * 990
+    limited = responses[-1]
+    assert limited.get_json() == {
         "status_code": 429,
         "error": "Too Many Requests",
         "description": "Too many failed logins; try again in 60 s",
@@ -66,7 +64,7 @@ def test_a_thousand_wrong_passwords(app, clock):
     assert attempt(app, password="pass").status_code == 429
     assert attempt(app, "ann", "pass").status_code == 200, "another at the same address"
     assert attempt(app, password="pass", address="198.51.100.1").status_code == 200, "elsewhere"
-    clock.tick(wait_of(refused) + 1)
+    clock.tick(wait_of(limited) + 1)
     assert attempt(app, password="pass").status_code == 200
     assert statuses(app, 10) == [401] * 10, "a success forgets the failures"
 
@@ -74,9 +72,9 @@ def test_a_thousand_wrong_passwords(app, clock):
 def test_the_wait_grows(app, clock):
     waits = []
     for _ in range(9):
-        while (answer := attempt(app)).status_code == 401:
+        while (response := attempt(app)).status_code == 401:
             pass
-        waits.append(wait_of(answer))
+        waits.append(wait_of(response))
         clock.tick(waits[-1] + 1)
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     assert attempt(app, password="pass").status_code == 200
@@ -84,13 +82,13 @@ def test_the_wait_grows(app, clock):
     assert wait_of(attempt(app)) == 60
 
 
-def test_the_wait_is_for_what_remains(app, clock):
+def test_retry_after_is_the_rest_of_the_wait(app, clock):
     statuses(app, 11)
     clock.tick(20)
     assert wait_of(attempt(app)) == 40
 
 
-def test_the_hour_counts_too(clock):
+def test_each_limit_counts(clock):
     app = build(clock, JWT_LOGIN_LIMITS="10/minute; 15/hour")
     clock.now -= clock.now % 3600
     assert statuses(app, 9) == [401] * 9
@@ -99,21 +97,21 @@ def test_the_hour_counts_too(clock):
     assert wait_of(attempt(app)) == 3600
 
 
-def test_many_accounts_at_one_address(app):
+def test_an_address_is_limited_too(app):
     names = [f"user{number}" for number in range(12)]
     assert [attempt(app, name).status_code for name in names] == [401] * 10 + [429] * 2
     assert attempt(app, "joe", "pass").status_code == 429
     assert attempt(app, "joe", "pass", address="203.0.113.8").status_code == 200
 
 
-def test_good_logins_are_not_counted(app):
+def test_valid_logins_are_not_counted(app):
     assert statuses(app, 30, password="pass") == [200] * 30
     for name in ("joe", "ann", "bob") * 10:
         assert attempt(app, name, "pass").status_code == 200
 
 
 @pytest.mark.parametrize(
-    "spelling",
+    "variant",
     [
         "JOE",
         " joe",
@@ -125,12 +123,12 @@ def test_good_logins_are_not_counted(app):
         "\u200bjoe",
     ],
 )
-def test_another_spelling_is_not_another_account(app, spelling):
+def test_a_variant_of_a_name_is_the_same_account(app, variant):
     statuses(app, 10)
-    assert attempt(app, spelling).status_code == 429
+    assert attempt(app, variant).status_code == 429
 
 
-def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
+def test_a_long_name_is_cut_before_it_is_normalized(app, monkeypatch):
     sizes = []
 
     def normalize(form, text):
@@ -158,18 +156,18 @@ def test_a_name_that_is_slow_to_normalize_is_cut_short(app, monkeypatch):
         ("not an address", "not an address", True),
     ],
 )
-def test_addresses(app, one, other, is_same):
+def test_which_addresses_are_the_same(app, one, other, is_same):
     statuses(app, 10, address=one)
     assert (attempt(app, address=other).status_code == 429) is is_same
 
 
-def test_only_proxyfix_tells_of_other_addresses(clock, caplog):
+def test_forwarded_addresses_count_only_with_proxyfix(clock, caplog):
     app = build(clock)
     for number in range(11):
-        answer = attempt(app, address="10.0.0.1", X_Forwarded_For=f"203.0.113.{number}")
-    assert answer.status_code == 429
-    told = [record.message for record in caplog.records if "ProxyFix" in record.message]
-    assert len(told) == 1, "once, not at each login"
+        response = attempt(app, address="10.0.0.1", X_Forwarded_For=f"203.0.113.{number}")
+    assert response.status_code == 429
+    logged = [record.message for record in caplog.records if "ProxyFix" in record.message]
+    assert len(logged) == 1, "once, not at each login"
     app = build(clock)
     app.wsgi_app = ProxyFix(app.wsgi_app)
     headers = [{"X_Forwarded_For": f"203.0.113.{number}"} for number in range(11)]
@@ -177,20 +175,20 @@ def test_only_proxyfix_tells_of_other_addresses(clock, caplog):
     assert len([r for r in caplog.records if "ProxyFix" in r.message]) == 1
 
 
-def test_a_handler_s_own_refusal_counts(clock):
-    def refuse(username, password):
+def test_an_error_of_the_handler_with_401_or_403_counts(clock):
+    def reject(username, password):
         abort(401) if username == "joe" else None
         abort(Response(status=403)) if username == "bob" else None
         raise JWTError("Bad Request", "Your account is locked", 403)
 
-    app = build(clock, refuse)
+    app = build(clock, reject)
     assert statuses(app, 11) == [401] * 10 + [429]
     assert statuses(app, 11, username="ann") == [403] * 10 + [429]
     assert statuses(app, 11, username="bob") == [403] * 10 + [429]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status"),
+    ("error", "status"),
     [
         (OSError("the database is down"), 500),
         (ServiceUnavailable(), 503),
@@ -198,19 +196,19 @@ def test_a_handler_s_own_refusal_counts(clock):
         (JWTError("Down", "The database is down", 503), 503),
     ],
 )
-def test_a_handler_that_crashes_does_not_count(clock, trouble, status):
+def test_a_handler_that_crashes_does_not_count(clock, error, status):
     def crash(username, password):
-        raise trouble
+        raise error
 
     app = build(clock, crash)
     with heard(app, "authentication_failed") as events:
         assert statuses(app, 30) == [status] * 30
-    assert not events, "nobody has refused anything"
+    assert not events
     app.jwt.authentication_handler(lambda username, password: None)
     assert statuses(app, 11) == [401] * 10 + [429]
 
 
-def test_memory_has_a_bound(clock, monkeypatch):
+def test_counters_in_memory_are_bounded(clock, monkeypatch):
     monkeypatch.setattr("flask_jwt._login.limits._MOST_COUNTERS", 100)
     app = build(clock)
     statuses(app, 11, username="ann", address="192.0.2.1")
@@ -218,20 +216,20 @@ def test_memory_has_a_bound(clock, monkeypatch):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
     counters = app.extensions["flask-jwt"].limits[1]._memory._counts
     assert len(counters) <= 100
-    assert statuses(app, 11) == [401] * 10 + [429], "it goes on to count"
+    assert statuses(app, 11) == [401] * 10 + [429]
     clock.tick(3 * 86400)
     for number in range(200):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
     assert len(app.extensions["flask-jwt"].limits[1]._memory._counts) <= 100
 
 
-def test_many_at_once_do_not_slip_through(clock):
+def test_attempts_count_while_others_are_still_being_checked(clock):
     inside = []
 
     def slow(username, password):
         inside.append(username)
         if len(inside) < 30:
-            attempt(app)  # while this one is being judged
+            attempt(app)  # while this one is being checked
         return
 
     app = build(clock, slow)
@@ -239,7 +237,7 @@ def test_many_at_once_do_not_slip_through(clock):
     assert len(inside) == 10
 
 
-def test_threads_at_once_do_not_slip_through(app):
+def test_threads_get_ten_attempts_together(app):
     switching = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -262,18 +260,18 @@ def test_limits_are_live(app, limits):
 
 
 @pytest.mark.parametrize("address", ["", None])
-def test_a_proxy_on_a_socket_is_told_of_too(app, caplog, address):
+def test_a_proxy_on_a_local_socket_is_reported(app, caplog, address):
     attempt(app, address=address, X_Forwarded_For="203.0.113.7")
     assert "ProxyFix" in caplog.text
     assert "on a local socket" in caplog.text
 
 
-def test_limits_that_cannot_be_read(clock):
+def test_limits_that_can_not_be_parsed_are_an_error_at_start(clock):
     with pytest.raises(ConfigError, match="10/minute; 100/hour"):
         build(clock, JWT_LOGIN_LIMITS="often")
 
 
-def test_without_the_library(clock, monkeypatch):
+def test_a_missing_library_is_reported(clock, monkeypatch):
     monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
     monkeypatch.setitem(__import__("sys").modules, "limits", None)
     with pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
@@ -283,7 +281,7 @@ def test_without_the_library(clock, monkeypatch):
         build(clock, JWT_LOGIN_LIMITS="5/minute")
 
 
-def test_a_view_of_one_s_own_without_the_library(clock, monkeypatch):
+def test_a_custom_view_reports_a_missing_library(clock, monkeypatch):
     monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
     app = build(clock, JWT_AUTH_URL_RULE=None)
     with (
@@ -294,12 +292,12 @@ def test_a_view_of_one_s_own_without_the_library(clock, monkeypatch):
         app.jwt.authenticate("joe", "wrong")
 
 
-def test_limits_for_a_view_of_one_s_own_are_read_at_the_start(clock):
+def test_limits_are_parsed_at_start_without_a_login_endpoint_too(clock):
     with pytest.raises(ConfigError, match="10/minute; 100/hour"):
         build(clock, JWT_AUTH_URL_RULE=None, JWT_LOGIN_LIMITS="often")
 
 
-def test_a_view_of_one_s_own(app):
+def test_a_custom_view_is_limited(app):
     @app.post("/sign-in")
     def sign_in():
         user = app.jwt.authenticate("joe", "wrong")
@@ -317,52 +315,43 @@ def shared_uri(request):
     return request.getfixturevalue(request.param)
 
 
-def test_processes_share_redis(shared_uri):
+@pytest.mark.servers
+def test_processes_share_their_counters_in_redis(shared_uri):
     clock = Clock()
-    one, other = (build_shared(clock, shared_uri) for _ in range(2))
+    one, other = (build(clock, JWT_STORAGE_URI=shared_uri) for _ in range(2))
     codes = [attempt(app, "shared").status_code for app in [one, other] * 6]
     assert codes == [401] * 10 + [429] * 2
     clock.tick(61)
     assert attempt(other, "shared").status_code == 401
 
 
-def test_a_redis_on_a_socket_is_shared(tmp_path):
-    from tests.servers import RedisServer
-
+@pytest.mark.servers
+def test_redis_may_be_on_a_local_socket(tmp_path):
     path = tmp_path / "redis.sock"
     server = RedisServer("--unixsocket", str(path))
     try:
         server.start()
-        one, other = (build_shared(Clock(), f"unix://{path}?db=1") for _ in range(2))
+        one, other = (build(Clock(), JWT_STORAGE_URI=f"unix://{path}?db=1") for _ in range(2))
         codes = [attempt(app, "shared").status_code for app in [one, other] * 6]
         assert codes == [401] * 10 + [429] * 2
     finally:
         server.remove()
 
 
-def build_shared(clock, uri):
-    app = Flask("shared")
-    app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI=uri)
-    JWT(app, lambda username, password: None, clock=clock)
-    return app
-
-
-def test_a_redis_that_is_down_opens_nothing_and_locks_nobody_out(caplog):
-    from tests.servers import RedisServer
-
+@pytest.mark.servers
+def test_failures_are_counted_in_memory_while_redis_is_down(caplog):
     caplog.set_level(logging.WARNING, "flask_jwt")
     server = RedisServer()
     try:
-        app = build_shared(Clock(), server.start().url)
-        app.jwt = app.extensions["jwt"]
+        app = build(Clock(), JWT_STORAGE_URI=server.start().url)
         app.jwt.authentication_handler(lambda username, password: USERS.get(password))
         assert statuses(app, 3) == [401] * 3
         server.kill()
-        answers = [attempt(app, address="203.0.113.99").status_code for _ in range(12)]
-        assert answers == [401] * 10 + [429] * 2, "it is counted in memory"
-        told = [r for r in caplog.records if "Redis of the login limits" in r.getMessage()]
-        assert len(told) == 1
-        assert "memory" in told[0].getMessage()
+        results = [attempt(app, address="203.0.113.99").status_code for _ in range(12)]
+        assert results == [401] * 10 + [429] * 2, "they are counted in memory"
+        logged = [r for r in caplog.records if "Redis of the login limits" in r.getMessage()]
+        assert len(logged) == 1
+        assert "memory" in logged[0].getMessage()
         with app.test_request_context():
             assert app.jwt.authenticate("joe", "joe") is USERS["joe"]
     finally:
@@ -372,7 +361,7 @@ def test_a_redis_that_is_down_opens_nothing_and_locks_nobody_out(caplog):
 # Signals
 
 
-def test_signals_of_logins(app):
+def test_logins_send_signals_without_passwords(app):
     names = ("authenticated", "authentication_failed", "login_limited")
     ip = "203.0.113.7"
     with heard(app, *names) as events:

@@ -1,4 +1,4 @@
-"""Passwords: what is stored, what is read, when it is replaced, and what is never told."""
+"""Passwords: which hashes are made, which are read, when they are replaced, and the commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import argon2
 import bcrypt
@@ -26,16 +25,14 @@ from flask_jwt import PasswordCheck, check_password, hash_password
 from flask_jwt._cli import jwt_cli
 from flask_jwt._login import passwords as _passwords
 from flask_jwt._login.passwords import KINDS, kind_of
-from tests.conftest import bearer
-from tests.test_docs import run
+from tests.support import ROOT, bearer, run_example
 
-ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse"
 NEW = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_said_yet():
+def _no_warning_logged_yet():
     _passwords._warn_once.cache_clear()
 
 
@@ -130,7 +127,7 @@ def test_a_new_hash_is_argon2id_with_owasp_s_parameters():
 
 
 @pytest.mark.parametrize("password", ["x" * 4097, "é" * 2049, "\ud800", None, 17, b"bytes"])
-def test_what_is_no_password_is_not_hashed_and_not_quoted(password):
+def test_an_invalid_password_is_not_hashed_and_not_shown(password):
     with pytest.raises(ValueError, match="4096") as caught:
         hash_password(password)
     assert str(password) not in str(caught.value)
@@ -138,28 +135,28 @@ def test_what_is_no_password_is_not_hashed_and_not_quoted(password):
 
 
 @pytest.mark.parametrize("password", ["", "a\0b", "é" * 2048, "пароль 😀"])
-def test_odd_passwords_are_passwords(password):
+def test_a_password_may_be_any_string(password):
     assert check_password(hash_password(password), password)
 
 
-def test_passwords_are_taken_as_given():
+def test_passwords_are_not_normalized():
     """Composed and decomposed é are two passwords, as they are to Werkzeug."""
     assert not check_password(hash_password("caf\u00e9"), "cafe\u0301")
     assert not check_password(hash_password("pass"), "pass ")
     assert not check_password(hash_password("a\0b"), "a\0c")
 
 
-# the verdict
+# the result
 
 
 @pytest.mark.parametrize("stored", CURRENT.values(), ids=CURRENT)
-def test_a_current_hash_stays(stored):
+def test_a_current_hash_is_kept(stored):
     assert check_password(stored, PASSWORD) == (True, None)
     assert check_password(stored, "wrong") == (False, None)
 
 
 @pytest.mark.parametrize("stored", OLD.values(), ids=OLD)
-def test_an_old_hash_is_replaced_when_the_password_is_right(stored):
+def test_an_old_hash_is_replaced_if_the_password_is_correct(stored):
     correct, new_hash = check_password(stored, PASSWORD)
     assert correct is True
     assert NEW.fullmatch(new_hash)
@@ -167,12 +164,12 @@ def test_an_old_hash_is_replaced_when_the_password_is_right(stored):
 
 
 @pytest.mark.parametrize("stored", OLD.values(), ids=OLD)
-def test_an_old_hash_stays_when_the_password_is_wrong(stored):
+def test_an_old_hash_is_kept_if_the_password_is_wrong(stored):
     assert check_password(stored, "wrong") == (False, None)
     assert check_password(stored, "") == (False, None)
 
 
-def test_passlib_s_own_vector():
+def test_the_example_of_passlib():
     """From its documentation of pbkdf2_sha256."""
     stored = (
         "$pbkdf2-sha256$6400$0ZrzXitFSGltTQnBWOsdAw$Y11AchqV4b0sUisdZd0Xr97KWoymNE0LNNrnEgY4H9M"
@@ -181,7 +178,7 @@ def test_passlib_s_own_vector():
     assert not check_password(stored, "Password")
 
 
-def test_bcrypt_compares_72_bytes_and_the_new_hash_all():
+def test_bcrypt_compares_72_bytes_and_the_new_hash_all_of_them():
     long = "x" * 80
     correct, new_hash = check_password(bcrypt_hash(long), long)
     assert correct
@@ -191,33 +188,35 @@ def test_bcrypt_compares_72_bytes_and_the_new_hash_all():
     assert check_password(bcrypt_hash("é" * 40), "é" * 40), "cut within a character, too"
 
 
-def test_a_verdict_is_as_true_as_the_password_is_right():
-    verdicts = check_password(OLD["bcrypt"], PASSWORD), check_password(OLD["bcrypt"], "wrong")
-    assert [bool(verdict) for verdict in verdicts] == [True, False]
-    assert [verdict.is_correct for verdict in verdicts] == [True, False]
-    assert all(isinstance(verdict, PasswordCheck) for verdict in verdicts)
+def test_a_result_is_true_if_the_password_is_correct():
+    results = check_password(OLD["bcrypt"], PASSWORD), check_password(OLD["bcrypt"], "wrong")
+    assert [bool(result) for result in results] == [True, False]
+    assert [result.is_correct for result in results] == [True, False]
+    assert all(isinstance(result, PasswordCheck) for result in results)
 
 
-def test_a_verdict_shows_no_hash():
-    verdict = check_password(OLD["bcrypt"], PASSWORD)
-    for text in repr(verdict), str(verdict), f"{verdict}", f"{verdict!r}":
+def test_a_repr_shows_no_hash():
+    result = check_password(OLD["bcrypt"], PASSWORD)
+    for text in repr(result), str(result), f"{result}", f"{result!r}":
         assert text == "PasswordCheck(is_correct=True, new_hash=…)"
     assert repr(check_password(None, PASSWORD)) == "PasswordCheck(is_correct=False, new_hash=None)"
 
 
 @pytest.mark.parametrize("given", ["x" * 4097, "x" * 10**7, "\ud800", None, 17, b"pass", ["pass"]])
-@pytest.mark.parametrize("stored", [None, CURRENT["ours"], OLD["bcrypt"]])
-def test_what_can_t_be_a_password_is_wrong_whoever_the_user_is(stored, given, log):
+@pytest.mark.parametrize(
+    "stored", [None, CURRENT["ours"], OLD["bcrypt"]], ids=["unknown", "argon2", "bcrypt"]
+)
+def test_an_invalid_password_is_wrong_whether_or_not_there_is_a_user(stored, given, log):
     assert check_password(stored, given, accept_plain_text=True) == (False, None)
     assert not log.records
 
 
-# nobody's password
+# unknown users
 
 
 @pytest.fixture
 def verified(monkeypatch):
-    """Which hashes argon2 compared."""
+    """The hashes that argon2 has compared."""
     hashes = []
     verify = argon2.PasswordHasher.verify
 
@@ -231,8 +230,8 @@ def verified(monkeypatch):
 
 
 @pytest.mark.parametrize("stored", [None, "", "plain", *DAMAGED.values()])
-def test_nothing_to_compare_with_is_the_work_of_a_wrong_password(stored, verified):
-    """From the first time on: nothing is made beforehand."""
+def test_an_unknown_user_takes_the_work_of_a_wrong_password(stored, verified):
+    """From the first call on: nothing is computed beforehand."""
     assert check_password(stored, PASSWORD) == (False, None)
     assert NEW.fullmatch(verified[-1])
     del verified[:]
@@ -241,16 +240,16 @@ def test_nothing_to_compare_with_is_the_work_of_a_wrong_password(stored, verifie
 
 
 @pytest.mark.parametrize("password", ["", "A", "pass"])
-def test_nobody_has_a_password(password):
+def test_an_unknown_user_has_no_password(password):
     assert not check_password(None, password)
     assert not check_password("", password, accept_plain_text=True)
 
 
-# what can't be read
+# hashes that can't be read
 
 
 @pytest.mark.parametrize("stored", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_hash_is_wrong_and_said_so_once(stored, log):
+def test_a_damaged_hash_matches_nothing_and_is_logged_once(stored, log):
     for _ in range(2):
         assert check_password(stored, PASSWORD, accept_plain_text=True) == (False, None)
         assert check_password(stored, stored, accept_plain_text=True) == (False, None)
@@ -261,8 +260,8 @@ def test_a_damaged_hash_is_wrong_and_said_so_once(stored, log):
 
 
 @pytest.mark.parametrize("stored", UNKNOWN.values(), ids=UNKNOWN)
-def test_a_hash_of_no_known_format_is_never_plain_text(stored, log):
-    """Whoever stole it could log in with it."""
+def test_a_hash_of_an_unknown_format_is_never_plain_text(stored, log):
+    """A thief of the hash could log in with it."""
     given = stored if isinstance(stored, str) else PASSWORD
     for _ in range(2):
         assert check_password(stored, given, accept_plain_text=True) == (False, None)
@@ -272,7 +271,7 @@ def test_a_hash_of_no_known_format_is_never_plain_text(stored, log):
     assert str(stored) not in record.getMessage()
 
 
-# Numbers of one digit: what is read is also computed.
+# Numbers have one digit, because what can be read is also computed.
 salts = st.text("AZaz09+./$=", max_size=24)
 hashes = st.one_of(
     st.text(max_size=80),
@@ -293,7 +292,7 @@ hashes = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(hashes, st.text(max_size=80))
-def test_whatever_is_stored_a_check_never_raises(stored, password):
+def test_a_check_never_raises_whatever_is_stored(stored, password):
     assert kind_of(stored) in KINDS
     assert check_password(stored, password) == (False, None)
 
@@ -301,24 +300,24 @@ def test_whatever_is_stored_a_check_never_raises(stored, password):
 # plain text
 
 
-def test_plain_text_is_compared_only_when_asked_for(log):
+def test_plain_text_is_compared_only_if_it_is_accepted(log):
     assert check_password("pass", "pass") == (False, None)
     assert "accept_plain_text=True" in log.text
     correct, new_hash = check_password("pass", "pass", accept_plain_text=True)
     assert correct
     assert NEW.fullmatch(new_hash)
     assert check_password("pass", "wrong", accept_plain_text=True) == (False, None)
-    assert len(log.records) == 2, "each thing is said once"
+    assert len(log.records) == 2, "each is logged once"
     assert "plain text" in log.records[1].getMessage()
 
 
 @pytest.mark.parametrize("password", ["пароль", "$money", "a$b", "deadbeef", "{curly"])
-def test_plain_text_of_any_sort(password, log):
+def test_plain_text_may_be_any_string(password, log):
     assert check_password(password, password, accept_plain_text=True)
     assert password not in log.text
 
 
-def test_with_plain_text_accepted_hashes_are_still_hashes():
+def test_hashes_stay_hashes_if_plain_text_is_accepted():
     assert check_password(OLD["bcrypt"], PASSWORD, accept_plain_text=True)
     assert not check_password(OLD["bcrypt"], OLD["bcrypt"], accept_plain_text=True)
 
@@ -327,7 +326,7 @@ def test_with_plain_text_accepted_hashes_are_still_hashes():
 
 
 def without(package, script):
-    """What *script* prints where *package* isn't installed."""
+    """Return what a script prints if *package* isn't installed."""
     start = f"import sys; sys.modules[{package!r}] = None\nfrom flask_jwt import *\n"
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", start + script],
@@ -335,8 +334,8 @@ def without(package, script):
     ).stdout  # fmt: skip
 
 
-def test_without_argon2_new_hashes_are_werkzeug_s():
-    """Of Werkzeug's own parameters; if it raises them this fails, so that ours are raised too."""
+def test_werkzeug_makes_new_hashes_without_argon2():
+    """They have Werkzeug's parameters. If Werkzeug raises them, this test fails."""
     script = f"""
 stored = hash_password("pass")
 print(stored.split("$")[0])
@@ -357,7 +356,7 @@ except ConfigError as error:
     ]
 
 
-def test_without_bcrypt_the_error_tells_what_to_install():
+def test_the_error_without_bcrypt_says_what_to_install():
     script = f"""
 try:
     check_password({OLD["bcrypt"]!r}, "pass")
@@ -403,7 +402,7 @@ def assert_counted(result):
     assert (found["hashes"], found["old"], found["without_password"]) == (21, 17, 2)
 
 
-def test_check_a_column(tmp_path):
+def test_check_counts_the_hashes_of_a_column(tmp_path):
     uri = f"sqlite:///{tmp_path}/users.db"
     fill(sa.create_engine(uri))
     where = ["check", "--table", "users", "--column", "password", "--database", uri]
@@ -422,7 +421,7 @@ def test_check_a_column(tmp_path):
 
 
 @pytest.mark.parametrize("column", ["password", "Hash of it"])
-def test_check_a_column_on_postgresql(postgres_url, column):
+def test_check_counts_the_hashes_of_a_column_on_postgresql(postgres_url, column):
     """``user`` is a reserved word there."""
     fill(sa.create_engine(postgres_url), "user", column)
     where = ["check", "--column", column, "--database", postgres_url]
@@ -430,7 +429,7 @@ def test_check_a_column_on_postgresql(postgres_url, column):
     assert_counted(passwords(*where, "--table", "public.user", "--json"))
 
 
-def test_check_asks_the_application_s_own_database(tmp_path):
+def test_check_reads_the_database_of_the_application(tmp_path):
     app = Flask("tested", instance_path=str(tmp_path))
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite:///in-the-instance-folder.db"
     db = SQLAlchemy(app)
@@ -441,7 +440,7 @@ def test_check_asks_the_application_s_own_database(tmp_path):
     )
 
 
-def test_check_without_flask_sqlalchemy_takes_the_option(tmp_path):
+def test_check_reads_the_option_without_flask_sqlalchemy(tmp_path):
     app = Flask("tested")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path}/users.db"
     fill(sa.create_engine(app.config["SQLALCHEMY_DATABASE_URI"]))
@@ -450,7 +449,7 @@ def test_check_without_flask_sqlalchemy_takes_the_option(tmp_path):
     )
 
 
-def test_check_lines(tmp_path):
+def test_check_counts_the_hashes_of_a_file(tmp_path):
     text = "".join(f"{value or ''}\n" for value in COLUMN)
     path = tmp_path / "hashes"
     path.write_text(text)
@@ -463,7 +462,7 @@ def test_check_lines(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "--table and --column, or --file"),
         (["--table", "users"], "--table and --column, or --file"),
@@ -477,16 +476,16 @@ def test_check_lines(tmp_path):
         (["--table", "u", "--column", "x", "--database", "mysql+pymysql://u@h/d"], "pip install pymysql"),
     ],
 )  # fmt: skip
-def test_check_tells_what_to_write_instead(arguments, told):
+def test_check_says_what_to_write_instead(arguments, message):
     result = passwords("check", *arguments)
     assert result.exit_code != 0
-    assert told in result.output
+    assert message in result.output
     assert "Traceback" not in result.output
     assert "hunter2" not in result.output
 
 
-def test_check_tells_a_column_that_isn_t_there(tmp_path):
-    """SQLite would take a quoted name it doesn't know for a text."""
+def test_check_reports_a_missing_column(tmp_path):
+    """SQLite would take an unknown quoted name for a string."""
     uri = f"sqlite:///{tmp_path}/users.db"
     fill(sa.create_engine(uri))
     result = passwords("check", "--table", "users", "--column", "Pass Word", "--database", uri)
@@ -494,7 +493,7 @@ def test_check_tells_a_column_that_isn_t_there(tmp_path):
     assert "no such column" in result.output
 
 
-def test_check_without_sqlalchemy_tells_what_to_install(monkeypatch):
+def test_check_without_sqlalchemy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     result = passwords("check", "--table", "users", "--column", "password")
     assert "pip install 'Flask-JWT-Too[sql]'" in result.output
@@ -513,8 +512,8 @@ def test_hash_prints_a_hash_and_nothing_else():
 # the example
 
 
-def test_passwords_example(tmp_path, monkeypatch):
-    space = run("passwords.py", tmp_path, monkeypatch)
+def test_the_example_replaces_old_hashes(tmp_path, monkeypatch):
+    space = run_example("passwords.py", tmp_path, monkeypatch)
     client = space["app"].test_client()
     users = space["users"]
 

@@ -14,10 +14,10 @@ from flask import Flask
 
 import flask_jwt.extended as ours
 from flask_jwt import JWT, current_identity, jwt_required
-from tests.conftest import bearer
 from tests.providers import jwk_of, pem_of
 from tests.providers.cognito import GROUP, USERNAME
 from tests.providers.oidc import CLIENT, LIFETIME, RESOURCES, generate_keys
+from tests.support import bearer
 
 pytest_plugins = ["tests.providers.fixtures"]
 
@@ -95,7 +95,13 @@ def test_a_cognito_id_token_differs_from_an_access_token_in_its_claims_alone(cog
     )
 
 
-@pytest.fixture(params=[*RESOURCES, "cognito access token", "cognito ID token"])
+@pytest.fixture(
+    params=[
+        *(pytest.param(resource, marks=pytest.mark.servers) for resource in RESOURCES),
+        "cognito access token",
+        "cognito ID token",
+    ]
+)
 def accepted(request):
     """A token that PyJWT accepts, its subject, and the configuration that should accept it too.
 

@@ -1,4 +1,4 @@
-"""README's quickstart, run as it is pasted."""
+"""The quickstart of README.md: its application and its requests work as they are printed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.serving import free_port, wait_until_it_answers
+from tests.serving import free_port, wait_until_it_responds
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -25,7 +25,7 @@ def test_quickstart_runs_as_pasted(tmp_path):
         cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
-        wait_until_it_answers(f"http://127.0.0.1:{port}/", server)
+        wait_until_it_responds(f"http://127.0.0.1:{port}/", server)
         body = _curl(login, port)
         answer = _curl(view.replace("<the access_token>", body["access_token"]), port)
         assert answer == {"name": "joe"}
@@ -35,7 +35,7 @@ def test_quickstart_runs_as_pasted(tmp_path):
 
 
 def _curl(line, port):
-    """What *line* would do, without needing curl on the machine."""
+    """Send the request of a line with curl, without curl."""
     url = re.search(r"localhost:5000(/\S*)", line)[1]
     headers = dict(part.split(": ", 1) for part in re.findall(r"-H '([^']*)'", line))
     data = re.search(r"-d '([^']*)'", line)

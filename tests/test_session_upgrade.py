@@ -14,8 +14,8 @@ from flask import Flask
 from flask_jwt import JWT, ConfigError, jwt_required
 from flask_jwt._cli import jwt_cli
 from flask_jwt.stores.sql import metadata, sessions_table
-
-SECRET = "a-secret-of-32-bytes-for-testing"
+from tests.servers import stores
+from tests.support import SECRET
 
 # The table as version 1 creates it.
 version_1 = sa.MetaData()
@@ -40,7 +40,7 @@ old_table = sa.Table(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
+@pytest.fixture(params=stores("sqlite", "postgres", "mariadb"))
 def uri(request, tmp_path):
     """The URI of an empty database."""
     if request.param == "sqlite":

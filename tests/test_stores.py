@@ -1,4 +1,4 @@
-"""One contract, every store, real servers."""
+"""The contract of session stores, which each store keeps; with real servers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,19 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from flask_jwt._clock import Clock as AppClock
 from flask_jwt._jose.claims import subject_of
-from flask_jwt._sessions.circuit_breaker import CircuitBreakerStore
 from flask_jwt._sessions.subjects import subject_key
-from flask_jwt.errors import StoreUnavailable
 from flask_jwt.stores import Session, open_store
-from flask_jwt.stores.memory import MemoryStore
-
-STORES = ["memory", "sqlite", "postgres", "mariadb", "redis", "redis_cluster", "redis_sentinel"]
+from tests.servers import stores, uri_of
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(
+    params=stores(
+        "memory", "sqlite", "postgres", "mariadb", "redis", "redis_cluster", "redis_sentinel"
+    )
+)
 def store_uri(request, tmp_path):
     return uri_of(request.param, request, tmp_path)
-
-
-def uri_of(kind, request, tmp_path):
-    if kind == "memory":
-        return "memory://"
-    if kind == "sqlite":
-        return f"sqlite:///{tmp_path}/sessions.db"
-    return request.getfixturevalue(f"{kind}_url")
 
 
 @pytest.fixture
@@ -43,12 +34,12 @@ def store(store_uri):
 
 def new(identity=None, **changes):
     identity = secrets.token_hex(4) if identity is None else identity
-    facts = {
+    columns = {
         "sid": secrets.token_hex(16), "subject": subject_of(identity), "payload": "{}",
         "generation": 0, "created_at": 1000.0, "rotated_at": 1000.0, "expires_at": 4e9,
         "subject_key": subject_key("", identity),
     }  # fmt: skip
-    return Session(**{**facts, **changes})
+    return Session(**{**columns, **changes})
 
 
 def kept(store, session):
@@ -60,7 +51,7 @@ def listed(store, identity, now=1450.0, **page):
     return [s.sid for s in store.list_active(subject_key("", identity), now, **page)]
 
 
-def test_a_session_comes_back_as_it_was_kept(store):
+def test_a_session_is_kept_as_it_was_created(store):
     session = new(
         idle_expires_at=3e9,
         user_agent="Agent/1.0 (\u00e4)",
@@ -86,7 +77,7 @@ def test_a_label_may_change(store):
     assert store.get("0" * 32) is None
 
 
-def test_rotation_moves_one_generation_and_only_from_the_present_one(store):
+def test_a_rotation_moves_from_the_present_generation_to_the_next(store):
     session = new()
     store.create(session)
     assert store.rotate(session.sid, 0, now=1500.25, idle_expires_at=2000.5)
@@ -100,7 +91,7 @@ def test_rotation_moves_one_generation_and_only_from_the_present_one(store):
 
 
 @pytest.mark.parametrize("end", ["expired", "idle", "revoked", "unknown"])
-def test_a_session_that_is_over_does_not_rotate(store, end):
+def test_a_session_that_has_ended_does_not_rotate(store, end):
     session = new(idle_expires_at=2e9 if end == "idle" else None)
     if end != "unknown":
         store.create(session)
@@ -110,7 +101,7 @@ def test_a_session_that_is_over_does_not_rotate(store, end):
     assert not store.rotate(session.sid, 0, now=now, idle_expires_at=None)
 
 
-def test_of_many_callers_exactly_one_rotates(store):
+def test_exactly_one_of_many_callers_rotates(store):
     session = new()
     store.create(session)
     barrier = threading.Barrier(16)
@@ -129,7 +120,7 @@ def test_of_many_callers_exactly_one_rotates(store):
     assert (len(won), store.get(session.sid).generation) == (1, 1)
 
 
-def test_revocation_is_for_good_and_told_once(store):
+def test_a_revocation_is_permanent_and_reported_once(store):
     session = new()
     store.create(session)
     assert store.revoke(session.sid, 1500.5)
@@ -245,18 +236,18 @@ def test_a_call_recognizes_its_change(store):
     assert (revoked.change_id, revoked.revocation_kept_until) == ("b" * 32, 5000.0)
 
 
-def test_revocations_since_a_moment(store):
+def test_revocations_since_a_time_are_listed(store):
     first, second = new(), new()
-    for moment, session in ((10_000.0, first), (20_000.0, second)):
+    for time, session in ((10_000.0, first), (20_000.0, second)):
         store.create(session)
-        store.revoke(session.sid, moment)
-    found = dict(store.revoked_since(15_000.0))
-    assert second.sid in found
-    assert first.sid not in found
-    assert found[second.sid] == 20_000.0
+        store.revoke(session.sid, time)
+    revoked = dict(store.revoked_since(15_000.0))
+    assert second.sid in revoked
+    assert first.sid not in revoked
+    assert revoked[second.sid] == 20_000.0
 
 
-def test_pruning_in_batches(store_uri, store):
+def test_ended_sessions_are_pruned_in_batches(store_uri, store):
     if store_uri.startswith("redis"):
         assert store.prune(1200.0, 2) == 0, "Redis forgets by itself"
         return
@@ -286,7 +277,7 @@ def test_a_revocation_is_pruned_no_earlier_than_it_may_be(store_uri, store):
     assert store.get(session.sid) is None
 
 
-def test_a_closed_store_that_is_used_again_opens_connections_again(store_uri, store):
+def test_a_closed_store_opens_connections_again_if_it_is_used(store_uri, store):
     """A store may be closed before it is used, and twice."""
     store.close()
     session = new()
@@ -298,7 +289,7 @@ def test_a_closed_store_that_is_used_again_opens_connections_again(store_uri, st
     assert store.revoke(session.sid, 1600.0)
 
 
-def test_a_closed_sqlite_database_in_memory_is_made_again():
+def test_a_closed_sqlite_database_in_memory_is_created_again():
     store = open_store("sqlite://", timeout=5)
     store.create(session := new())
     store.close()
@@ -307,7 +298,7 @@ def test_a_closed_sqlite_database_in_memory_is_made_again():
 
 
 def test_close_leaves_no_connection(postgres_url, redis_url, redis_cluster_url, redis_sentinel_url):
-    """The servers of this process's connections: none is left after close()."""
+    """The system lists the connections of this process."""
     for uri in (postgres_url, redis_url, redis_cluster_url, redis_sentinel_url):
         before = connections()
         store = open_store(uri, timeout=5)
@@ -319,9 +310,9 @@ def test_close_leaves_no_connection(postgres_url, redis_url, redis_cluster_url, 
 
 def connections():
     return {
-        found.laddr
-        for found in psutil.Process().net_connections("tcp")
-        if found.status == psutil.CONN_ESTABLISHED
+        connection.laddr
+        for connection in psutil.Process().net_connections("tcp")
+        if connection.status == psutil.CONN_ESTABLISHED
     }
 
 
@@ -329,7 +320,7 @@ def test_setup_may_be_repeated_and_raced(store_uri):
     race_to_set_up(store_uri)
 
 
-def test_workers_may_make_a_sqlite_file_together(tmp_path):
+def test_workers_may_create_a_sqlite_file_together(tmp_path):
     switching = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
@@ -360,33 +351,12 @@ def race_to_set_up(store_uri):
     assert failures == []
 
 
-def test_counting(store):
+def test_sessions_are_counted_by_state(store):
     before = store.count(1500.0)
-    active, over = new(), new()
-    for session in (active, over):
+    active, revoked = new(), new()
+    for session in (active, revoked):
         store.create(session)
-    store.revoke(over.sid, 1400.0)
+    store.revoke(revoked.sid, 1400.0)
     after = store.count(1500.0)
     assert after["active"] - before["active"] == 1
     assert after["revoked"] - before["revoked"] == 1
-
-
-def test_a_store_that_is_down_is_closed_all_the_same():
-    """To close is no operation: it is not failed fast, and says nothing about the store."""
-
-    class Down(MemoryStore):
-        closed = 0
-
-        def get(self, sid):
-            raise StoreUnavailable
-
-        def close(self):
-            self.closed += 1
-
-    watched = CircuitBreakerStore(down := Down(), AppClock())
-    with pytest.raises(StoreUnavailable):
-        watched.get("0" * 32)
-    watched.close()
-    assert down.closed == 1
-    with pytest.raises(StoreUnavailable):
-        watched.count(0)

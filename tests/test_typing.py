@@ -1,4 +1,4 @@
-"""What type checkers know of programs that use this package."""
+"""Annotations: the types that mypy and pyright find in programs that use this package."""
 
 from __future__ import annotations
 

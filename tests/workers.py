@@ -1,28 +1,16 @@
-"""What the processes do that tests/test_under_fire.py starts, kills and compares."""
+"""What the worker processes of tests/test_concurrency.py do, and how sessions are used there."""
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from flask import Flask
-
-from flask_jwt import JWT, create_access_token, current_identity, jwt_required
-from tests.conftest import SECRET, bearer
+from tests.support import ANYONE, bearer, issue, make_app
 
 
 def new_app(uri, **config):
-    """A shop whose sessions are at *uri*."""
-    app = Flask("shop")
-    app.config.update({"SECRET_KEY": SECRET, "JWT_STORAGE_URI": uri, **config})
-    JWT(
-        app,
-        lambda username, password: {"id": username},
-        lambda payload: {"id": payload["identity"]},
-    )
-    app.add_url_rule(
-        "/protected", view_func=jwt_required()(lambda: {"user": current_identity["id"]})
-    )
-    return app
+    """Make an application in real time, whose sessions are at *uri*."""
+    return make_app(users=ANYONE, clock=time.time, JWT_STORAGE_URI=uri, **config)
 
 
 def log_in(app, username="joe"):
@@ -32,19 +20,19 @@ def log_in(app, username="joe"):
 
 
 def refresh(app, token):
-    """Status and refresh token (or the reason there is none)."""
+    """Return the status and the new refresh token, or the error."""
     response = app.test_client().post("/auth/refresh", headers=bearer(token))
     body = response.get_json()
     return response.status_code, body.get("refresh_token") or body
 
 
 def stateless_token(app):
-    with app.app_context():
-        return create_access_token("joe", expires_delta=3600)
+    """Return an access token that belongs to no session."""
+    return issue(app, "joe", expires_delta=3600)
 
 
 def refresh_on_command(uri, pipe, threads):
-    """For each token received, refresh it in all *threads* at once and send what they got."""
+    """Receive tokens, refresh each in all threads at once, and send the responses."""
     app = new_app(uri)
     with ThreadPoolExecutor(threads) as pool:
         pipe.send("ready")
@@ -53,7 +41,7 @@ def refresh_on_command(uri, pipe, threads):
 
 
 def refresh_until_killed(uri, pipe, token):
-    """Refresh again and again, telling each new token."""
+    """Refresh again and again, and send each new token."""
     app = new_app(uri)
     while True:
         status, token = refresh(app, token)

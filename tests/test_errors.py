@@ -1,4 +1,7 @@
-"""The answers Flask-JWT 0.3.2 gave, under each framework that handles errors in its own way."""
+"""Errors: statuses, JSON and headers, as Flask-JWT 0.3.2 had them, under five frameworks.
+
+Each of the frameworks handles errors in its own way, and debug mode changes some of them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import pytest
 from flask import Blueprint, Flask
 from flask.views import MethodView
 
-from flask_jwt import JWT, current_identity, jwt_required
-from tests.conftest import SECRET, Clock, login, token_of
+from flask_jwt import JWT, JWTError, current_identity, decode_token, jwt_required
+from tests.support import SECRET, claims_of, get, issue, login, make_app, show_user, token_of
 
 
 def plain_flask(app, view):
@@ -58,32 +61,30 @@ def apiflask(app, view):
 FRAMEWORKS = [plain_flask, flask_restful, flask_restx, flask_smorest, apiflask]
 
 
+def class_of(install):
+    """Return the application class that a framework needs."""
+    if install is apiflask:
+        from apiflask import APIFlask
+
+        return APIFlask
+    return Flask
+
+
 @pytest.fixture(params=[False, True], ids=["", "debug"])
 def debug(request):
     return request.param
 
 
 @pytest.fixture(params=FRAMEWORKS, ids=lambda f: f.__name__)
-def app(request, jwt, debug):
-    if request.param is apiflask:
-        from apiflask import APIFlask as App
-    else:
-        App = Flask
-    app = App("tested")
-    app.debug = debug
-    app.config["SECRET_KEY"] = SECRET
-    jwt.init_app(app)
-
-    @jwt_required()
-    def protected():
-        return {"user": current_identity.id}
-
-    request.param(app, protected)
+def app(request, make_app, debug):
+    """An application of each framework, in debug mode and not."""
+    app = make_app(flask=class_of(request.param), guards={}, DEBUG=debug)
+    request.param(app, jwt_required()(show_user))
     return app
 
 
-def refusal(response, error, description, status=401):
-    """Assert the whole refusal but for the machine-readable code, and return its challenge."""
+def rejection(response, error, description, status=401):
+    """Compare all of a rejection but its code, and return its challenge."""
     body = response.get_json()
     assert body.pop("code", None)
     assert (response.status_code, body) == (
@@ -94,22 +95,20 @@ def refusal(response, error, description, status=401):
     return response.headers.get("WWW-Authenticate")
 
 
-def get(client, authorization=None):
+def request(client, authorization=None):
     headers = {} if authorization is None else {"Authorization": authorization}
     return client.get("/protected", headers=headers)
 
 
-def test_good_login(client, clock):
+# Logins
+
+
+def test_a_login_returns_a_token(client, clock):
     response = login(client)
     assert response.status_code == 200
     token = response.get_json()["access_token"]
     assert pyjwt.get_unverified_header(token) == {"typ": "JWT", "alg": "HS256"}
-    claims = pyjwt.decode(
-        token,
-        SECRET,
-        algorithms=["HS256"],
-        options={"verify_exp": False, "verify_nbf": False, "verify_iat": False},
-    )
+    claims = claims_of(token)
     assert claims["identity"] == 1
     assert (claims["iat"], claims["nbf"], claims["exp"]) == (clock.now, clock.now, clock.now + 300)
 
@@ -129,11 +128,11 @@ def test_good_login(client, clock):
         {"username": "joe\0", "password": "pass"},
     ],
 )
-def test_bad_credentials(client, body):
-    assert refusal(client.post("/auth", json=body), "Bad Request", "Invalid credentials")
+def test_invalid_credentials_are_rejected(client, body):
+    assert rejection(client.post("/auth", json=body), "Bad Request", "Invalid credentials")
 
 
-def test_extra_login_fields_are_ignored(client):
+def test_more_fields_of_a_login_are_ignored(client):
     body = {"username": "joe", "password": "pass", "remember": True}
     assert client.post("/auth", json=body).status_code == 200
 
@@ -150,7 +149,7 @@ DEEP = b"[" * 100_000
      b'{"username": "joe", "password": "' + b"x" * 2**20 + b'"}'],
     ids=lambda data: repr(data[:20]),
 )  # fmt: skip
-def test_malformed_login_body(client, data):
+def test_a_malformed_login_is_a_bad_request(client, data):
     response = client.post("/auth", data=data, content_type="application/json")
     body = response.get_json()
     assert (response.status_code, body["status_code"], body["error"]) == (400, 400, "Bad Request")
@@ -159,16 +158,19 @@ def test_malformed_login_body(client, data):
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_login_body_that_is_not_json(client, content_type):
+def test_a_login_must_be_json(client, content_type):
     data = '{"username": "joe", "password": "pass"}'
     response = client.post("/auth", data=data, content_type=content_type)
     assert response.status_code == 400
     assert "application/json" in response.get_json()["description"]
 
 
-def test_no_token(client):
-    challenge = refusal(
-        get(client), "Authorization Required", "Request does not contain an access token"
+# Tokens
+
+
+def test_a_missing_token(client):
+    challenge = rejection(
+        request(client), "Authorization Required", "Request does not contain an access token"
     )
     assert challenge == 'JWT realm="Login Required"'
 
@@ -184,19 +186,19 @@ def test_no_token(client):
         ("JWT a.b.c, JWT d.e.f", "Token contains spaces"),
     ],
 )
-def test_bad_header(client, authorization, description):
-    challenge = refusal(get(client, authorization), "Invalid JWT header", description)
+def test_an_invalid_header(client, authorization, description):
+    challenge = rejection(request(client, authorization), "Invalid JWT header", description)
     assert 'error="invalid_request"' in challenge
 
 
 @pytest.mark.parametrize("scheme", ["JWT", "jwt", "Jwt", "Bearer", "bearer", "BEARER"])
-def test_scheme_is_case_insensitive(client, scheme):
-    assert get(client, f"{scheme} {token_of(client)}").get_json() == {"user": 1}
+def test_the_scheme_is_case_insensitive(client, scheme):
+    assert request(client, f"{scheme} {token_of(client)}").get_json() == {"user": 1}
 
 
 @pytest.mark.parametrize("token", ["nothing", "two.segments"])
 def test_too_few_segments(client, token):
-    challenge = refusal(get(client, f"JWT {token}"), "Invalid token", "Not enough segments")
+    challenge = rejection(request(client, f"JWT {token}"), "Invalid token", "Not enough segments")
     assert 'error="invalid_token"' in challenge
 
 
@@ -218,73 +220,60 @@ def alter(token):
     ],
     ids=["truncated", "truncated 5", "extended", "extended 2", "padded", "stripped", "altered"],
 )
-def test_bad_signature(client, change):
+def test_an_invalid_signature(client, change):
     token = change(token_of(client))
-    refusal(get(client, f"JWT {token}"), "Invalid token", "Signature verification failed")
+    rejection(request(client, f"JWT {token}"), "Invalid token", "Signature verification failed")
 
 
-def test_expired(client, clock):
+def test_an_expired_token(client, clock):
     token = token_of(client)
     clock.tick(309)
-    assert get(client, f"JWT {token}").status_code == 200
+    assert request(client, f"JWT {token}").status_code == 200
     clock.tick(1)
-    response = get(client, f"JWT {token}")
-    refusal(response, "Invalid token", "Signature has expired")
+    response = request(client, f"JWT {token}")
+    rejection(response, "Invalid token", "Signature has expired")
     assert response.get_json()["code"] == "token_expired"
 
 
-def test_too_early(client, clock):
+def test_a_token_that_is_not_yet_valid(client, clock):
     token = token_of(client)
     clock.tick(-11)
-    refusal(get(client, f"JWT {token}"), "Invalid token", "The token is not yet valid (nbf)")
+    rejection(request(client, f"JWT {token}"), "Invalid token", "The token is not yet valid (nbf)")
 
 
-def test_user_gone(client, user):
+def test_a_token_of_a_deleted_user(app, client):
     token = token_of(client)
-    user.id = 2
-    refusal(get(client, f"JWT {token}"), "Invalid JWT", "User does not exist")
+    app.users.clear()
+    rejection(request(client, f"JWT {token}"), "Invalid JWT", "User does not exist")
 
 
-def test_unrelated_errors_keep_their_framework_s_answer(app, client):
-    """Ours is a handler for our errors only."""
+# Handlers
+
+
+def test_other_errors_keep_the_response_of_their_framework(client):
     assert client.get("/nothing-here").status_code == 404
     assert client.delete("/protected").status_code == 405
 
 
-def test_application_s_own_401_page_does_not_replace_ours(jwt):
+def test_a_page_of_the_application_for_401_does_not_replace_the_json():
     app = Flask("tested")
     app.config["SECRET_KEY"] = SECRET
     app.register_error_handler(401, lambda error: ("<h1>page</h1>", 401))
-    jwt.init_app(app)
+    JWT(app)
     app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
-    assert get(app.test_client()).get_json()["code"] == "token_missing"
+    assert request(app.test_client()).get_json()["code"] == "token_missing"
 
 
-def test_custom_error_handler_answers_under_each_framework(client, jwt):
-    @jwt.jwt_error_handler
+def test_the_error_handler_s_response_is_sent(app, client):
+    @app.jwt.jwt_error_handler
     def handler(error):
         return {"why": error.description}, 418
 
-    response = get(client)
+    response = request(client)
     assert response.get_json() == {"why": "Request does not contain an access token"}
 
 
-def test_two_apps_in_one_process_do_not_share_tokens(user):
-    jwt = JWT(None, lambda username, password: user, lambda payload: user, clock=Clock())
-    clients = []
-    for secret in ("one-secret-of-thirty-two-bytes--", "another-secret-of-32-bytes------"):
-        app = Flask("tested")
-        app.config["SECRET_KEY"] = secret
-        jwt.init_app(app)
-        app.add_url_rule("/protected", view_func=jwt_required()(lambda: {"user": 1}))
-        clients.append(app.test_client())
-    for ours, theirs in (clients, clients[::-1]):
-        token = token_of(ours)
-        assert get(ours, f"JWT {token}").status_code == 200
-        refusal(get(theirs, f"JWT {token}"), "Invalid token", "Signature verification failed")
-
-
-def test_blueprint_with_its_own_prefix(app, client):
+def test_a_guard_may_name_its_realm(app, client):
     blueprint = Blueprint("inner", __name__, url_prefix="/inner")
 
     @blueprint.get("/view")
@@ -297,3 +286,48 @@ def test_blueprint_with_its_own_prefix(app, client):
     assert client.get("/inner/view", headers={"Authorization": f"JWT {token}"}).status_code == 200
     response = client.get("/inner/view")
     assert response.headers["WWW-Authenticate"] == 'JWT realm="Inner realm"'
+
+
+# Exceptions
+
+
+def test_an_error_that_a_view_raises_is_rendered_alike():
+    app = make_app()
+
+    @app.get("/refuse")
+    def refuse():
+        raise JWTError("No entry", "Come back later", 403, {"X-Why": "late"})
+
+    response = app.test_client().get("/refuse")
+    assert response.status_code == 403
+    assert response.headers["X-Why"] == "late"
+    assert response.get_json() == {
+        "status_code": 403, "error": "No entry", "description": "Come back later",
+    }  # fmt: skip
+
+
+def test_an_error_of_pyjwt_that_a_view_raises_is_the_view_s():
+    app = make_app()
+
+    @app.get("/own")
+    @jwt_required()
+    def own():
+        raise pyjwt.ExpiredSignatureError
+
+    assert get(app, "/own", issue(app)).status_code == 500
+
+
+def test_errors_inherit_from_those_of_pyjwt(clock):
+    app = make_app(clock=clock)
+    token = issue(app)
+    clock.tick(1000)
+    with app.app_context(), pytest.raises(pyjwt.ExpiredSignatureError):
+        decode_token(token)
+
+
+def test_an_error_as_a_string():
+    error = JWTError("Bad", "Try again")
+    assert (str(error), repr(error)) == ("Bad. Try again", "JWTError: Bad")
+    assert (error.error, error.description, error.status_code, error.headers) == (
+        "Bad", "Try again", 401, None,
+    )  # fmt: skip

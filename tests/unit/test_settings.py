@@ -1,4 +1,4 @@
-"""The options and their values."""
+"""``Settings``: each option is declared once, its values are parsed, and errors say what is valid."""
 
 from __future__ import annotations
 
