@@ -10,13 +10,15 @@ import time
 from collections import Counter
 
 import pytest
+import redis
 from flask import Flask
 
 from flask_jwt import JWT, jwt_required, signals
 from flask_jwt._sessions import circuit_breaker
+from flask_jwt.stores import open_store
 from tests.proxy import Proxy, is_postgres_operation, is_redis_operation
 from tests.servers import stores
-from tests.support import SECRET
+from tests.support import SECRET, heard
 
 ATTEMPTS = {"postgres": 2, "redis": 4}
 """How often an operation is tried: once more by the circuit breaker, and redis-py doubles that."""
@@ -281,3 +283,76 @@ def test_with_the_circuit_breaker_s_own_pause_no_session_is_left_after_5_seconds
     with shop.app.app_context():
         assert [user for user in users if shop.jwt.sessions.list(user)] == []
     assert time.monotonic() - healed < 5
+
+
+# Redis keeps a revocation at two places: with the session and in the list of all revocations
+
+
+def test_a_logout_of_redis_is_one_command(redis_url):
+    with redis.Redis.from_url(redis_url) as client:
+        store = open_store(redis_url, 5)
+        store.revoke("0" * 32, time.time())  # from now on Redis knows the script
+        client.config_resetstat()
+        store.revoke("1" * 32, time.time())
+        sent = client.info("commandstats")
+        store.close()
+    assert sent["cmdstat_evalsha"]["calls"] == 1
+    assert set(sent) <= {
+        f"cmdstat_{name}"
+        for name in ("evalsha", "exists", "zadd", "zremrangebyscore", "info", "config")
+    }
+
+
+class OtherServer:
+    """Stands for a proxy, which a Redis Cluster would need for each of its nodes."""
+
+    def __init__(self, url):
+        self.url = url
+
+
+def test_a_logout_that_a_cluster_has_done_by_half_is_completed(redis_cluster_url):
+    shop, other = (Shop(OtherServer(redis_cluster_url)) for _ in range(2))
+    other.app.config["JWT_REVOCATION_CHECK"] = 0.01  # it reads the list of all revocations
+    tokens = shop.log_in()
+    (sid,) = shop.listed()
+    client = shop.app.extensions["flask-jwt"].sessions.store.store.client
+
+    def zadd(*arguments, **options):
+        raise redis.ConnectionError("the node of the list is gone")
+
+    client.zadd = zadd
+    assert shop.send("POST", "/auth/logout", tokens["access_token"]).status_code == 503
+    assert shop.events["session_revoked"] == 0
+    assert other.send("GET", "/me", tokens["access_token"]).status_code == 200, "half done"
+    del client.zadd
+    time.sleep(1.1)  # the pause of the circuit breaker
+    assert shop.listed() == []
+    assert shop.events["session_revoked"] == 1
+    time.sleep(0.02)
+    for each in (shop, other):
+        assert each.send("GET", "/me", tokens["access_token"]).status_code == 401
+    assert sid in dict(other.app.extensions["flask-jwt"].sessions.store.revoked_since(0))
+    for each in (shop, other):
+        each.close()
+
+
+# What fails a login after its session was stored
+
+
+def test_a_login_that_fails_after_its_session_was_stored_leaves_none(make_app):
+    app = make_app(JWT_STORAGE_URI="memory://")
+
+    @app.jwt.jwt_encode_handler
+    def encode(user):
+        raise ZeroDivisionError
+
+    with (
+        heard(app, "session_started", "session_revoked") as events,
+        pytest.raises(ZeroDivisionError),
+        app.app_context(),
+    ):
+        app.jwt.sessions.start(app.users[0])
+    assert events == [], "no one has learned of the session"
+    with app.app_context():
+        assert app.jwt.sessions.list(1) == []
+        assert app.jwt.sessions.count() == {"active": 0, "revoked": 1, "expired": 0}

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from .._sessions.manager import SessionManager
+from .._sessions.manager import ExactIdentity, SessionManager
 from .._web.context import app_state, require_sessions
 from ..stores import Session
 from .output import NAMES_AS_GIVEN, format_time, json_option, print_table, report_errors
@@ -116,7 +116,7 @@ def _find_sessions(argument: str, json_type: str | None) -> list[tuple[Any, list
     if json_type is not None:
         readings = [r for r in readings if isinstance(r, str) == (json_type == "string")]
     manager = _sessions()
-    found = [(reading, list(manager.iterate(reading))) for reading in readings]
+    found = [(reading, list(manager.iterate(ExactIdentity(reading)))) for reading in readings]
     found = [(reading, sessions) for reading, sessions in found if sessions]
     if not found:
         tried = " and ".join(map(_describe, readings)) or f"{argument} as JSON"
@@ -193,7 +193,7 @@ def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str |
             f"Both {users} have sessions. Write --type string or --type json."
         )
     ((identity, _),) = found
-    revoked = sessions.revoke_all(identity)
+    revoked = sessions.revoke_all(ExactIdentity(identity))
     click.echo(f"Revoked {_count(revoked)} of {_describe(identity)}.")
 
 

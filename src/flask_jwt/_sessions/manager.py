@@ -117,6 +117,15 @@ class SessionHost(NamedTuple):
     another one belong to another application."""
 
 
+class ExactIdentity(NamedTuple):
+    """An identity as it is in the tokens, of any type that JSON has.
+
+    Without it, :meth:`SessionManager.list` takes a dict for a user.
+    """
+
+    value: Any
+
+
 class _Call(NamedTuple):
     """One attempt of a client to refresh a session."""
 
@@ -543,7 +552,8 @@ class SessionManager:
         """Return the subject key and the subject of a user, of an identity or of a session."""
         if isinstance(user, Session):
             return self._get_user_key(user), user.subject
-        identity = self._host.get_identity(user)
+        is_exact = isinstance(user, ExactIdentity)
+        identity = user.value if is_exact else self._host.get_identity(user)
         return subject_key(self._host.namespace, identity), subject_of(identity)
 
     def _is_users(self, session: Session, key: str, subject: str) -> bool:
