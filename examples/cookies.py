@@ -1,12 +1,16 @@
+import secrets
+
 from flask import Flask, jsonify
 from flask_jwt import JWT, current_identity, jwt_required, unset_jwt_cookies
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_TOKEN_LOCATION=["headers", "cookies"],  # API clients and browsers
     JWT_ACCESS_COOKIE_NAME="__Host-access",
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
 

@@ -1,13 +1,17 @@
+import secrets
+
 from flask import Flask, render_template_string, request
 from flask_jwt import JWT, JWTError, check_password, current_identity, hash_password, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_AUTH_URL_RULE=None,  # instead of /auth there are the views below
     JWT_LOGIN_VIEW="/sign-in",
     JWT_TOKEN_LOCATION=["cookies"],
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 users = {}
 
 

@@ -1,13 +1,17 @@
+import secrets
+
 from flask import Flask, render_template_string, request
 from flask_jwt import JWT, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="sqlite:///sessions.db",
     JWT_TOKEN_LOCATION=["cookies"],
     JWT_LOGIN_VIEW="sign_in",  # the endpoint or the path of the login page
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
 

@@ -1,9 +1,13 @@
+import secrets
+
 from flask import Flask
 from flask_jwt import JWT, check_password, current_identity, hash_password, jwt_required
 from werkzeug.security import generate_password_hash
 
 app = Flask(__name__)
-app.config["SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 users = {
     "joe": {"id": 1, "password": hash_password("pass")},
     "ann": {"id": 2, "password": generate_password_hash("pass", "pbkdf2:sha256:1000")},  # outdated

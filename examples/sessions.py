@@ -1,3 +1,4 @@
+import secrets
 from datetime import timedelta
 
 from flask import Flask
@@ -5,9 +6,11 @@ from flask_jwt import JWT, current_identity, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="sqlite:///sessions.db",  # or postgresql+psycopg://…, redis://…
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
 

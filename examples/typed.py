@@ -1,3 +1,4 @@
+import secrets
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -5,7 +6,9 @@ from flask import Flask
 from flask_jwt import JWT, current_identity, jwt_required
 
 app = Flask(__name__)
-app.config["SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 
 
 @dataclass

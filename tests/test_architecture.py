@@ -37,6 +37,8 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
     "_web.context": {"app_state", "checked_config"},
+    "_web.guard": {"make_guard"},
+    "_web.guarded_views": {"GuardOptions"},
 }
 # Not in __all__: programs written for Flask-JWT import them.
 NAMES_OF_FLASK_JWT = {

@@ -220,4 +220,4 @@ def test_many_threads_share_one_small_cache(clock):
     for thread in threads:
         thread.join()
     assert not failures
-    assert len(app.extensions["flask-jwt"].codecs.access()._cache) <= 5
+    assert len(app.extensions["flask-jwt"].codecs.cache) <= 5

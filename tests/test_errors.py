@@ -294,11 +294,11 @@ def test_a_guard_may_name_its_realm(app, client):
 def test_an_error_that_a_view_raises_is_rendered_alike():
     app = make_app()
 
-    @app.get("/refuse")
-    def refuse():
+    @app.get("/late")
+    def late():
         raise JWTError("No entry", "Come back later", 403, {"X-Why": "late"})
 
-    response = app.test_client().get("/refuse")
+    response = app.test_client().get("/late")
     assert response.status_code == 403
     assert response.headers["X-Why"] == "late"
     assert response.get_json() == {

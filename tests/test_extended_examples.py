@@ -8,12 +8,7 @@ from pathlib import Path
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from jwt.algorithms import RSAAlgorithm
 
 from flask_jwt.extended import create_access_token, decode_token
 from tests.support import bearer
@@ -54,8 +49,8 @@ def test_simple(start):
 
 def test_additional_claims(start):
     client = start("additional_claims")
-    answer = client.get("/where", headers=logged_in(client, "/login/grace"))
-    assert answer.get_json() == {"shop": "New York", "till": 4}
+    response = client.get("/where", headers=logged_in(client, "/login/grace"))
+    assert response.get_json() == {"shop": "New York", "till": 4}
 
 
 def test_user_loading(start):
@@ -87,8 +82,8 @@ def test_freshness(start):
     assert status(client, "/address", fresh, "POST") == 200
     stale = logged_in(client, "/refresh", headers=refresh)
     assert status(client, "/orders", stale) == 200
-    refused = client.post("/address", headers=stale)
-    assert (refused.status_code, refused.get_json()) == (401, {"msg": "Fresh token required"})
+    rejected = client.post("/address", headers=stale)
+    assert (rejected.status_code, rejected.get_json()) == (401, {"msg": "Fresh token required"})
 
 
 def test_locations(start):
@@ -115,8 +110,8 @@ def test_csrf_cookies(start):
     client.post("/login", **here)
     proof = client.get_cookie("csrf_access_token").value
     assert client.post("/transfer", **here).get_json() == {"msg": "Missing CSRF token"}
-    answer = client.post("/transfer", headers={"X-CSRF-TOKEN": proof}, **here)
-    assert answer.get_json() == {"from": "ada"}
+    response = client.post("/transfer", headers={"X-CSRF-TOKEN": proof}, **here)
+    assert response.get_json() == {"from": "ada"}
     client.post("/logout", **here)
     assert client.post("/transfer", headers={"X-CSRF-TOKEN": proof}, **here).status_code == 401
 
@@ -127,9 +122,9 @@ def test_implicit_refresh(start, minutes, is_renewed):
     with client.application.app_context():
         old = create_access_token("ada", expires_delta=timedelta(minutes=minutes))
     client.set_cookie("access_token_cookie", old)
-    answer = client.get("/me", base_url="https://localhost")
-    assert answer.get_json() == {"name": "ada"}
-    assert ("Set-Cookie" in answer.headers) == is_renewed
+    response = client.get("/me", base_url="https://localhost")
+    assert response.get_json() == {"name": "ada"}
+    assert ("Set-Cookie" in response.headers) == is_renewed
     if is_renewed:
         with client.application.app_context():
             left = decode_token(client.get_cookie("access_token_cookie").value)["exp"]
@@ -163,9 +158,9 @@ def test_sessions_in_cookies(start):
     client.post("/login", **here)
     assert client.get("/me", **here).get_json() == {"name": "ada"}
     client.delete_cookie("access_token_cookie")
-    answer = client.get("/me", **here)
-    assert answer.get_json() == {"name": "ada"}
-    assert "access_token_cookie" in answer.headers["Set-Cookie"]
+    response = client.get("/me", **here)
+    assert response.get_json() == {"name": "ada"}
+    assert "access_token_cookie" in response.headers["Set-Cookie"]
     client.post("/logout", headers={"Sec-Fetch-Site": "same-origin"}, **here)
     assert client.get("/me", **here).status_code == 401
 
@@ -174,8 +169,8 @@ def test_custom_decorators(start):
     client = start("custom_decorators")
     assert status(client, "/stock") == 401
     assert status(client, "/stock", logged_in(client, "/login/ada")) == 200
-    refused = client.get("/stock", headers=logged_in(client, "/login/grace"))
-    assert (refused.status_code, refused.get_json()) == (403, {"msg": "Only for: staff"})
+    rejected = client.get("/stock", headers=logged_in(client, "/login/grace"))
+    assert (rejected.status_code, rejected.get_json()) == (403, {"msg": "Only for: staff"})
 
 
 def test_loaders(start):
@@ -206,33 +201,33 @@ def test_blocklist_database(start):
     for kind in ("access", "refresh"):
         ended = client.delete("/login", headers=bearer(tokens[f"{kind}_token"]))
         assert ended.get_json() == {"ended": kind}
-    refused = client.get("/me", headers=bearer(tokens["access_token"]))
-    assert refused.get_json() == {"msg": "Token has been revoked"}
+    rejected = client.get("/me", headers=bearer(tokens["access_token"]))
+    assert rejected.get_json() == {"msg": "Token has been revoked"}
     assert status(client, "/me", logged_in(client)) == 200
     with client.application.app_context():
         client.application.extensions["sqlalchemy"].engine.dispose()
 
 
 def test_identity_provider(start, monkeypatch):
+    """test_identity_provider_example.py runs it with the tokens of real providers."""
     key = rsa.generate_private_key(65537, 2048)
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    monkeypatch.setenv("PROVIDER_PUBLIC_KEY", public.decode())
+    jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k1", "use": "sig"}
+    monkeypatch.setattr(pyjwt.PyJWKClient, "fetch_data", lambda self: {"keys": [jwk]})
     client = start("identity_provider")
 
-    def issued(**claims):
+    def issued(kid="k1", **claims):
         usual = {
             "iss": "https://login.example.com/realms/shop",
             "aud": ["shop-api", "other"],
             "sub": "f3a1",
-            "preferred_username": "ada",
             "exp": 4_000_000_000,
         }
-        return bearer(pyjwt.encode({**usual, **claims}, private, "RS256"))
+        return bearer(pyjwt.encode({**usual, **claims}, key, "RS256", headers={"kid": kid}))
 
-    assert client.get("/me", headers=issued()).get_json() == {"name": "ada"}
+    assert client.get("/me", headers=issued()).get_json() == {"subject": "f3a1"}
     assert status(client, "/me", issued(aud="other")) == 422
     assert status(client, "/me", issued(iss="https://evil.example")) == 422
+    assert status(client, "/me", issued(kid="unknown")) == 422
 
 
 def test_every_example_is_run():

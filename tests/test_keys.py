@@ -53,6 +53,7 @@ def test_a_private_key_may_be_a_string_a_path_or_bytes(algorithm, form, tmp_path
     pem = private_pem(PRIVATE[algorithm])
     path = tmp_path / "key.pem"
     path.write_text(pem)
+    path.chmod(0o600)
     given = {
         "string": pem, "escaped": pem.replace("\n", "\\n"), "path": path, "bytes": pem.encode(),
     }[form]  # fmt: skip

@@ -28,7 +28,7 @@ from flask_jwt import (
 )
 from flask_jwt._config.settings import OPTIONS
 from flask_jwt._jose.codec import TokenCodec
-from flask_jwt._jose.key_file import write_key_file
+from flask_jwt._jose.key_file import create_key_file
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt._web.cookies import jwt_csrf_field
@@ -509,7 +509,7 @@ LIVE = [
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
     for name, pair in (("EC", EC), ("other EC", OTHER_EC)):
-        write_key_file(str(folder / name), KeySet([Key.from_pem(pair.private)]))
+        create_key_file(str(folder / name), KeySet([Key.from_pem(pair.private)]))
     return folder
 
 

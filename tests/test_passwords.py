@@ -473,7 +473,7 @@ def test_check_counts_the_hashes_of_a_file(tmp_path):
         (["--table", "u", "--column", "x", "--database", "gibberish-hunter2"], "URI"),
         (["--table", "u", "--column", "x", "--database", "postgresql://u:hunter2@h:x/d"], "URI"),
         (["--table", "u", "--column", "x", "--database", "no+such://u:hunter2@h/d"], "URI"),
-        (["--table", "u", "--column", "x", "--database", "mysql+pymysql://u@h/d"], "pip install pymysql"),
+        (["--table", "u", "--column", "x", "--database", "mysql+cymysql://u@h/d"], "pip install cymysql"),
     ],
 )  # fmt: skip
 def test_check_says_what_to_write_instead(arguments, message):

@@ -1,6 +1,6 @@
 """Soak: an application that works for a long time under load makes no errors and does not grow.
 
-scripts/soak runs this for as many minutes as it is told.
+scripts/soak runs this for the given number of minutes.
 """
 
 from __future__ import annotations

@@ -8,10 +8,13 @@ import json
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_jwt import get_jwt, get_jwt_header
+from flask_jwt import JWT, get_jwt, get_jwt_header, jwt_required
+from flask_jwt._jose.key_file import create_key_file
+from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt.testing import Clock
 from tests.support import SECRET, bearer, issue, make_app, private_pem, public_pem
@@ -170,13 +173,18 @@ def ec_app():
 
 
 @pytest.mark.parametrize("kid", [*KIDS, "0" * 43])
-def test_a_key_with_a_kid_is_found_by_that_kid_only(ec_app, kid):
+def test_a_key_of_a_key_file_is_found_by_its_kid_only(tmp_path, kid):
+    path = tmp_path / "keys.json"
     key = Key.from_pem(private_pem(EC_KEY))
-    assert (
-        send(ec_app, f"JWT {sign({'alg': 'ES256', 'kid': key.kid}, VALID, key)}").status_code == 200
-    )
-    assert send(ec_app, f"JWT {sign({'alg': 'ES256'}, VALID, key)}").status_code == 200
-    assert_rejected(ec_app, f"JWT {sign({'alg': 'ES256', 'kid': kid}, VALID, key)}")
+    create_key_file(str(path), KeySet([key]))
+    app = Flask("key file")
+    app.config.update(JWT_KEY_FILE=path)
+    JWT(app, clock=CLOCK)
+    app.add_url_rule("/protected", view_func=jwt_required()(lambda: "in"))
+    for header in ({"kid": key.kid}, {}):
+        token = sign({"alg": "ES256", **header}, VALID, key)
+        assert send(app, f"JWT {token}").status_code == 200
+    assert_rejected(app, f"JWT {sign({'alg': 'ES256', 'kid': kid}, VALID, key)}")
 
 
 @pytest.mark.parametrize("strip", [False, True])

@@ -21,8 +21,8 @@ _ALG_BOUND = "the key is for PS256 and the token says PS384: here a key has one 
 _ES521 = "the key's alg is ES521, which no RFC registers (P-521 is ES512's)"
 _ALPHABET = "a '?' in a segment, which only a decoder that skips foreign characters accepts"
 
-#: Valid by the vectors' lights, refused here on purpose.
-REFUSED = {
+#: Valid according to the vectors, rejected here on purpose.
+REJECTED = {
     "json_web_crypto-50": _JWE,
     "json_web_crypto-67": _JWE,
     "json_web_signature-346": _ALG_BOUND,
@@ -36,7 +36,7 @@ REFUSED = {
 #: Called invalid for their padding, but the file lost it: byte for byte they are the valid 357.
 SAME_AS_VALID = {"json_web_signature-367": 357, "json_web_signature-370": 357}
 
-#: Invalid by the vectors' lights, accepted here on purpose: the signature is right, and the key has
+#: Invalid according to the vectors, accepted here on purpose: the signature is right, and the key has
 #: the ROCA weakness (CVE-2017-15361), which is for those who make keys to look for.
 ACCEPTED = {"json_web_crypto-46", "json_web_key-7"}
 
@@ -78,7 +78,7 @@ def test_vector(keys, test, request):
     token = test.get("jws", test.get("jwe"))
     if name in SAME_AS_VALID:
         assert token == TOKENS[SAME_AS_VALID[name]]
-    elif name in ACCEPTED or (test["result"] == "valid" and name not in REFUSED):
+    elif name in ACCEPTED or (test["result"] == "valid" and name not in REJECTED):
         assert isinstance(payload_of(keys, token), bytes)
     elif isinstance(token, str):
         with pytest.raises((TokenInvalid, InvalidKey)):

@@ -1,4 +1,5 @@
 import os
+import secrets
 
 from flask import Flask
 from flask_jwt.extended import (
@@ -12,9 +13,11 @@ from flask_sqlalchemy import SQLAlchemy
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL", "sqlite://"),
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 db = SQLAlchemy(app)
 

@@ -1,4 +1,5 @@
 import os
+import secrets
 from datetime import timedelta
 
 import redis
@@ -7,9 +8,11 @@ from flask_jwt.extended import JWTManager, create_access_token, get_jti, get_jwt
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_ACCESS_TOKEN_EXPIRES=timedelta(hours=1),
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 ended = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"))
 

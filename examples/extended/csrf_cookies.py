@@ -1,3 +1,5 @@
+import secrets
+
 from flask import Flask, jsonify
 from flask_jwt.extended import (
     JWTManager,
@@ -10,11 +12,13 @@ from flask_jwt.extended import (
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_TOKEN_LOCATION=["cookies"],
     JWT_COOKIE_SECURE=True,  # False only to develop without HTTPS
     JWT_COOKIE_CSRF_PROTECT=True,
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

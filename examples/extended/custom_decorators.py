@@ -1,10 +1,13 @@
+import secrets
 from functools import wraps
 
 from flask import Flask, jsonify
 from flask_jwt.extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
 
 app = Flask(__name__)
-app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

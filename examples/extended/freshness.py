@@ -1,3 +1,4 @@
+import secrets
 from datetime import timedelta
 
 from flask import Flask
@@ -10,7 +11,9 @@ from flask_jwt.extended import (
 )
 
 app = Flask(__name__)
-app.config["JWT_SECRET_KEY"] = "write-your-own: flask jwt secret prints one"
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

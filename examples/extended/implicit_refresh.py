@@ -1,3 +1,4 @@
+import secrets
 from datetime import datetime, timedelta, timezone
 
 from flask import Flask, jsonify
@@ -12,11 +13,13 @@ from flask_jwt.extended import (
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_TOKEN_LOCATION=["cookies"],
     JWT_COOKIE_SECURE=True,
     JWT_ACCESS_TOKEN_EXPIRES=timedelta(hours=1),
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 SOON = timedelta(minutes=30)
 

@@ -1,3 +1,5 @@
+import secrets
+
 from flask import Flask, jsonify
 from flask_jwt.extended import (
     JWTManager,
@@ -10,11 +12,13 @@ from flask_jwt.extended import (
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     # Searched in this order. A token in a URL gets into logs and into the browser's history.
     JWT_TOKEN_LOCATION=["headers", "cookies", "json", "query_string"],
     JWT_COOKIE_SECURE=True,
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

@@ -1,3 +1,4 @@
+import secrets
 from datetime import timedelta
 
 from flask import Flask
@@ -11,10 +12,12 @@ from flask_jwt.extended import (
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=10),
     JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=14),
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

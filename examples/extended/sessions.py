@@ -1,14 +1,18 @@
+import secrets
+
 from flask import Flask, request
 from flask_jwt.extended import JWTManager, get_jwt, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="memory://",  # to try it; then sqlite:///…, postgresql+psycopg://…, redis://…
     JWT_REFRESH_URL_RULE="/refresh",  # the package has these three views
     JWT_LOGOUT_URL_RULE="/logout",
     JWT_SESSIONS_URL_RULE="/devices",
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

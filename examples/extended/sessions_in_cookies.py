@@ -1,3 +1,4 @@
+import secrets
 from datetime import timedelta
 
 from flask import Flask
@@ -5,7 +6,6 @@ from flask_jwt.extended import JWTManager, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    JWT_SECRET_KEY="write-your-own: flask jwt secret prints one",
     JWT_STORAGE_URI="memory://",
     JWT_TOKEN_LOCATION=["cookies"],
     JWT_COOKIE_SECURE=True,
@@ -14,6 +14,9 @@ app.config.update(
     JWT_REFRESH_TOKEN_EXPIRES=timedelta(days=90),  # but for at most three months
     JWT_LOGOUT_URL_RULE="/logout",
 )
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 
 

@@ -1,3 +1,5 @@
+import secrets
+
 import pytest
 
 from notes import create_app
@@ -7,6 +9,6 @@ from notes import create_app
 def app():
     return create_app(
         TESTING=True,
-        SECRET_KEY="only-for-tests-but-32-bytes-long",
+        SECRET_KEY=secrets.token_hex(),
         JWT_STORAGE_URI="memory://",
     )

@@ -1,3 +1,4 @@
+import secrets
 import unittest
 
 from flask_jwt.testing import JWTClient, freeze
@@ -7,7 +8,7 @@ from notes import create_app
 
 class NotesTest(unittest.TestCase):
     def setUp(self):
-        self.app = create_app(SECRET_KEY="only-for-tests-but-32-bytes-long")
+        self.app = create_app(SECRET_KEY=secrets.token_hex())
         self.app.test_client_class = JWTClient
         self.client = self.app.test_client()
 

@@ -33,6 +33,7 @@
         ├── LoginNotFound             404     not_found
         ├── TooManyLoginAttempts      429     too_many_attempts
         ├── SessionNotFound           404     session_unknown
+        ├── KeysUnavailable           503     keys_unavailable
         └── StoreUnavailable          503     store_unavailable
 
     ConfigError                                                   RuntimeError
@@ -420,6 +421,18 @@ class SessionNotFound(AuthError):
     # The same for another user's session, so that clients can't find out which ids exist.
     error_code = "session_unknown"
     default_description = "Session not found"
+
+
+class KeysUnavailable(AuthError):
+    """The keys of another issuer can't be fetched. A later request may succeed."""
+
+    title = "Service Unavailable"
+    status = 503
+    error_code = "keys_unavailable"
+    default_description = "The keys that verify this token can't be fetched; try again"
+
+    def __init__(self, description: str | None = None) -> None:
+        super().__init__(description, headers={"Retry-After": "2"})
 
 
 class StoreUnavailable(AuthError):

@@ -272,7 +272,7 @@ def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str
     """Return *token*, signed again with *claims* replacing its claims of the same names."""
     if not claims:
         return token
-    header, payload = state.codecs.access().decode_unverified(token)
+    header, payload = state.codecs.decode_unverified(token)
     codec = signing_codec(state, identity)
     return codec.issue({**payload, **claims}, header, now=state.clock.now())
 

@@ -21,9 +21,9 @@ def key_pair(kid, **state):
     return Key.generate("EdDSA", kid=kid, **state)
 
 
-A, B = secret("a"), secret("b")
+A, B = secret("a", match_kid=True), secret("b", match_kid=True)
 UNPUBLISHED = secret("c", publish_kid=False)
-HS512 = secret("d", algorithm="HS512")
+HS512 = secret("d", algorithm="HS512", match_kid=True)
 KEYS = KeySet([A, B, UNPUBLISHED, HS512])
 
 
@@ -33,8 +33,8 @@ KEYS = KeySet([A, B, UNPUBLISHED, HS512])
 @pytest.mark.parametrize(
     ("algorithm", "kid", "candidates"),
     [
-        ("HS256", "a", [A]),
-        ("HS256", "b", [B]),
+        ("HS256", "a", [A, UNPUBLISHED]),
+        ("HS256", "b", [B, UNPUBLISHED]),
         ("HS512", "d", [HS512]),
         ("HS256", "c", [UNPUBLISHED]),
         ("HS256", None, [A, B, UNPUBLISHED]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import sys
 import time
@@ -11,22 +10,31 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from .._jose.claims import TIME_CLAIMS
-from .._jose.key_file import PUBLISHED_FOR, prune, read_key_file, rotate, write_key_file
+from .._jose.key_file import (
+    PUBLISHED_FOR,
+    change_key_file,
+    create_key_file,
+    prune,
+    read_key_file,
+    rotate,
+)
 from .._jose.key_set import KeySet
 from .._jose.keys import ALGORITHMS, Key
 from .._web.app_state import AppState
 from .._web.context import app_state
+from .._web.request_token import codec_for
 from .._web.session_wiring import LONGEST_SESSION
-from ..errors import ConfigError, JWTError
-from .output import NAMES_AS_GIVEN, format_time, json_option, print_table, report_errors
+from ..errors import ConfigError, JWTError, StoreUnavailable
+from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
 from .passwords import passwords_cli
 from .sessions import sessions_cli
 
-jwt_cli = AppGroup("jwt", help="Manage keys, sessions, passwords and tokens (Flask-JWT-Too).")
-keys_cli = AppGroup("keys", help="Manage the key file (JWT_KEY_FILE). One key signs, all verify.")
+jwt_cli = CommandGroup("jwt", help="Manage keys, sessions, passwords and tokens (Flask-JWT-Too).")
+keys_cli = CommandGroup(
+    "keys", help="Manage the key file (JWT_KEY_FILE). One key signs, all verify."
+)
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)
@@ -84,18 +92,15 @@ def _show(keys: KeySet, now: float, as_json: bool) -> None:
 @algorithm_option
 @json_option
 @click.option("--file", "path", required=True, help="The path of the new file.")
-@report_errors
 def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
     """Create a key file with one new key.
 
-    An existing file is never replaced. The default algorithm is EdDSA.
+    Its folder is created too. An existing file is never replaced. The default algorithm is EdDSA.
     """
     # Without the application, which can't start while JWT_KEY_FILE names a missing file.
-    if os.path.exists(path):
-        raise ConfigError(f"{path} already exists. To add a key to it, run: flask jwt keys rotate")
     now = time.time()
     keys = KeySet([Key.generate(algorithm or "EdDSA", sign_from=now)])
-    write_key_file(path, keys)
+    create_key_file(path, keys)
     # On stderr, so that --json prints nothing but JSON on stdout.
     click.echo(f"Created {path}, which only you can read. Set JWT_KEY_FILE to it.", err=True)
     _show(keys, now, as_json)
@@ -103,7 +108,6 @@ def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
 
 @keys_cli.command("list")
 @json_option
-@report_errors
 def list_keys(as_json: bool) -> None:
     """List the keys and their states.
 
@@ -123,7 +127,6 @@ def list_keys(as_json: bool) -> None:
     help="Seconds for which the active key still verifies after the new key takes over. "
     "Default: the longest lifetime of a token.",
 )
-@report_errors
 def rotate_keys(
     algorithm: str | None, as_json: bool, at_once: bool, keep_for: float | None
 ) -> None:
@@ -137,17 +140,26 @@ def rotate_keys(
     set reject new tokens until they fetch it again. After a leak also remove the old key: flask jwt
     keys prune KID.
 
+    With several hosts, copy the file to each of them before the new key signs.
+
     The default algorithm is that of the active key.
     """
     path = _key_file()
-    keys = read_key_file(path)
     now = app_state().clock.now()
-    new = Key.generate(algorithm or keys.active(now).algorithm)
     lifetime = _longest_lifetime(app_state()) if keep_for is None else keep_for
     delay = 0 if at_once else PUBLISHED_FOR
-    keys = rotate(keys, new, now=now, lifetime=lifetime, delay=delay)
-    write_key_file(path, keys)
-    _show(keys, now, as_json)
+
+    def add_key(keys: KeySet) -> KeySet:
+        new = Key.generate(algorithm or keys.active(now).algorithm)
+        return rotate(keys, new, now=now, lifetime=lifetime, delay=delay)
+
+    _show(change_key_file(path, add_key), now, as_json)
+    deadline = "now" if at_once else f"before {format_time(now + delay)}"
+    click.echo(
+        f"If the application runs on several hosts, copy {path} to each of them {deadline}. A host "
+        "without the new key rejects its tokens.",
+        err=True,
+    )
 
 
 def _longest_lifetime(state: AppState) -> float:
@@ -160,7 +172,6 @@ def _longest_lifetime(state: AppState) -> float:
 @keys_cli.command("prune", context_settings=NAMES_AS_GIVEN)
 @click.argument("kids", metavar="[KID]...", nargs=-1)
 @json_option
-@report_errors
 def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
     """Remove expired keys, and the keys named by KID.
 
@@ -168,15 +179,13 @@ def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
     """
     path = _key_file()
     now = app_state().clock.now()
-    keys = prune(read_key_file(path), kids, now=now)
-    write_key_file(path, keys)
+    keys = change_key_file(path, lambda keys: prune(keys, kids, now=now))
     _show(keys, now, as_json)
 
 
 @jwt_cli.command(context_settings=NAMES_AS_GIVEN)
 @click.argument("token")
 @json_option
-@report_errors
 def inspect(token: str, as_json: bool) -> None:
     """Show what TOKEN contains and whether it is valid.
 
@@ -184,28 +193,51 @@ def inspect(token: str, as_json: bool) -> None:
     exit status is 1 if the token is rejected.
     """
     state = app_state()
-    codec = state.codecs.access()
     now = state.clock.now()
     encoded = sys.stdin.read().strip() if token == "-" else token
     header: dict[str, Any] = {}
     claims: dict[str, Any] = {}
+    session = None
     try:
         # Decoded first, so that a rejected token is shown as well.
-        header, claims = codec.decode_unverified(encoded)
-        codec.verify(encoded, now)
+        header, claims = state.codecs.decode_unverified(encoded)
+        session = _get_session_state(state, claims)
+        verified = codec_for(state, encoded, "access").verify(encoded, now)
+        if verified.sid is not None and state.check_session is not None:
+            state.check_session(verified.sid, verified.issued_at)
         reason = None
+    except StoreUnavailable:
+        raise
     except JWTError as error:
         reason = str(error.description)
     if as_json:
-        result = {"accepted": reason is None, "reason": reason, "header": header, "claims": claims}
+        result = {
+            "accepted": reason is None, "reason": reason, "session": session,
+            "header": header, "claims": claims,
+        }  # fmt: skip
         click.echo(json.dumps(result, indent=2))
     else:
-        _show_token(header, claims, reason)
+        _show_token(header, claims, session, reason)
     if reason is not None:
         sys.exit(1)
 
 
-def _show_token(header: dict[str, Any], claims: dict[str, Any], reason: str | None) -> None:
+def _get_session_state(state: AppState, claims: dict[str, Any]) -> str | None:
+    """Return what the store says about the token's session; None if it belongs to none."""
+    sid = claims.get("sid")
+    if state.sessions is None or not isinstance(sid, str):
+        return None
+    session = state.sessions.get(sid)
+    if session is None:
+        return "unknown"
+    if session.revoked_at is not None:
+        return "revoked"
+    return "active" if session.is_active(state.clock.now()) else "expired"
+
+
+def _show_token(
+    header: dict[str, Any], claims: dict[str, Any], session: str | None, reason: str | None
+) -> None:
     rows = [("header", name, json.dumps(value), "") for name, value in header.items()]
     for name, value in claims.items():
         is_time = name in (*TIME_CLAIMS, "auth_time") and type(value) in (int, float)
@@ -214,5 +246,7 @@ def _show_token(header: dict[str, Any], claims: dict[str, Any], reason: str | No
         rows.append(("claim", name, json.dumps(value), readable))
     if rows:
         print_table(("PART", "NAME", "VALUE", ""), rows)
+    if session is not None:
+        click.echo(f"\nThe session of the token: {session}")
     verdict = "accepts the token" if reason is None else f"rejects the token: {reason}"
     click.echo(f"\nThis application {verdict}")

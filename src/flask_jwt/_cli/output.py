@@ -8,6 +8,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import click
+from flask import cli
+from flask.cli import AppGroup
 
 from ..errors import ConfigError, StoreUnavailable
 
@@ -36,6 +38,25 @@ def report_errors(command: Command) -> Command:
             raise click.ClickException(f"The session store is unavailable: {cause}") from None
 
     return wrapped  # type: ignore[return-value]
+
+
+class CommandGroup(AppGroup):
+    """Run commands in the application's context, and report their errors without tracebacks.
+
+    An application that can't start, for instance because its key file is broken, is reported too.
+    """
+
+    def command(  # type: ignore[override]
+        self, *args: Any, with_appcontext: bool = True, **options: Any
+    ) -> Callable[[Command], click.Command]:
+        """Register a command; *with_appcontext* says whether it needs an application."""
+        register = super().command(*args, with_appcontext=False, **options)
+
+        def decorate(command: Command) -> click.Command:
+            in_context = cli.with_appcontext(command) if with_appcontext else command
+            return register(report_errors(in_context))
+
+        return decorate
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

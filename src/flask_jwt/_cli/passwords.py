@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from flask.cli import AppGroup, ScriptInfo, pass_script_info
+from flask.cli import ScriptInfo, pass_script_info
 
 from .._login.passwords import KINDS, NONE, UNKNOWN, hash_password, is_current, kind_of
 from ..errors import ConfigError
-from .output import json_option, print_table, report_errors
+from .output import CommandGroup, json_option, print_table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-passwords_cli = AppGroup("passwords", help="Hash passwords, and check how stored ones are hashed.")
+passwords_cli = CommandGroup(
+    "passwords", help="Hash passwords, and check how stored ones are hashed."
+)
 
 
 class Column(NamedTuple):
@@ -34,7 +36,6 @@ class Column(NamedTuple):
 
 
 @passwords_cli.command("hash", with_appcontext=False)
-@report_errors
 def print_hash() -> None:
     """Prompt for a password, and print a hash to store."""
     # The prompt is on stderr, so that stdout has the hash and nothing else.
@@ -54,7 +55,6 @@ def print_hash() -> None:
 @click.option("--file", "path", help="Read a file with one hash per line; - for stdin.")
 @json_option
 @pass_script_info
-@report_errors
 def check_passwords(
     info: ScriptInfo,
     *,

@@ -7,14 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from .._sessions.manager import ExactIdentity, SessionManager
 from .._web.context import app_state, require_sessions
 from ..stores import Session
-from .output import NAMES_AS_GIVEN, format_time, json_option, print_table, report_errors
+from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
 
-sessions_cli = AppGroup("sessions", help="Manage sessions: the logins of users on their devices.")
+sessions_cli = CommandGroup(
+    "sessions", help="Manage sessions: the logins of users on their devices."
+)
 
 
 def _sessions() -> SessionManager:
@@ -22,7 +23,6 @@ def _sessions() -> SessionManager:
 
 
 @sessions_cli.command("init")
-@report_errors
 def init_sessions() -> None:
     """Create the database tables.
 
@@ -34,7 +34,6 @@ def init_sessions() -> None:
 
 @sessions_cli.command("upgrade")
 @json_option
-@report_errors
 def upgrade_sessions(as_json: bool) -> None:
     """Add tables, columns and indexes that this version needs.
 
@@ -73,7 +72,6 @@ type_option = click.option(
 @click.argument("identity")
 @type_option
 @json_option
-@report_errors
 def list_sessions(identity: str, json_type: str | None, as_json: bool) -> None:
     """List the active sessions of the user with IDENTITY.
 
@@ -147,7 +145,6 @@ def _count(number: int) -> str:
 @sessions_cli.command("show", context_settings=NAMES_AS_GIVEN)
 @click.argument("sid")
 @json_option
-@report_errors
 def show_session(sid: str, as_json: bool) -> None:
     """Show one session, also if it has ended."""
     session = _sessions().get(sid)
@@ -168,7 +165,6 @@ def show_session(sid: str, as_json: bool) -> None:
 @click.argument("sids", metavar="[SID]...", nargs=-1)
 @click.option("--subject", help="Revoke all sessions of the user with this identity.")
 @type_option
-@report_errors
 def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str | None) -> None:
     """Revoke sessions by SID, or all of a user with --subject.
 
@@ -199,7 +195,6 @@ def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str |
 
 @sessions_cli.command("prune")
 @json_option
-@report_errors
 def prune_sessions(as_json: bool) -> None:
     """Delete ended sessions, in short transactions."""
     sessions = _sessions()
@@ -216,7 +211,6 @@ def prune_sessions(as_json: bool) -> None:
 
 @sessions_cli.command("stats")
 @json_option
-@report_errors
 def show_stats(as_json: bool) -> None:
     """Count the active, revoked and expired sessions."""
     counts = _sessions().count()

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from threading import RLock
+from typing import Any, NamedTuple
 
 from .._clock import Clock
 from .._jose.claims import ClaimsPolicy
-from .._jose.codec import TokenCodec
+from .._jose.codec import TokenCodec, decode_unverified
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
-from .key_sources import load_configured_keys, loaded_keys
+from .._jose.token_cache import TokenCache
+from .key_sources import load_configured_keys, load_returned_keys
 from .live import LiveConfig
 from .notices import Notices
 from .settings import Settings
 
 _MAX_CODECS = 64
-"""The maximum number of codecs for other token types and loaded keys, each with its own cache."""
+"""The maximum number of codecs for other token types and loaded keys."""
+
+
+class _ConfiguredCodecs(NamedTuple):
+    keys: KeySet
+    access: TokenCodec
+    refresh: TokenCodec
 
 
 REFRESH_TOKEN_AHEAD = 60.0
@@ -29,8 +37,7 @@ decided by the session in the store, which another server's clock can't make val
 class Codecs:
     """Make and keep the codecs of one application.
 
-    Codecs are immutable. A changed option or key makes a new codec with an empty cache, so cached
-    tokens never have to be invalidated.
+    Codecs are immutable. A changed option or key makes a new codec.
 
     :param config: the application's configuration
     :param refresh_claims: the claims that every refresh token of a session has
@@ -47,95 +54,139 @@ class Codecs:
         json_default: Callable[[Any], Any],
     ) -> None:
         self._config = config
+        self._options_changed = config.codec_options_changed
         self._clock = clock
         self._notices = notices
         self._refresh_claims = refresh_claims
         self._json_default = json_default
-        self._keys = KeySet([])
         self._key_file: KeyFile | None = None
-        self._access: TokenCodec | None = None
-        self._refresh: TokenCodec | None = None
+        self._configured: _ConfiguredCodecs | None = None
         self._others: dict[Any, tuple[TokenCodec, Any]] = {}
+        self.cache = TokenCache()
+        """The verified tokens of all codecs."""
+        # Only for making codecs: two threads that notice a change together must not let the older
+        # settings win.
+        self._lock = RLock()
 
     def access(self) -> TokenCodec:
-        """Return the codec that issues tokens and verifies access tokens."""
-        codec = self._access
-        if codec is None or self._config.codec_options_changed():
-            self._config.apply_codec_options(self._make_codecs)
-        elif self._key_file is not None and self._key_file.reload():
-            self._make_codecs_with(self._key_file.keys, self._config.settings)
-        else:
-            return codec
-        assert self._access is not None  # noqa: S101  both branches above made it
-        return self._access
+        """Return the codec that issues tokens and verifies access tokens.
+
+        :raises ConfigError: if no valid key is configured
+        """
+        # On each guarded request, so the common case is decided here, without further calls.
+        configured = self._configured
+        if configured is None or self._key_file is not None or self._options_changed():
+            configured = self._get_configured()
+        return configured.access
 
     def refresh(self) -> TokenCodec:
         """Return the codec that issues and verifies the refresh tokens of sessions."""
-        self.access()
-        assert self._refresh is not None  # noqa: S101  made together with the other
-        return self._refresh
+        return self._get_configured().refresh
 
     def for_type(self, token_type: str | None) -> TokenCodec:
         """Return a codec that verifies tokens of *token_type*; None verifies every type."""
-        access = self.access()
+        configured = self._get_configured()
         if token_type == "access":
-            return access
-        return self._get_or_make(token_type, lambda: self._make_codec(self._keys, token_type))
+            return configured.access
+        return self._get_or_make(token_type, lambda: self._make_codec(configured.keys, token_type))
 
     def with_key(self, material: Any, token_type: str | None = "access") -> TokenCodec:
-        """Return a codec for the key that a key loader returned.
+        """Return a codec for the key that a key loader returned; it needs no configured key.
 
+        :raises UnsuitableKey: if *material* is a JWK that is for something else
         :raises InvalidKey: if *material* is not a valid key
         """
-        self.access()
+        self._apply_options()
 
         def make() -> TokenCodec:
-            return self._make_codec(loaded_keys(material, self._config.settings), token_type)
+            keys = load_returned_keys(material, self._config.latest)
+            return self._make_codec(keys, token_type)
 
         # Not all key objects are hashable, so the id of the object identifies it. The cache keeps a
-        # reference to the object, so that Python can't reuse its id for another one.
-        key_id = material if isinstance(material, (str, bytes)) else id(material)
+        # reference to the object, so that Python can't reuse its id for another one. A dict may
+        # change, so its content identifies it.
+        key_id: Any = id(material)
+        if isinstance(material, (str, bytes)):
+            key_id = material
+        elif isinstance(material, dict):
+            key_id = "JWK", repr(sorted(material.items(), key=repr))
         return self._get_or_make((token_type, key_id), make, material)
+
+    def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the header and the claims of *token* without verifying it; it needs no key.
+
+        :raises TokenMalformed: if *token* is too long, or not a compact JWS of JSON objects
+        """
+        self._apply_options()
+        return decode_unverified(token, self._config.latest.max_token_size)
 
     def _get_or_make(
         self, cache_key: Any, make: Callable[[], TokenCodec], material: Any = None
     ) -> TokenCodec:
-        cached = self._others.get(cache_key)
+        others = self._others
+        cached = others.get(cache_key)
         if cached is None:
             # A key loader may return any number of keys, so the memory has to be bounded.
-            if len(self._others) >= _MAX_CODECS:
-                self._others = {}
-            cached = self._others[cache_key] = make(), material
+            if len(others) >= _MAX_CODECS:
+                others = self._others = {}
+            cached = others[cache_key] = make(), material
         return cached[0]
 
-    def _make_codecs(self, settings: Settings) -> None:
-        self._make_codecs_with(self._load_keys(settings), settings)
+    def _apply_options(self) -> None:
+        """Forget all codecs if an option that shapes them has changed."""
+        if self._options_changed():
+            with self._lock:
+                if self._options_changed():  # no other thread was faster
+                    self._config.apply_codec_options(self._forget_codecs)
+
+    def _forget_codecs(self, settings: Settings) -> None:
+        self._configured, self._others = None, {}
+        self.cache.size = settings.cache_size
+
+    def _get_configured(self) -> _ConfiguredCodecs:
+        """Return the codecs for the configured keys, which are made when they are needed first.
+
+        An application whose keys all come from a key loader never needs them.
+        """
+        self._apply_options()
+        configured = self._configured
+        if configured is None:
+            with self._lock:
+                configured = self._configured
+                if configured is None:
+                    keys = self._load_keys(self._config.latest)
+                    configured = self._configured = self._make_configured(keys)
+        elif self._key_file is not None and self._key_file.reload():
+            with self._lock:
+                self._forget_codecs(self._config.latest)
+                configured = self._configured = self._make_configured(self._key_file.keys)
+        return configured
 
     def _load_keys(self, settings: Settings) -> KeySet:
         if settings.key_file is None:
             self._key_file = None
-            return load_configured_keys(settings)
+            return load_configured_keys(settings, allow_documented=self._config.is_debug_or_testing)
         if self._key_file is None or self._key_file.path != settings.key_file:
             self._key_file = KeyFile(settings.key_file, self._clock)
         return self._key_file.keys
 
-    def _make_codecs_with(self, keys: KeySet, settings: Settings) -> None:
+    def _make_configured(self, keys: KeySet) -> _ConfiguredCodecs:
         self._report_weaknesses(keys)
+        settings = self._config.latest
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
-        # a refresh token, so its policy is fixed; it is used once, so it isn't cached.
+        # a refresh token, so its policy is fixed.
         leeway = settings.clock_leeway
         ahead = max(leeway, REFRESH_TOKEN_AHEAD)
         policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=leeway, ahead=ahead)
-        size = settings.max_token_size
-        self._refresh = TokenCodec(keys, policy, cache_size=0, max_size=size)
-        self._keys, self._others = keys, {}
-        self._access = self._make_codec(keys, "access")
+        refresh = TokenCodec(keys, policy, max_size=settings.max_token_size)
+        return _ConfiguredCodecs(keys, self._make_codec(keys, "access"), refresh)
 
     def _make_codec(self, keys: KeySet, token_type: str | None) -> TokenCodec:
-        settings = self._config.settings
+        settings = self._config.latest
         policy = ClaimsPolicy(
             token_type,
             required=settings.required_claims,
+            any_access_type=settings.profile.any_access_type,
             unchecked=settings.unchecked_claims,
             leeway=settings.clock_leeway,
             audience=settings.accepted_audience,
@@ -146,7 +197,6 @@ class Codecs:
         return TokenCodec(
             keys,
             policy,
-            cache_size=settings.cache_size,
             max_size=settings.max_token_size,
             json_default=self._json_default,
             absent_claims=settings.profile.absent_claims,

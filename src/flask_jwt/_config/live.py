@@ -97,6 +97,9 @@ class LiveConfig:
         defaults.update(profile.defaults)
         self._all_options = _Watch(config, OPTIONS, defaults)
         self._codec_options = _Watch(config, CODEC_OPTIONS, defaults)
+        # The method itself, because the guard calls it at each request.
+        self.codec_options_changed = self._codec_options.has_changed
+        """Return whether an option that shapes a codec has changed since the codecs were made."""
         values = self._all_options.copy_values()
         self.latest: Settings = self._parse()
         """The settings that were parsed last. Reading them is fast, because nothing is compared.
@@ -118,14 +121,15 @@ class LiveConfig:
                 follow(self.latest)
         return self.latest
 
+    @property
+    def is_debug_or_testing(self) -> bool:
+        """Return whether the application runs in debug mode or in tests."""
+        return bool(self._config.get("DEBUG") or self._config.get("TESTING"))
+
     def follow(self, follower: Callable[[Settings], None]) -> None:
         """Call *follower* with the settings, now and after each change."""
         self._followers.append(follower)
         follower(self.settings)
-
-    def codec_options_changed(self) -> bool:
-        """Return whether a codec option has changed since the codecs were made."""
-        return self._codec_options.has_changed()
 
     def apply_codec_options(self, make_codecs: Callable[[Settings], None]) -> None:
         """Call *make_codecs* with the current settings.

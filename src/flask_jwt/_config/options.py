@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
+from jwt import PyJWK
+
 from .._jose.keys import ALGORITHMS
 
 T = TypeVar("T")
@@ -407,16 +409,31 @@ def parse_secrets(value: Any) -> tuple[bytes, ...]:
     raise InvalidValue("write a list of earlier secrets", json='["earlier", "still earlier"]')
 
 
-def parse_pem(value: Any) -> str | bytes | None:
-    if value is None or value in ("", b""):
+def parse_key(value: Any) -> Any:
+    """Return key material in one of the forms that :meth:`.Key.from_any` takes, or a path.
+
+    Only its form is checked. Parsing a key takes long, and errors must not contain the material.
+    """
+    if value is None or (isinstance(value, (str, bytes)) and not value):
         return None
     if isinstance(value, str) and any(map(_is_surrogate, value)):
         raise ValueError("write a string that UTF-8 can represent")
-    if isinstance(value, (str, bytes)):
-        return value
     if hasattr(value, "__fspath__"):
         return str(value)
-    raise ValueError("write a PEM key or the path of a PEM file")
+    is_object = isinstance(value, PyJWK) or hasattr(value, "public_bytes")
+    if isinstance(value, (str, bytes, Mapping)) or is_object or hasattr(value, "public_key"):
+        return value
+    raise ValueError("write a PEM key, the path of a PEM file, a key object or a JWK")
+
+
+def parse_keys(value: Any) -> Any:
+    """Return key material as :func:`parse_key` does, or a tuple of it for a list."""
+    if not isinstance(value, (list, tuple)):
+        return parse_key(value)
+    keys = tuple(map(parse_key, value))
+    if None in keys:
+        raise ValueError("a list of keys must not contain empty ones")
+    return keys or None
 
 
 def parse_path(value: Any) -> str | None:

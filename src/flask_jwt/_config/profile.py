@@ -15,6 +15,7 @@ class Profile:
     :param allows_weak_keys: accept a key that is too short for its algorithm, with a warning
     :param checks_issued_parties: without ``JWT_DECODE_AUDIENCE`` and ``JWT_DECODE_ISSUER``, accept
         only the ``aud`` and ``iss`` that the application itself issues
+    :param any_access_type: accept every ``type`` but ``refresh`` as an access token
     :param checks_identity: reject identities that are no ids, such as True, when a token is issued
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
@@ -28,6 +29,7 @@ class Profile:
         algorithm_names_key: bool = False,
         allows_weak_keys: bool = False,
         checks_issued_parties: bool = True,
+        any_access_type: bool = False,
         checks_identity: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: Mapping[str, Any] | None = None,
@@ -37,6 +39,7 @@ class Profile:
         self.algorithm_names_key = algorithm_names_key
         self.allows_weak_keys = allows_weak_keys
         self.checks_issued_parties = checks_issued_parties
+        self.any_access_type = any_access_type
         self.checks_identity = checks_identity
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}

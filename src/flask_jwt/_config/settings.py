@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any, NoReturn
 
 from .._jose.claims import RESERVED_CLAIMS, TIME_CLAIMS
+from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
 from .options import (
     InvalidValue,
@@ -28,13 +29,14 @@ from .options import (
     parse_header_type,
     parse_issued_audience,
     parse_issued_issuer,
+    parse_key,
+    parse_keys,
     parse_limit,
     parse_locations,
     parse_methods,
     parse_names,
     parse_one_or_more,
     parse_path,
-    parse_pem,
     parse_positive_duration,
     parse_revocation_check,
     parse_same_site,
@@ -149,8 +151,8 @@ class Settings:
         "SECRET_KEY_FALLBACKS", None, parse_secrets, shapes_codec=True, is_secret=True
     )
     secret = Option("JWT_SECRET_KEY", None, parse_secret, shapes_codec=True, is_secret=True)
-    private_key = Option("JWT_PRIVATE_KEY", None, parse_pem, shapes_codec=True, is_secret=True)
-    public_key = Option("JWT_PUBLIC_KEY", None, parse_pem, shapes_codec=True)
+    private_key = Option("JWT_PRIVATE_KEY", None, parse_key, shapes_codec=True, is_secret=True)
+    public_key = Option("JWT_PUBLIC_KEY", None, parse_keys, shapes_codec=True)
     key_file = Option("JWT_KEY_FILE", None, parse_path, shapes_codec=True)
     algorithm = Option("JWT_ALGORITHM", "HS256", parse_algorithm, shapes_codec=True)
     decode_algorithms = Option("JWT_DECODE_ALGORITHMS", None, parse_algorithms, shapes_codec=True)
@@ -214,6 +216,13 @@ class Settings:
         if "JWT_AUTH_HEADER_PREFIX" in self.explicit or self.prefix != "JWT":
             return (self.prefix.lower(),)
         return ("jwt", "bearer")
+
+    @cached_property
+    def canonical_prefixes(self) -> tuple[str, ...]:
+        """Return the accepted authorization schemes as clients should write them."""
+        if self.header_type is not None:
+            return (self.header_type,)
+        return ("Bearer", "JWT") if len(self.prefixes) > 1 else (self.prefix,)
 
     @cached_property
     def only_header(self) -> str | None:
@@ -295,16 +304,31 @@ class Settings:
         return bool(self.private_key or self.public_key or self.key_file)
 
     @property
+    def is_symmetric(self) -> bool:
+        """Return whether ``JWT_ALGORITHM`` signs and verifies with a secret."""
+        return ALGORITHMS[self.algorithm].kty == "oct"
+
+    @property
+    def needs_secret(self) -> bool:
+        """Return whether every accepted algorithm verifies with a secret."""
+        accepted = (self.algorithm, *self.decode_algorithms)
+        return all(ALGORITHMS[algorithm].kty == "oct" for algorithm in accepted)
+
+    @property
     def can_sign(self) -> bool:
         """Return whether the configured key may be able to sign, rather than only to verify."""
         if self.private_key or self.key_file:
             return True
-        return bool(self.secret) and not self.public_key
+        # A SECRET_KEY beside a public algorithm is Flask's own, and signs no tokens.
+        return self.is_symmetric and bool(self.secret) and not self.public_key
 
     @property
     def has_key(self) -> bool:
-        """Return whether a secret, a key or a key file is configured."""
-        return bool(self.secret) or self.has_public_key
+        """Return whether a key file, or a key or secret for ``JWT_ALGORITHM``, is configured.
+
+        A ``SECRET_KEY`` beside a public algorithm is Flask's own; the keys may be loaded.
+        """
+        return self.has_public_key or (self.is_symmetric and bool(self.secret))
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting that works but is probably a mistake."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 from ..errors import (
@@ -52,6 +52,8 @@ class ClaimsPolicy:
     """Check the claims of one application's tokens of one type.
 
     :param type: the required ``type``; None accepts every type
+    :param any_access_type: accept every ``type`` but ``refresh`` as an access token, because
+        other issuers use the claim for purposes of their own
     :param required: claims that must be present
     :param unchecked: time claims (``exp``, ``nbf``, ``iat``) that aren't compared with the clock
     :param leeway: seconds by which clocks may differ
@@ -63,8 +65,8 @@ class ClaimsPolicy:
     """
 
     __slots__ = (
-        "ahead", "any_audience", "audience", "issuer", "leeway", "required", "string_claims",
-        "type", "unchecked",
+        "ahead", "any_access_type", "any_audience", "audience", "issuer", "leeway",
+        "required", "string_claims", "type", "unchecked",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,7 @@ class ClaimsPolicy:
         type: str | None = "access",  # noqa: A002  the claim's name
         required: frozenset[str] = frozenset({"exp", "iat", "nbf"}),
         *,
+        any_access_type: bool = False,
         unchecked: frozenset[str] = frozenset(),
         leeway: float = 10,
         ahead: float | None = None,
@@ -81,6 +84,7 @@ class ClaimsPolicy:
         string_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.type = type
+        self.any_access_type = any_access_type and type == "access"
         self.required = required
         self.unchecked = unchecked
         self.leeway = leeway
@@ -102,7 +106,7 @@ class ClaimsPolicy:
         """
         # A token without a type is an access token, because Flask-JWT's tokens had no type.
         if self.type is not None and claims.get("type", "access") != self.type:
-            self._reject_type(claims)
+            self._check_other_type(claims)
         for name in self.required:
             if name not in claims:
                 raise ClaimMissing(name)
@@ -140,7 +144,9 @@ class ClaimsPolicy:
             iat = _ALWAYS if "iat" in self.unchecked else iat
         return exp, nbf, iat
 
-    def _reject_type(self, claims: Mapping[str, Any]) -> NoReturn:
+    def _check_other_type(self, claims: Mapping[str, Any]) -> None:
+        if self.any_access_type and claims["type"] != "refresh":
+            return
         # The message must not repeat whatever a client wrote into the claim.
         actual = next((t for t in ("access", "refresh") if claims.get("type") == t), "unknown")
         raise WrongTokenType(

@@ -1,4 +1,4 @@
-"""Issue tokens, verify tokens and cache the verified ones (compact JWS, RFC 7515 and 7519)."""
+"""Issue and verify tokens (compact JWS, RFC 7515 and 7519)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from calendar import timegm
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from threading import Lock
+from functools import partial
 from typing import Any
 
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
@@ -46,11 +46,12 @@ def as_token(token: str | bytes) -> Token:
 class VerifiedToken:
     """A token that has been verified.
 
-    Requests share the instances in the cache, so the properties of those return copies.
+    :param codec: the codec that has verified the token
     """
 
     __slots__ = (
-        "_claims", "_copy_claims", "_header", "issued_at", "sid", "valid_from", "valid_until",
+        "_claims", "_header", "codec", "copy_claims", "issued_at", "sid", "valid_from",
+        "valid_until",
     )  # fmt: skip
 
     def __init__(
@@ -59,15 +60,14 @@ class VerifiedToken:
         header: dict[str, Any],
         valid_from: float,
         valid_until: float,
-        is_shared: bool,
+        codec: TokenCodec,
     ) -> None:
         self._claims = claims
         self._header = header
-        self._copy_claims: Callable[[Any], Any] | None = None
-        if is_shared:
-            # dict() is enough for flat claims, and much faster than the recursive copy.
-            is_flat = _SCALARS.issuperset(map(type, claims.values()))
-            self._copy_claims = dict if is_flat else _deep_copy
+        # dict.copy() is enough for the claims of one request, and for flat claims.
+        self.copy_claims: Callable[[], dict[str, Any]] = claims.copy
+        """Returns the claims; the caller may change the returned dict."""
+        self.codec = codec
         self.sid = claims.get("sid")
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
@@ -76,10 +76,15 @@ class VerifiedToken:
     def __repr__(self) -> str:
         return f"<VerifiedToken until {self.valid_until}>"
 
+    def share(self) -> None:
+        """Make :attr:`copy_claims` safe for several requests, which all get this object."""
+        if not _SCALARS.issuperset(map(type, self._claims.values())):
+            self.copy_claims = partial(_deep_copy, self._claims)
+
     @property
     def claims(self) -> dict[str, Any]:
         """Return the claims; the caller may change the returned dict."""
-        return self._claims if self._copy_claims is None else self._copy_claims(self._claims)
+        return self.copy_claims()
 
     @property
     def header(self) -> dict[str, Any]:
@@ -100,10 +105,8 @@ def _deep_copy(value: Any) -> Any:
 class TokenCodec:
     """Issue and verify tokens with one key set and one policy.
 
-    Codecs are immutable. When a key or an option changes, the application makes a new codec with
-    an empty cache, so cached tokens never have to be invalidated.
+    Codecs are immutable. When a key or an option changes, the application makes a new codec.
 
-    :param cache_size: the maximum number of verified tokens to cache; 0 turns the cache off
     :param max_size: the maximum size of a token in bytes; longer tokens are rejected, and none are
         issued
     :param json_default: converts a claim that JSON can't represent to one that it can
@@ -115,7 +118,6 @@ class TokenCodec:
         keys: KeySet,
         policy: ClaimsPolicy,
         *,
-        cache_size: int = 10_000,
         max_size: int = 8192,
         json_default: Callable[[Any], Any] | None = None,
         absent_claims: Mapping[str, Any] | None = None,
@@ -123,12 +125,9 @@ class TokenCodec:
         self.keys = keys
         self.policy = policy
         self._absent_claims = dict(absent_claims or {})
-        self._cache_size = cache_size
         self._max_size = max_size
-        self._cache: dict[str | None, VerifiedToken] = {}
         self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._encoded_headers: dict[Key, str] = {}
-        self._lock = Lock()
         self._dump = json.JSONEncoder(
             separators=(",", ":"), allow_nan=False, default=json_default
         ).encode
@@ -169,18 +168,10 @@ class TokenCodec:
             )
         return token
 
-    def get_cached(self, cache_key: str | None, now: float) -> VerifiedToken | None:
-        """Return the token that :meth:`verify` cached with *cache_key*, if it is valid at *now*."""
-        cached = self._cache.get(cache_key)
-        if cached is not None and cached.valid_from <= now < cached.valid_until:
-            return cached
-        return None
-
-    def verify(self, token: str, now: float, cache_key: str | None = None) -> VerifiedToken:
+    def verify(self, token: str, now: float) -> VerifiedToken:
         """Verify the signature and the claims of *token*.
 
         :param now: seconds since the epoch
-        :param cache_key: the key for :meth:`get_cached`; None caches the result under *token*
         :raises TokenInvalid: the subclass says what is wrong
         """
         header, payload, key = self.verify_signature(token, now)
@@ -200,14 +191,7 @@ class TokenCodec:
         if key.verify_until is not None:
             # A cached token must not outlive the key that verified it.
             valid_until = min(valid_until, key.verify_until)
-        is_shared = self._cache_size > 0
-        verified = VerifiedToken(claims, header, valid_from, valid_until, is_shared)
-        if is_shared:
-            # The guard passes the whole Authorization header as the cache key. It can then look a
-            # token up with the string that the WSGI server gave it, and a request with a cached
-            # token needs no parsing at all.
-            self._add_to_cache(cache_key or token, verified)
-        return verified
+        return VerifiedToken(claims, header, valid_from, valid_until, self)
 
     def verify_signature(self, token: str, now: float) -> tuple[dict[str, Any], bytes, Key]:
         """Verify only the signature of *token*.
@@ -215,7 +199,7 @@ class TokenCodec:
         :returns: the header, the payload as bytes, and the key that signed the token
         :raises TokenInvalid: the subclass says what is wrong
         """
-        message, header_segment, payload_segment, signature_segment = self._split(token)
+        message, header_segment, payload_segment, signature_segment = _split(token, self._max_size)
         cached = self._headers.get(header_segment)
         if cached is None:
             _check_characters(message, signature_segment)
@@ -236,46 +220,10 @@ class TokenCodec:
             self._headers[header_segment] = header, keys
         return header, payload, key
 
-    def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return the header and the claims of *token* without verifying it.
-
-        Use the result to inspect a token, never to authenticate a request.
-
-        :raises TokenMalformed: if *token* is not a compact JWS of JSON objects
-        """
-        message, header_segment, payload_segment, signature_segment = self._split(token)
-        _check_characters(message, signature_segment)
-        try:
-            parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
-        except ValueError as error:
-            raise TokenMalformed(f"Invalid token: {_reason(error)}") from None
-        if not all(isinstance(part, dict) for part in parts):
-            raise TokenMalformed("Header and payload must be JSON objects")
-        return parts[0], parts[1]
-
-    def _split(self, token: str) -> tuple[bytes, bytes, bytes, bytes]:
-        """Return the signed message, its two segments and the signature segment."""
-        if len(token) > self._max_size:
-            raise TokenMalformed(f"Token is longer than {self._max_size} bytes")
-        try:
-            data = token.encode("ascii")
-        except UnicodeEncodeError:
-            raise TokenMalformed("Token contains invalid characters") from None
-        message, _, signature = data.rpartition(b".")
-        header, dot, payload = message.partition(b".")
-        if not dot or b"." in payload:
-            raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
-        return message, header, payload, signature
-
     def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
         header = _parse_header(segment)
-        algorithm, kid = header.get("alg"), header.get("kid")
-        if not isinstance(algorithm, str):
-            raise AlgorithmNotAllowed
-        if "crit" in header or header.get("b64", True) is not True:
-            raise AlgorithmNotAllowed("The token uses a JWS extension that is not supported")
-        if kid is not None and not isinstance(kid, str):
-            raise TokenMalformed('Invalid header: "kid" must be a string')
+        check_header(header)
+        algorithm, kid = header["alg"], header.get("kid")
         # The header only selects among keys of this key set, each of which has one algorithm
         # (RFC 8725 section 3.1). "jwk", "jku" and "x5u" are never read.
         keys = self.keys.candidates(algorithm, kid)
@@ -287,13 +235,52 @@ class TokenCodec:
             raise AlgorithmNotAllowed
         return header, keys
 
-    def _add_to_cache(self, cache_key: str, verified: VerifiedToken) -> None:
-        with self._lock:
-            if len(self._cache) >= self._cache_size and cache_key not in self._cache:
-                # Dicts keep the order of insertion, so this is the oldest entry. Evicting the least
-                # recently used one would need a write, and the lock, at each request.
-                del self._cache[next(iter(self._cache))]
-            self._cache[cache_key] = verified
+
+def decode_unverified(token: str, max_size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims of *token* without verifying it.
+
+    Use the result to inspect a token or to choose its key, never to authenticate a request.
+
+    :param max_size: the maximum size of a token in bytes
+    :raises TokenMalformed: if *token* is longer, or not a compact JWS of JSON objects
+    """
+    message, header_segment, payload_segment, signature_segment = _split(token, max_size)
+    _check_characters(message, signature_segment)
+    try:
+        parts = [parse_json(b64decode(part)) for part in (header_segment, payload_segment)]
+    except ValueError as error:
+        raise TokenMalformed(f"Invalid token: {_reason(error)}") from None
+    if not all(isinstance(part, dict) for part in parts):
+        raise TokenMalformed("Header and payload must be JSON objects")
+    return parts[0], parts[1]
+
+
+def check_header(header: Mapping[str, Any]) -> None:
+    """Check those header parameters that decide how a token is verified.
+
+    :raises TokenInvalid: if ``alg`` or ``kid`` has the wrong type, or an extension is required
+    """
+    if not isinstance(header.get("alg"), str):
+        raise AlgorithmNotAllowed
+    if "crit" in header or header.get("b64", True) is not True:
+        raise AlgorithmNotAllowed("The token uses a JWS extension that is not supported")
+    if not isinstance(header.get("kid", ""), str):
+        raise TokenMalformed('Invalid header: "kid" must be a string')
+
+
+def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the signed message, its two segments and the signature segment."""
+    if len(token) > max_size:
+        raise TokenMalformed(f"Token is longer than {max_size} bytes")
+    try:
+        data = token.encode("ascii")
+    except UnicodeEncodeError:
+        raise TokenMalformed("Token contains invalid characters") from None
+    message, _, signature = data.rpartition(b".")
+    header, dot, payload = message.partition(b".")
+    if not dot or b"." in payload:
+        raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
+    return message, header, payload, signature
 
 
 def _find_signer(keys: Iterable[Key], message: bytes, signature: bytes, now: float) -> Key | None:

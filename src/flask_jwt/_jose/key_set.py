@@ -31,12 +31,10 @@ class KeySet:
         repeated = {kid for kid in kids if kids.count(kid) > 1}
         if repeated:
             raise InvalidKey(f"Each key of a set needs its own kid; repeated: {sorted(repeated)}")
-        self._by_kid: dict[tuple[str, str | None], tuple[Key, ...]] = {}
         self._by_algorithm: dict[str, tuple[Key, ...]] = {}
         for key in self.keys:
             for alg in key.alg_values:
                 self._by_algorithm[alg] = (*self._by_algorithm.get(alg, ()), key)
-                self._by_kid[alg, key.kid] = (key,)
 
     @classmethod
     def from_jwks(cls, document: Any) -> KeySet:
@@ -47,21 +45,22 @@ class KeySet:
         keys = document.get("keys") if isinstance(document, Mapping) else None
         if not isinstance(keys, list) or not all(isinstance(jwk, Mapping) for jwk in keys):
             raise InvalidKey('A JWKS must be a JSON object with a list of JWKs as "keys"')
-        return cls(Key.from_jwk(jwk, **_read_dates(jwk)) for jwk in keys)
+        return cls(Key.from_jwk(jwk, match_kid=True, **_read_dates(jwk)) for jwk in keys)
 
     def candidates(self, algorithm: str, kid: str | None) -> tuple[Key, ...]:
-        """Return the keys that may have signed a token with this ``alg`` and ``kid``."""
-        if kid is not None and (matches := self._by_kid.get((algorithm, kid))):
-            return matches
+        """Return the keys that may have signed a token with this ``alg`` and ``kid``.
+
+        The kid is only a hint (RFC 7515 section 4.1.4); the signature decides.
+        """
         keys = self._by_algorithm.get(algorithm, ())
         # A token without a kid may have been issued before the keys had kids (Flask-JWT wrote
         # none), so each key of its algorithm is tried.
         if kid is None:
             return keys
-        # An unknown kid rules out the keys whose tokens carry a kid, but not the ones without, such
-        # as a secret that another issuer shares and names as it likes. The kid is only a hint
-        # (RFC 7515 section 4.1.4); the signature decides.
-        return tuple(key for key in keys if not key.publish_kid)
+        named = tuple(key for key in keys if key.kid == kid)
+        # Another issuer names the keys of its tokens as it likes, so an unknown kid excludes only
+        # the keys of a key file, whose tokens carry the kids that stand in the file.
+        return named + tuple(key for key in keys if key.kid != kid and not key.match_kid)
 
     def active(self, now: float) -> Key:
         """Return the key that signs at *now*, the newest one whose time to sign has come.
@@ -99,7 +98,7 @@ class KeySet:
         }
 
 
-def _read_dates(jwk: Mapping[str, Any]) -> dict[str, float]:
+def _read_dates(jwk: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``sign_from`` and ``verify_until`` that key files add to a JWK."""
     dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
     if not all(type(date) in (int, float) for date in dates.values()):

@@ -6,14 +6,16 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jwt.algorithms
+from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from ..errors import ConfigError
-from .encoding import b64decode, b64encode, b64encode_bytes
+from .encoding import b64decode, b64encode, b64encode_bytes, parse_json
+from .key_text import load_key
 
 
 class _Family(NamedTuple):
@@ -55,6 +57,14 @@ class InvalidKey(ConfigError):
     """Key material is invalid. The message never contains the material."""
 
 
+class UnsuitableKey(InvalidKey):
+    """A JWK says itself that it is not for the signatures of tokens, or not for this algorithm.
+
+    Identity providers publish such keys beside those that sign, and a token may name any of them.
+    So a key loader that returns one is no mistake of the developer.
+    """
+
+
 def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
     try:
         return jwt.algorithms.get_default_algorithms()[ALGORITHMS[algorithm].pyjwt]
@@ -75,6 +85,10 @@ class Key:
     :param kid: defaults to the RFC 7638 thumbprint; for a secret, to a digest that doesn't reveal
         the secret
     :param publish_kid: whether tokens carry the kid. False for a secret, as in Flask-JWT
+    :param match_kid: verify only tokens with this kid or without a kid. False verifies tokens
+        whatever their kid, which another issuer may choose as it likes (RFC 7515 section 4.1.4)
+    :param fixed_algorithm: whether the material itself names its algorithm, as the ``alg`` of a JWK
+        does, so that it must not be used with another one
     :param sign_from: seconds since the epoch; until then the key is published but doesn't sign
     :param verify_until: seconds since the epoch at which the key expires; None never expires
     :param weakness: why the key is too weak, if a weak key is allowed
@@ -82,7 +96,8 @@ class Key:
 
     __slots__ = (
         "_engine", "_mac", "_signing", "_verifying",
-        "algorithm", "kid", "publish_kid", "sign_from", "verify_until", "weakness",
+        "algorithm", "fixed_algorithm", "kid", "match_kid", "publish_kid", "sign_from",
+        "verify_until", "weakness",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +108,8 @@ class Key:
         *,
         kid: str | None = None,
         publish_kid: bool = True,
+        match_kid: bool = False,
+        fixed_algorithm: bool = False,
         sign_from: float = 0,
         verify_until: float | None = None,
         weakness: str | None = None,
@@ -100,6 +117,8 @@ class Key:
         self.algorithm = algorithm
         self.weakness = weakness
         self.publish_kid = publish_kid
+        self.match_kid = match_kid
+        self.fixed_algorithm = fixed_algorithm
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
@@ -108,7 +127,7 @@ class Key:
         self._mac = hmac.new(verifying, digestmod=f"sha{algorithm[2:]}") if self.is_secret else None
         self._signing = signing
         self._verifying = verifying
-        self.kid = self._thumbprint() if kid is None else kid
+        self.kid = self.thumbprint() if kid is None else kid
 
     def __repr__(self) -> str:
         return f"<Key {self.algorithm} {self.kid}>"
@@ -131,61 +150,103 @@ class Key:
         return cls(algorithm, prepared, prepared, **state)
 
     @classmethod
-    def from_pem(
+    def from_any(
         cls,
-        pem: str | bytes,
-        algorithm: str | None = None,
+        material: Any,
+        algorithms: Sequence[str] = (),
         *,
         allow_weak: bool = False,
         **state: Any,
     ) -> Key:
-        """Parse a key in PEM format.
+        """Make a key of any form of material.
 
-        A backslash followed by an ``n`` counts as a line break, because ``.env`` files write it so.
-
-        :param algorithm: defaults to RS256, ES256, ES384, ES512 or EdDSA, depending on the key type
+        :param material: a key, a certificate or a JWK as a string or bytes, a key object or a
+            certificate object of the cryptography package, a PyJWK, or a JWK as a dict
+        :param algorithms: the algorithms to choose from, the preferred one first; the key gets the
+            first that fits. Without any, the type of the key determines the algorithm
         :param allow_weak: accept a weak key and set its :attr:`weakness`
-        :raises InvalidKey: if *pem* is not an unencrypted PEM key, or doesn't fit *algorithm*
+        :raises UnsuitableKey: if *material* is a JWK that is for something else
+        :raises InvalidKey: if *material* is invalid, too weak, or fits none of *algorithms*
         """
-        _engine("RS256")
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives import serialization
-
-        data = (pem.encode() if isinstance(pem, str) else pem).replace(b"\\n", b"\n").strip()
-        is_private = b"PRIVATE KEY" in data
-        try:
-            if is_private:
-                material: Any = serialization.load_pem_private_key(data, password=None)
-            else:
-                material = serialization.load_pem_public_key(data)
-        except (*_MATERIAL_ERRORS, UnsupportedAlgorithm):
-            raise InvalidKey(
-                "This is not an unencrypted PEM key. Such a key begins with "
-                "-----BEGIN PRIVATE KEY----- or -----BEGIN PUBLIC KEY-----."
-            ) from None
-        return cls.from_material(material, algorithm, allow_weak=allow_weak, **state)
+        if isinstance(material, (str, bytes)):
+            data = material.encode() if isinstance(material, str) else material
+            if not data.lstrip().startswith(b"{"):
+                return cls.from_pem(data, algorithms, allow_weak=allow_weak, **state)
+            try:
+                material = parse_json(data)
+            except ValueError as error:
+                raise InvalidKey(f"This is not a JWK: {error}") from None
+        if isinstance(material, Mapping):
+            return cls.from_jwk(material, algorithms, allow_weak=allow_weak, **state)
+        if isinstance(material, PyJWK):
+            return cls._from_pyjwk(material, algorithms, allow_weak=allow_weak, **state)
+        return cls.from_material(material, algorithms, allow_weak=allow_weak, **state)
 
     @classmethod
-    def from_jwk(cls, jwk: Mapping[str, Any], **state: Any) -> Key:
-        """Parse a JWK (RFC 7517). It must have an ``alg``.
+    def from_pem(
+        cls,
+        pem: str | bytes,
+        algorithms: Sequence[str] = (),
+        *,
+        allow_weak: bool = False,
+        **state: Any,
+    ) -> Key:
+        """Parse a key or a certificate in PEM format, or an OpenSSH key.
 
-        :raises InvalidKey: if ``use`` or ``key_ops`` don't allow signatures, ``alg`` is unknown or
-            missing, or the material doesn't fit ``alg`` or is too weak
+        :raises InvalidKey: if *pem* holds no unencrypted key, or doesn't fit *algorithms*
         """
-        algorithm, kid = _check_jwk(jwk)
+        _engine("RS256")  # raises a helpful error without the cryptography package
+        try:
+            material = load_key(pem.encode() if isinstance(pem, str) else pem)
+        except ValueError as error:
+            raise InvalidKey(str(error)) from None
+        return cls.from_material(material, algorithms, allow_weak=allow_weak, **state)
+
+    @classmethod
+    def from_jwk(
+        cls,
+        jwk: Mapping[str, Any],
+        algorithms: Sequence[str] = (),
+        *,
+        allow_weak: bool = False,
+        **state: Any,
+    ) -> Key:
+        """Parse a JWK (RFC 7517).
+
+        :param algorithms: the algorithms to choose from if the JWK has no ``alg``, and those that
+            its ``alg`` must be one of; without any, every algorithm is accepted
+        :raises UnsuitableKey: if ``use``, ``key_ops``, ``alg`` or the type of the key don't allow
+            signatures with one of *algorithms*
+        :raises InvalidKey: if the material is invalid, doesn't fit ``alg`` or is too weak
+        """
+        algorithm, kid = _check_jwk(jwk, algorithms)
+        state.update(kid=kid, fixed_algorithm="alg" in jwk)
         if ALGORITHMS[algorithm].kty == "oct":
-            return cls._from_oct(jwk, algorithm, kid=kid, **state)
+            return cls._from_oct(jwk, algorithm, **state)
         engine: Any = _engine(algorithm)
         try:
             material = engine.from_jwk(dict(jwk))
         except _MATERIAL_ERRORS as error:
             raise InvalidKey(f"JWK {kid}: {error}") from None
-        key = cls.from_material(material, algorithm, kid=kid, **state)
+        key = cls.from_material(material, [algorithm], allow_weak=allow_weak, **state)
         # A private key is parsed from its private members. If the public members belonged to
         # another key, this application would publish a JWKS that verifies none of its tokens.
-        if any(jwk[name] != value for name, value in key.public_jwk().items() if name in "xyn"):
+        public = key.public_jwk() if key.can_sign else {}
+        if any(jwk.get(name) != public[name] for name in "xyn" if name in public):
             raise InvalidKey(f"JWK {kid}: the private and public members belong to different keys")
         return key
+
+    @classmethod
+    def _from_pyjwk(
+        cls, jwk: PyJWK, algorithms: Sequence[str], *, allow_weak: bool = False, **state: Any
+    ) -> Key:
+        # A PyJWK has no alg of its own only if its constructor chose one by the type of the key.
+        algorithm, kid = jwk.algorithm_name, jwk.key_id
+        _check_algorithm(algorithm, algorithms, kid)
+        state.update(kid=kid, fixed_algorithm=True)
+        if isinstance(jwk.key, bytes):
+            return cls.from_secret(jwk.key, algorithm, **state)
+        return cls.from_material(jwk.key, [algorithm], allow_weak=allow_weak, **state)
 
     @classmethod
     def _from_oct(cls, jwk: Mapping[str, Any], algorithm: str, **state: Any) -> Key:
@@ -203,24 +264,39 @@ class Key:
 
     @classmethod
     def from_material(
-        cls, material: Any, algorithm: str | None, *, allow_weak: bool = False, **state: Any
+        cls,
+        material: Any,
+        algorithms: Sequence[str] = (),
+        *,
+        allow_weak: bool = False,
+        **state: Any,
     ) -> Key:
-        """Make a key of a private or public key object of the cryptography package.
+        """Make a key of a key object or a certificate object of the cryptography package.
 
-        :raises InvalidKey: if *material* isn't one, doesn't fit *algorithm*, or is too weak
+        :param algorithms: as for :meth:`from_any`
+        :raises InvalidKey: if *material* isn't one, fits none of *algorithms*, or is too weak
         """
-        is_private = hasattr(material, "public_key")
-        public = material.public_key() if is_private else material
+        # A certificate has a public_key() too, so only private_bytes() shows a private key.
+        is_private = hasattr(material, "private_bytes")
+        public = material.public_key() if hasattr(material, "public_key") else material
         key_type, weakness = _examine_public_key(public)
-        algorithm = algorithm or _DEFAULT_ALGORITHM.get(key_type)
+        algorithm = _choose_algorithm(key_type, algorithms)
+        if algorithm is None and algorithms:
+            names = " or ".join(algorithms)
+            raise InvalidKey(f"A key of type {key_type} can't be used with {names}")
         if algorithm is None:
             raise InvalidKey(f"Keys of type {key_type} are not supported")
-        family = ALGORITHMS[algorithm]
-        if key_type not in (family.kty, family.detail):
-            raise InvalidKey(f"A key of type {key_type} can't be used with {algorithm}")
         if weakness and not allow_weak:
             raise InvalidKey(weakness)
         return cls(algorithm, material if is_private else None, public, weakness=weakness, **state)
+
+    def public(self) -> Key:
+        """Return a copy that verifies but doesn't sign."""
+        return Key(
+            self.algorithm, None, self._verifying, kid=self.kid, publish_kid=self.publish_kid,
+            match_kid=self.match_kid, fixed_algorithm=self.fixed_algorithm,
+            sign_from=self.sign_from, verify_until=self.verify_until, weakness=self.weakness,
+        )  # fmt: skip
 
     def with_algorithm(self, algorithm: str) -> Key:
         """Return a copy that verifies, but doesn't sign, with another algorithm of its key type."""
@@ -282,6 +358,8 @@ class Key:
             self._verifying,
             kid=self.kid,
             publish_kid=self.publish_kid,
+            match_kid=self.match_kid,
+            fixed_algorithm=self.fixed_algorithm,
             sign_from=self.sign_from if sign_from is None else sign_from,
             verify_until=self.verify_until if verify_until is None else verify_until,
             weakness=self.weakness,
@@ -330,7 +408,8 @@ class Key:
             jwk["verify_until"] = self.verify_until
         return jwk
 
-    def _thumbprint(self) -> str:
+    def thumbprint(self) -> str:
+        """Return the RFC 7638 thumbprint; of a secret, a digest that doesn't reveal it."""
         if self.is_secret:
             # The kid is public, so it is an HMAC: it reveals no more of the secret than the
             # signature of a token does.
@@ -344,11 +423,25 @@ class Key:
 
 _DEFAULT_ALGORITHM = {
     "RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA",
+    "oct": "HS256",
 }  # fmt: skip
 
 
+def _choose_algorithm(key_type: str, algorithms: Sequence[str]) -> str | None:
+    """Return the first of *algorithms* that keys of *key_type* fit, without any the default."""
+    if not algorithms:
+        return _DEFAULT_ALGORITHM.get(key_type)
+    fitting = (
+        name for name in algorithms if key_type in (ALGORITHMS[name].kty, ALGORITHMS[name].detail)
+    )
+    return next(fitting, None)
+
+
 def _examine_public_key(public: Any) -> tuple[str, str | None]:
-    """Return the type of a public key (RSA or its curve) and its weakness, if it has one."""
+    """Return the type of a public key (RSA or its curve) and its weakness, if it has one.
+
+    :raises InvalidKey: if the key verifies signatures that nobody made with a private key
+    """
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(public, rsa.RSAPublicKey):
@@ -357,8 +450,27 @@ def _examine_public_key(public: Any) -> tuple[str, str | None]:
         curves = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
         return curves.get(public.curve.name, public.curve.name), None
     if isinstance(public, ed25519.Ed25519PublicKey):
+        if _has_small_order(public.public_bytes_raw()):
+            raise InvalidKey("This Ed25519 key has a small order: anyone can forge its signatures")
         return "Ed25519", None
     return type(public).__name__, None
+
+
+_FIELD = 2**255 - 19
+_ORDER_8 = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+#: The y coordinates of the eight points of Ed25519 whose order divides 8: of the neutral element,
+#: of the point of order 2, of the two points of order 4, and of the four points of order 8.
+_SMALL_ORDER_Y = frozenset({1, _FIELD - 1, 0, _ORDER_8, _FIELD - _ORDER_8})
+
+
+def _has_small_order(encoded: bytes) -> bool:
+    """Return whether an Ed25519 public key is one of the points that RFC 8032 keys never are.
+
+    With such a key, one signature verifies for every eighth message or even for all of them. The
+    cryptography package accepts these keys, and their encodings that aren't canonical.
+    """
+    y = int.from_bytes(encoded, "little") % 2**255  # the highest bit is the sign of x
+    return y % _FIELD in _SMALL_ORDER_Y
 
 
 def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
@@ -369,24 +481,36 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
     return None
 
 
-def _check_jwk(jwk: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Check the members of a JWK that say what it is for, and return its ``alg`` and ``kid``.
-
-    :raises InvalidKey: if the JWK is not for signatures with a supported algorithm
-    """
-    algorithm, kid = jwk.get("alg"), jwk.get("kid")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise InvalidKey(f'A JWK needs an "alg", one of {", ".join(ALGORITHMS)}')
+def _check_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str, str | None]:
+    """Check the members of a JWK that say what it is for, and return its algorithm and ``kid``."""
+    kid = jwk.get("kid")
     if kid is not None and not (isinstance(kid, str) and kid):
         raise InvalidKey('The "kid" of a JWK must be a non-empty string')
+    key_type = jwk.get("kty") if jwk.get("kty") in ("RSA", "oct") else jwk.get("crv")
+    algorithm = jwk.get("alg")
+    if algorithm is None and isinstance(key_type, str):
+        algorithm = _choose_algorithm(key_type, algorithms)
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        names = ", ".join(algorithms or ALGORITHMS)
+        raise UnsuitableKey(f'JWK {kid} needs an "alg", one of {names}, or fits none of them')
+    _check_algorithm(algorithm, algorithms, kid)
     if jwk.get("use", "sig") != "sig":
-        raise InvalidKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")
+        raise UnsuitableKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
-        raise InvalidKey(f'JWK {kid}: its "key_ops" include neither "sign" nor "verify"')
+        raise UnsuitableKey(f'JWK {kid}: its "key_ops" include neither "sign" nor "verify"')
     family = ALGORITHMS[algorithm]
     if jwk.get("kty") != family.kty:
-        raise InvalidKey(f'JWK {kid}: {algorithm} needs "kty" {family.kty}')
+        raise UnsuitableKey(f'JWK {kid}: {algorithm} needs "kty" {family.kty}')
     if family.kty in ("EC", "OKP") and jwk.get("crv") != family.detail:
-        raise InvalidKey(f'JWK {kid}: {algorithm} needs "crv" {family.detail}')
+        raise UnsuitableKey(f'JWK {kid}: {algorithm} needs "crv" {family.detail}')
     return algorithm, kid
+
+
+def _check_algorithm(algorithm: str, algorithms: Sequence[str], kid: str | None) -> None:
+    """Reject a JWK for an *algorithm* that is none of *algorithms*."""
+    accepted = {ALGORITHMS[name].pyjwt for name in algorithms or ALGORITHMS}
+    if algorithm not in ALGORITHMS or ALGORITHMS[algorithm].pyjwt not in accepted:
+        raise UnsuitableKey(
+            f"JWK {kid} is for {algorithm}, not for {' or '.join(algorithms or ALGORITHMS)}"
+        )

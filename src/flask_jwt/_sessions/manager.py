@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from .. import signals
 from .._clock import Clock
 from .._jose.claims import TIME_CLAIMS, claimed_identity, identity_of, subject_of
-from .._jose.codec import TokenCodec
+from .._jose.codec import TokenCodec, VerifiedToken
 from ..errors import (
     ClaimInvalid,
     RefreshTokenReused,
@@ -99,6 +99,9 @@ class SessionHost(NamedTuple):
     claims are None, they are created as at a login."""
     load_user: Callable[[Mapping[str, Any]], Any]
     """Return the user of a payload, or None if the user no longer exists."""
+    check_blocklist: Callable[[Mapping[str, Any], Mapping[str, Any]], None]
+    """Raise TokenRevoked if the application's blocklist has a token with this header and payload.
+    """
     sender: Any
     """The sender of signals: the Flask application."""
     clock: Clock
@@ -281,14 +284,18 @@ class SessionManager:
         period, the same new one is returned, so that concurrent tabs and retries end up with the
         same token. If it is used again later, it may have been stolen, so its session is revoked.
 
+        :raises TokenRevoked: if the session was revoked, or the token is on the blocklist
         :raises RefreshTokenReused: if the token was used before, and the grace period has passed
         :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         :raises UserNotFound: if the user no longer exists; the session is revoked
         :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
-        claims = self._verify_refresh_token(token, now)
-        identity = self._host.load_user(claims.payload)
+        verified, claims = self._verify_refresh_token(token, now)
+        # Before anything changes, so that a listed token has no effect.
+        self._host.check_blocklist(verified.header, verified.claims)
+        own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
+        identity = self._host.load_user({**claims.payload, **own})
         if identity is None:
             self.revoke(claims.sid)
             raise UserNotFound
@@ -439,7 +446,7 @@ class SessionManager:
         :raises TokenInvalid: or a subclass, if the token is invalid for another reason
         """
         now = self._host.clock.now()
-        claims = self._verify_refresh_token(token, now)
+        _, claims = self._verify_refresh_token(token, now)
         current = self.store.get(claims.sid)
         if current is None or not current.is_active(now):
             raise TokenRevoked
@@ -448,6 +455,11 @@ class SessionManager:
         if not is_recent or age > self._host.get_policy().grace:
             raise TokenRevoked
         return current
+
+    @staticmethod
+    def is_sid(value: str) -> bool:
+        """Return whether *value* has the format of a session's id."""
+        return is_sid(value)
 
     def check_access_token(self, sid: Any, issued_at: float) -> None:
         """Reject the access token of a session that has ended.
@@ -471,13 +483,14 @@ class SessionManager:
         if session is None or not session.is_active(self._host.clock.now()):
             raise TokenRevoked
 
-    def _verify_refresh_token(self, token: str, now: float) -> RefreshClaims:
+    def _verify_refresh_token(self, token: str, now: float) -> tuple[VerifiedToken, RefreshClaims]:
         # The codec for refresh tokens rejects a token that lacks one of these claims.
-        payload = self._host.get_codec().verify(token, now).claims
+        verified = self._host.get_codec().verify(token, now)
+        payload = verified.claims
         claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
         if not claims.is_valid():
             raise ClaimInvalid("Invalid claims in the refresh token")
-        return claims
+        return verified, claims
 
     def _resolve_stale(
         self, claims: RefreshClaims, grace: float, now: float, call: _Call

@@ -29,31 +29,35 @@ current_request = cast("LocalProxy[Any]", request)._get_current_object
 class RequestState:
     """Hold the token of one request, its user, and the tokens issued in response.
 
-    It is kept in ``g``. If several requests share an application context, as in a test, they share
-    ``g`` too, so the state also holds the request to which it belongs.
+    It is an attribute of the request object. ``g`` would be wrong: requests within a request share
+    it, a copied request context doesn't have it, and it may outlive a request. The environ would be
+    wrong too, because applications hand it on to others.
+
+    :param app: the application whose guard verifies the request
     """
 
-    __slots__ = (
-        "claims", "identity", "in_cookies", "issued", "location", "request", "session", "verified",
-    )  # fmt: skip
+    verified: VerifiedToken | None = None
+    identity: Any = None
+    location: TokenLocation | None = None
+    session: Session | None = None
+    """The session of a refresh token, if it has one."""
+    issued: Tokens | None = None
+    in_cookies = False
+    """Whether the issued tokens are sent in cookies rather than in the response's body."""
+    rotated: Tokens | None = None
+    """What the refresh cookie of this request was exchanged for."""
+    verified_ahead: Any = None
+    """The options of a guard for which this request was verified before its view was called."""
 
-    def __init__(self, request: Any) -> None:
-        self.request = request
-        self.verified: VerifiedToken | None = None
+    def __init__(self, app: Flask) -> None:
+        self.app = app
         self.claims: Any = {}
         """A copy that belongs to this request, so that a view may change it."""
-        self.identity: Any = None
-        self.location: TokenLocation | None = None
-        self.session: Session | None = None
-        """The session, if the token is a refresh token with a session."""
-        self.issued: Tokens | None = None
-        self.in_cookies = False
-        """Whether the issued tokens are sent in cookies rather than in the response's body."""
 
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
-        self.location = self.session = None
+        self.location = self.session = self.verified_ahead = None
 
 
 def app_state(app: Flask | None = None) -> AppState:
@@ -86,11 +90,21 @@ def require_sessions(state: AppState) -> SessionManager:
 def request_state() -> RequestState | None:
     """Return the current request's state, or None if no guard has verified the request."""
     try:
-        state = cast("RequestState | None", current_context().g.get("_flask_jwt"))
-        # In a shared application context, g may hold the state of an earlier request.
-        return state if state is not None and state.request is current_request() else None
+        app, request = current_context().app, current_request()
     except RuntimeError:
         return None
+    state: RequestState | None = getattr(request, "_flask_jwt", None)
+    # A view may push the context of another application, which must not see this one's user.
+    return state if state is not None and state.app is app else None
+
+
+def make_request_state() -> RequestState:
+    """Return the current request's state, which is created if there is none."""
+    state = request_state()
+    if state is None:
+        state = RequestState(current_context().app)
+        current_request()._flask_jwt = state
+    return state
 
 
 def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> None:
@@ -99,9 +113,7 @@ def set_issued_tokens(tokens: Tokens | None, *, in_cookies: bool = False) -> Non
     The arguments of that handler, ``(access_token, identity)``, are defined by Flask-JWT and don't
     include a refresh token, so :func:`issued_tokens` returns it.
     """
-    state = request_state()
-    if state is None:
-        state = current_context().g._flask_jwt = RequestState(current_request())
+    state = make_request_state()
     state.issued, state.in_cookies = tokens, in_cookies
 
 

@@ -9,7 +9,13 @@ from markupsafe import Markup
 
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
-from .context import app_state, request_state, require_sessions, set_issued_tokens
+from .context import (
+    app_state,
+    make_request_state,
+    request_state,
+    require_sessions,
+    set_issued_tokens,
+)
 from .csrf import check_value, csrf_value, submitted_value
 from .redirects import no_store
 from .responses import rendering_errors
@@ -78,7 +84,7 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is not a token
     """
-    _, claims = app_state().codecs.access().decode_unverified(encoded_token)
+    _, claims = app_state().codecs.decode_unverified(encoded_token)
     return csrf_value(encoded_token, claims)
 
 
@@ -89,7 +95,7 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     """
     state = app_state()
     with rendering_errors(state):
-        _, claims = state.codecs.access().decode_unverified(encoded_token)
+        _, claims = state.codecs.decode_unverified(encoded_token)
         check_value(value, encoded_token, claims)
 
 
@@ -101,7 +107,7 @@ def jwt_csrf_token() -> str:
     # holds the old one. Both have the same CSRF value, because it is derived from the session.
     claims = current.claims if current is not None and current.location == "cookies" else {}
     try:
-        return csrf_value(token, claims or state.codecs.access().decode_unverified(token)[1])
+        return csrf_value(token, claims or state.codecs.decode_unverified(token)[1])
     except TokenMalformed:
         return ""
 
@@ -186,9 +192,6 @@ def _list_cookies(
 
 # The rotation of a session's cookies, after the access token has expired.
 
-_ROTATED = "flask_jwt.rotated"
-"""The key under which the request's environ holds the tokens of :func:`rotate_session`."""
-
 
 def has_refresh_cookie(state: AppState, request: Request) -> bool:
     """Return whether *request* has a refresh cookie that could be rotated."""
@@ -204,17 +207,17 @@ def rotate_session(state: AppState, request: Request) -> Tokens:
     :raises JWTError: as :meth:`SessionManager.refresh` does, or if the CSRF value is missing or
         wrong
     """
+    current = make_request_state()
     # Two guards may verify one request, and the cookie can be exchanged only once.
-    if (rotated := request.environ.get(_ROTATED)) is not None:
-        previous: Tokens = rotated
-        return previous
+    if current.rotated is not None:
+        return current.rotated
     token = request.cookies.get(state.settings.refresh_cookie_name, "")
     csrf_token = submitted_value(request, state.settings, refresh=True)
     if csrf_token is not None:
         claims = state.codecs.refresh().verify(token, state.clock.now()).claims
         check_value(csrf_token, token, claims)
     tokens = require_sessions(state).refresh(token)
-    request.environ[_ROTATED] = tokens
+    current.rotated = tokens
     set_issued_tokens(tokens)
     settings = state.settings
 

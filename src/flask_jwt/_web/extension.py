@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, has_request_context
 
@@ -20,8 +20,9 @@ from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
-from .guard import _default_jwt_decode_handler, exempt, verify_unless_exempt
-from .handlers import Handler, Handlers
+from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
+from .guard import _default_jwt_decode_handler
+from .handlers import Handlers
 from .issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
@@ -37,6 +38,7 @@ from .login import (
 from .request_token import _default_request_handler
 from .responses import _default_jwt_error_handler, handle_jwt_error, rendering_errors
 from .views import (
+    OPEN_VIEWS,
     _default_auth_request_handler,
     _default_auth_response_handler,
     auth_view,
@@ -50,6 +52,9 @@ from .views import (
 if TYPE_CHECKING:
     from .._sessions.manager import SessionManager
     from ..stores import SessionStore
+
+
+Exempt = TypeVar("Exempt")
 
 
 class JWT(Handlers):
@@ -106,6 +111,7 @@ class JWT(Handlers):
         self.jwt_payload_callback = _default_jwt_payload_handler
         self.jwt_error_callback = _default_jwt_error_handler
         self.request_callback = _default_request_handler
+        self._exemptions = Exemptions(OPEN_VIEWS)
         self._store = store
         self._clock = clock
         if app is not None:
@@ -135,9 +141,12 @@ class JWT(Handlers):
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
-        if state.settings.has_key:
+        # An application that logs users in signs tokens, so a missing key pair is a mistake. Others
+        # may get all keys from key loaders, which may be set later.
+        logs_in = self.authentication_callback is not None and self.encode_key_callback is None
+        if state.settings.has_key or (logs_in and not state.settings.is_symmetric):
             state.codecs.access()  # so that an invalid key is an error here, not at a request
-        else:
+        elif self.decode_key_callback is None and state.settings.needs_secret:
             warnings.warn(NO_KEY, UserWarning, stacklevel=3)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
@@ -147,8 +156,9 @@ class JWT(Handlers):
         app.jinja_env.globals.setdefault("jwt_csrf_field", jwt_csrf_field)
         app.context_processor(get_template_context)
         _add_rules(state)
+        check_views_at_first_request(state, self._exemptions)
         if state.settings.required_by_default:
-            app.before_request(verify_unless_exempt)
+            app.before_request(partial(verify_unless_exempt, state, self._exemptions))
 
     @property
     def sessions(self) -> SessionManager:
@@ -224,13 +234,25 @@ class JWT(Handlers):
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies)
 
-    def exempt(self, view: Handler) -> Handler:
+    def exempt(self, view: Exempt) -> Exempt:
         """Exempt *view* from ``JWT_REQUIRED_BY_DEFAULT``, which guards all other views.
 
-        Decorate a function, a view class or a method of one, in any order with other decorators. If
-        the view also has :func:`jwt_required`, that still guards it.
+        Decorate a function, a view class or a method of one, in any order with other decorators
+        below the route decorator, or call it before or after :meth:`init_app`::
+
+            jwt.exempt("openapi.spec")               # an endpoint
+            jwt.exempt(public)                       # a blueprint, with those nested in it
+            jwt.exempt(app.view_functions["doc"])    # also a method of one object
+
+        If the view also has :func:`jwt_required`, that still guards it. A subclass of an exempt
+        class is guarded. An endpoint or a blueprint that the application doesn't have is logged as
+        an error at the first request.
+
+        :returns: *view*
+        :raises TypeError: if *view* is anything else
         """
-        return exempt(view)
+        self._exemptions.add(view)
+        return view
 
 
 def _add_rules(state: AppState) -> None:

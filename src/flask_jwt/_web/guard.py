@@ -9,10 +9,9 @@ from datetime import timedelta
 from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 import jwt
-from flask import request
+from flask import Request, request
 
 from .._config.options import TokenLocation
 from .._jose.claims import claimed_identity
@@ -32,7 +31,8 @@ from ..errors import (
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
 from .cookies import clear_cookies
-from .request_token import GuardOptions, codec_for, token_to_string, verify_token
+from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
+from .request_token import codec_for, token_to_string, verify_token
 from .responses import prepare_error, rendering_errors
 
 _NUMBERS = (int, float)
@@ -83,13 +83,13 @@ def jwt_required(
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
     )
-    return guarded_by(partial(verify_request, options, options.is_default))
+    return make_guard(partial(verify_request, options, options.is_default), options)
 
 
 def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
     """Return a decorator that calls *admit* before the view, to write a custom guard with.
 
-    *admit* raises a :class:`JWTError` to reject the request::
+    *admit* may be ``async``. It raises a :class:`JWTError` to reject the request::
 
         def verify_admin():
             verify_jwt_in_request()
@@ -101,33 +101,67 @@ def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
     :raises TypeError: if the decorated object is not a function
     """
 
+    name = getattr(admit, "__qualname__", type(admit).__qualname__)
+    return make_guard(admit, GuardOptions(custom=name))
+
+
+def make_guard(admit: Callable[[], Any], options: GuardOptions) -> Callable[[View], View]:
+    """Return a decorator as :func:`guarded_by` does, whose guards state their *options*."""
+
     def decorate(view: View) -> View:
         if isclass(view):
             raise TypeError(
                 f"@jwt_required() guards functions; for the class {view.__name__} write "
                 "decorators = [jwt_required()] in its body."
             )
-        is_async = iscoroutinefunction(view)
+        function = _as_coroutine_function(view)
+        is_async = iscoroutinefunction(function)
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            admit()
+            try:
+                if (result := admit()) is not None:
+                    _await_if_needed(result)
+            except (TokenMissing, SchemeUnsupported):
+                # A browser's preflight has no token, and gets Flask's response in place of the
+                # view's. Flask-CORS adds its headers to it.
+                if request.method != "OPTIONS":
+                    raise
+                return app_state().app.make_default_options_response()
             if is_async:
-                return app_state().app.ensure_sync(view)(*args, **kwargs)
-            return view(*args, **kwargs)
+                return app_state().app.ensure_sync(function)(*args, **kwargs)
+            return function(*args, **kwargs)
 
-        setattr(guarded, _GUARDED, True)
+        mark_as_guard(guarded, admit, options)
+        remember_guarded(view)
         return cast(View, guarded)
 
+    # For Flask-RESTful, which has decorators where others have decorated views.
+    mark_as_guard(decorate, admit, options)
     return decorate
 
 
-def is_guarded(view: Any) -> bool:
-    """Return whether *view* was decorated with a guard."""
-    return getattr(view, _GUARDED, False) is True
+def _as_coroutine_function(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an object with an ``async`` ``__call__`` as a function, and others unchanged."""
+    function = view
+    while isinstance(function, partial):
+        function = function.func
+    if iscoroutinefunction(function) or not iscoroutinefunction(get_call(function)):
+        return view
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await view(*args, **kwargs)
+
+    return call
 
 
-_GUARDED = "_jwt_is_guarded"
+def admit_request(admit: Callable[[], Any]) -> None:
+    """Call *admit*, which may be ``async``."""
+    _await_if_needed(admit())
+
+
+def _await_if_needed(result: Any) -> None:
+    app_state().call(lambda: result)
 
 
 def verify_jwt_in_request(
@@ -175,11 +209,17 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request = current_request()
-    current = context.g._flask_jwt = RequestState(request)
+    new = RequestState(context.app)
+    current: RequestState = request.__dict__.setdefault("_flask_jwt", new)
+    if current is not new:
+        if current.verified_ahead == options and current.app is context.app:
+            current.verified_ahead = None
+            return
+        current = request._flask_jwt = _start_again(current, new)
     if request.method in state.profile.exempt_methods:
         return
     try:
-        _verify(state, current, options, is_default)
+        _verify(state, request, current, options, is_default)
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
@@ -195,6 +235,14 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
             raise prepare_error(state, error, options.realm) from error.__cause__
 
 
+def _start_again(current: RequestState, new: RequestState) -> RequestState:
+    """Return the state for another verification of a request whose state is *current*."""
+    if current.app is not new.app:
+        return new
+    current.clear()  # but tokens that were issued in this request stay
+    return current
+
+
 def _ends_session(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
 ) -> bool:
@@ -206,15 +254,21 @@ def _ends_session(
 
 
 def _verify(
-    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    is_default: bool,
 ) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state)
+        if options.checks_session:
+            _check_session(state, claims)
     else:
-        verified = verify_token(state, current, options, is_default)
+        verified = verify_token(state, request, current, options, is_default)
         current.verified = verified
-        claims = current.claims = verified.claims
+        claims = current.claims = verified.copy_claims()
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
@@ -222,7 +276,25 @@ def _verify(
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    current.identity = _load_identity(state, current, claims)
+    identify = handlers.identity_callback
+    if identify is None:
+        identity = claimed_identity(claims, state.config.latest.identity_claim)
+    else:
+        identity = state.call(identify, _get_identity_claims(current))
+    if identity is None:
+        raise UserNotFound
+    current.identity = identity
+
+
+def _check_session(state: AppState, claims: Any) -> None:
+    """Reject the claims of an ended session, which a decode handler has returned."""
+    sid = claims.get("sid") if isinstance(claims, Mapping) else None
+    if state.sessions is None or state.check_session is None or not isinstance(sid, str):
+        return
+    # Tokens of other issuers may have a sid of another form, which is no session's.
+    if state.sessions.is_sid(sid):
+        issued_at = claims.get("iat")
+        state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -235,24 +307,16 @@ def _check_with_handlers(state: AppState, current: RequestState, options: GuardO
         raise ClaimsRejected
 
 
-def _load_identity(state: AppState, current: RequestState, claims: Any) -> Any:
-    identify = state.handlers.identity_callback
-    if identify is None:
-        identity = claimed_identity(claims, state.config.latest.identity_claim)
-    else:
-        identity = state.call(identify, _get_identity_claims(current))
-    if identity is None:
-        raise UserNotFound
-    return identity
-
-
 def _get_identity_claims(current: RequestState) -> Any:
     """Return the claims for the identity handler.
 
     A session's refresh token has none of its own: they are in its payload, as they were issued in
-    the access token.
+    the access token. Only ``jti`` and ``exp`` are the refresh token's.
     """
-    return current.claims if current.session is None else json.loads(current.session.payload)
+    claims = current.claims
+    if current.session is None:
+        return claims
+    return {**json.loads(current.session.payload), "jti": claims["jti"], "exp": claims["exp"]}
 
 
 def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
@@ -339,80 +403,3 @@ def decode_token(
 def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
     """Verify an access token and return its claims."""
     return decode_token(token)
-
-
-# Deny by default: JWT_REQUIRED_BY_DEFAULT guards each view that is neither exempt nor guarded.
-
-_EXEMPT = "_jwt_is_exempt"
-_AUTOMATIC_OPTIONS = "provide_automatic_options"
-
-
-def exempt(view: View) -> View:
-    """Mark *view* as exempt from ``JWT_REQUIRED_BY_DEFAULT``."""
-    setattr(view, _EXEMPT, True)
-    return view
-
-
-def verify_unless_exempt() -> Any:
-    """Verify the current request, unless its view is exempt or has a guard.
-
-    404 and 405 responses are not guarded, nor are Flask's own responses to ``OPTIONS``.
-    """
-    if request.endpoint is None:
-        return None
-    state = app_state()
-    view = state.app.view_functions.get(request.endpoint)
-    marked = [view, *_class_and_method(view)]
-    if any(_is_exempt(item) or is_guarded(item) for item in marked):
-        return None
-    if _is_static(state, request.endpoint) or _is_login_page(state):
-        return None
-    if request.method == "OPTIONS":
-        return _default_options_response(state, view)
-    return verify_jwt_in_request()
-
-
-def _default_options_response(state: AppState, view: Any) -> Any:
-    """Return Flask's response to ``OPTIONS``, in place of calling a view that handles it itself.
-
-    A browser's preflight has no token, and such a view might do what it does for ``GET``.
-
-    :returns: None if Flask, or a decorator such as Flask-CORS's, responds to ``OPTIONS`` anyway
-    """
-    is_automatic = getattr(request.url_rule, _AUTOMATIC_OPTIONS, False)
-    if is_automatic or getattr(view, _AUTOMATIC_OPTIONS, None) is False:
-        return None
-    return state.app.make_default_options_response()
-
-
-def _is_exempt(view: Any) -> bool:
-    # The mark of a class is not inherited: an exempt class may have subclasses that are not.
-    return bool(vars(view).get(_EXEMPT) if isclass(view) else getattr(view, _EXEMPT, False))
-
-
-def _is_static(state: AppState, endpoint: str) -> bool:
-    """Return whether *endpoint* is Flask's own view of static files."""
-    owner, _, name = endpoint.rpartition(".")
-    scaffold = state.app.blueprints.get(owner) if owner else state.app
-    # Without a static folder, "static" is a view of the application that happens to have the name.
-    return name == "static" and scaffold is not None and scaffold.has_static_folder
-
-
-def _class_and_method(view: Any) -> list[Any]:
-    """Return the class of a class-based view and its method for this request."""
-    owner = getattr(view, "view_class", None)
-    if owner is None:
-        return []
-    method = request.method.lower()
-    handler = getattr(owner, method, None)
-    # Flask calls get() for HEAD if the class has no head().
-    return [owner, getattr(owner, "get", None) if handler is None and method == "head" else handler]
-
-
-def _is_login_page(state: AppState) -> bool:
-    # Guarded, it would redirect to itself.
-    page = state.settings.login_view
-    if page is None or not page.startswith("/"):
-        return page == request.endpoint
-    path = urlsplit(page).path
-    return path in (request.path, request.root_path + request.path)

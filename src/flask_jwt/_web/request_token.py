@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from jwt import InvalidTokenError
+from jwt.exceptions import (
+    MissingCryptographyError,
+    PyJWKClientConnectionError,
+    PyJWKClientError,
+    PyJWKError,
+    PyJWKSetError,
+)
 
 from .._config.options import TokenLocation
 from .._config.settings import Settings
-from .._jose.codec import TokenCodec, VerifiedToken
+from .._jose.codec import TokenCodec, VerifiedToken, check_header
 from .._jose.encoding import parse_json
+from .._jose.keys import UnsuitableKey
 from ..errors import (
     AuthError,
     AuthorizationInvalid,
     ConfigError,
     CsrfFailed,
     JWTError,
+    KeysUnavailable,
     QueryMalformed,
     SchemeUnsupported,
     TokenInvalid,
@@ -26,66 +35,55 @@ from ..errors import (
 )
 from . import csrf
 from .app_state import AppState
-from .context import RequestState, app_state, current_request
+from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import has_refresh_cookie, rotate_session
+from .guarded_views import GuardOptions
 
-
-class GuardOptions(NamedTuple):
-    """The requirements of a guard: the arguments of :func:`jwt_required`."""
-
-    realm: str | None = None
-    optional: bool = False
-    fresh: bool | timedelta = False
-    refresh: bool = False
-    locations: Sequence[TokenLocation] | None = None
-    verify_type: bool = True
-    skip_revocation_check: bool = False
-
-    @property
-    def type(self) -> str | None:
-        if not self.verify_type:
-            return None
-        return "refresh" if self.refresh else "access"
-
-    @property
-    def checks_session(self) -> bool:
-        """Return whether the token of an ended session is rejected."""
-        return not self.skip_revocation_check and not self.refresh
-
-    @property
-    def is_default(self) -> bool:
-        """Return whether the guard requires an access token in the configured locations."""
-        return self.verify_type and not self.refresh and not self.locations
+_NO_KEY = "There is no key to verify this token"
 
 
 def verify_token(
-    state: AppState, current: RequestState, options: GuardOptions, is_default: bool
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    is_default: bool,
 ) -> VerifiedToken:
     """Return the request's token, verified.
 
     :raises JWTError: if the request has no valid token
     """
-    handlers = state.handlers
-    codec, now = state.codecs.access(), state.clock.now()
+    handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
         return _verify(state, current, options, token)
-    settings = state.config.latest
-    if not is_default or settings.only_header is None or handlers.decode_key_callback is not None:
+    if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
-    # The common case: an access token in the one header. The cache is keyed by the whole header,
-    # so a token that was verified before is found without parsing the header. Its times are
-    # compared with the clock all the same, and the guard checks its session.
+    codec, settings = codecs.access(), state.config.latest
+    if settings.only_header is None:
+        return find_token(state, current, options)
+    # The common case: an access token in the one header.
     current.location = "headers"
-    header = current.request.environ.get(settings.only_header)
-    if (cached := codec.get_cached(header, now)) is not None:
-        return cached
-    token = parse_authorization(header, settings.prefixes)
-    if token is None:
+    header: str | None = request.environ.get(settings.only_header)
+    tokens = codecs.cache.tokens
+    if tokens and header is not None:
+        # A header in its usual form isn't parsed if its token was verified before. The cache holds
+        # the tokens that parse_authorization() has returned, so the result is the same.
+        scheme, _, token = header.partition(" ")
+        if scheme in settings.canonical_prefixes:
+            cached = tokens.get(token)
+            if (
+                cached is not None
+                and cached.codec is codec
+                and cached.valid_from <= state.clock.now() < cached.valid_until
+            ):
+                return cached
+    parsed = parse_authorization(header, settings.prefixes)
+    if parsed is None:
         raise TokenMissing
-    return codec.verify(token, now, header)
+    return codecs.cache.verify(parsed, codec, state.clock.now())
 
 
 def find_token(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
@@ -115,21 +113,21 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     current.location = None if failure is None else "cookies"
     # Not after a missing CSRF value or an unavailable store: the access cookie may well be valid.
     is_unusable = failure is None or isinstance(failure, TokenInvalid)
-    if is_unusable and "cookies" in locations and _can_rotate_session(state, current, options):
+    if is_unusable and "cookies" in locations and _can_rotate_session(state, options):
         current.location = "cookies"
-        token = rotate_session(state, current.request).access_token
-        return state.codecs.access().verify(token, state.clock.now())
+        token = rotate_session(state, current_request()).access_token
+        return codec_for(state, token, "access").verify(token, state.clock.now())
     raise failure or _combine_missing(absences, settings.header_name)
 
 
-def _can_rotate_session(state: AppState, current: RequestState, options: GuardOptions) -> bool:
-    return options.type == "access" and has_refresh_cookie(state, current.request)
+def _can_rotate_session(state: AppState, options: GuardOptions) -> bool:
+    return options.type == "access" and has_refresh_cookie(state, current_request())
 
 
 def _verify_in_location(
     location: TokenLocation, state: AppState, current: RequestState, options: GuardOptions
 ) -> VerifiedToken:
-    token = extract_token(location, current.request, state.settings, refresh=options.refresh)
+    token = extract_token(location, current_request(), state.settings, refresh=options.refresh)
     current.location = location
     if location == "cookies":
         return _verify_cookie(state, current, options, token)
@@ -155,7 +153,7 @@ def _verify_cookie(
 ) -> VerifiedToken:
     # A missing value is reported before the token is verified, a wrong one after: it belongs to
     # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(current.request, state.settings, refresh=options.refresh)
+    value = csrf.submitted_value(current_request(), state.settings, refresh=options.refresh)
     verified = _verify(state, current, options, token)
     if value is not None:
         csrf.check_value(value, token, verified.claims)
@@ -165,35 +163,54 @@ def _verify_cookie(
 def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
-    codec, now = codec_for(state, token, options.type), state.clock.now()
-    if not options.refresh:
-        return codec.get_cached(token, now) or codec.verify(token, now)
+    now = state.clock.now()
     # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
     # codec; the session manager then verifies the token with the codec for sessions.
-    if state.sessions is None or "sid" not in codec.decode_unverified(token)[1]:
+    is_refresh = options.refresh and state.sessions is not None
+    if is_refresh and "sid" in state.codecs.decode_unverified(token)[1]:
+        current.session = require_sessions(state).verify(token)
+        return state.codecs.refresh().verify(token, now)
+    codec = codec_for(state, token, options.type)
+    # A refresh token is shown once in a while: it isn't worth a place in the cache.
+    if options.refresh:
         return codec.verify(token, now)
-    current.session = state.sessions.verify(token)
-    return state.codecs.refresh().verify(token, now)
+    return state.codecs.cache.verify(token, codec, now)
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
     """Return the codec that verifies *token*, with the decode key loader's key if one is set.
 
+    The loader is asked first, so an application with a loader needs no configured key.
+
     :param token_type: the ``type`` that the codec requires; None: any
     :raises TokenInvalid: if there is a loader and *token* can't be decoded for it, or the loader
-        rejects the token
+        has no key for the token or rejects it
+    :raises KeysUnavailable: if the loader can't fetch the keys now
     """
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)
-    header, claims = state.codecs.access().decode_unverified(token)
+    header, claims = state.codecs.decode_unverified(token)
+    check_header(header)  # a loader may well use the kid as the key of a dict
     try:
         material = state.call(load, header, claims)
     except JWTError:
         raise
     except InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
-    return state.codecs.with_key(material, token_type)
+    except PyJWKClientConnectionError as error:
+        raise KeysUnavailable from error
+    except MissingCryptographyError:  # a PyJWKError, but the developer's fault
+        raise
+    # A client may write any kid into a token, so a kid without a key is the client's fault.
+    except (LookupError, PyJWKClientError, PyJWKError, PyJWKSetError) as error:
+        raise TokenInvalid(_NO_KEY) from error
+    if not material:
+        raise TokenInvalid(_NO_KEY)
+    try:
+        return state.codecs.with_key(material, token_type)
+    except UnsuitableKey as error:
+        raise TokenInvalid(_NO_KEY) from error
 
 
 def token_to_string(token: Any) -> str | None:
@@ -221,7 +238,7 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     """
     parts = value.split() if value else []
     if value and "," in value:
-        parts = _select_field(value, prefixes)
+        parts = _select_credentials(value, prefixes)
     if not parts:
         return None
     if prefixes[0] == "":
@@ -235,15 +252,38 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     return parts[1]
 
 
-def _select_field(value: str, prefixes: tuple[str, ...]) -> list[str]:
-    fields = [field.split() for field in value.split(",") if field.strip()]
-    accepted = [field for field in fields if prefixes[0] == "" or field[0].lower() in prefixes]
+def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
+    """Return the words of the credentials with an accepted scheme in a list of credentials."""
+    elements: list[list[str]] = [
+        element.split() for element in _LIST_ELEMENT.findall(value) if element.strip()
+    ]
+    accepted = [
+        number
+        for number, element in enumerate(elements)
+        if prefixes[0] == "" or element[0].lower() in prefixes
+    ]
     if not accepted:
         raise SchemeUnsupported
     # Two tokens: to choose one could let a client choose another than the proxy has checked.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
-    return accepted[0]
+    following = elements[accepted[0] + 1 :]
+    # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
+    # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
+    if following and not _is_scheme(following[0]):
+        raise AuthorizationInvalid("Token contains a comma")
+    return elements[accepted[0]]
+
+
+def _is_scheme(element: list[str]) -> bool:
+    is_parameter = len(element) > 1 and element[1].startswith("=")
+    return not is_parameter and _SCHEME.fullmatch(element[0]) is not None
+
+
+_SCHEME = re.compile("[A-Za-z][A-Za-z0-9-]*")
+#: An element of a list in a header; a comma in a quoted string (RFC 9110 section 5.6.4) separates
+#: none. A quoted string that isn't closed ends with the header.
+_LIST_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+', re.DOTALL)
 
 
 def _extract_from_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
@@ -328,7 +368,7 @@ def _default_request_handler() -> Any:
                 # the token but knows nothing of CSRF.
                 value = csrf.submitted_value(request, state.settings, refresh=False)
                 if value is not None:
-                    claims = state.codecs.access().decode_unverified(token)[1]
+                    claims = state.codecs.decode_unverified(token)[1]
                     csrf.check_value(value, token, claims)
         except TokenMissing:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,10 @@ from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
-from ..errors import ConfigError
+from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
-from .issue import login_context
+from .issue import _default_jwt_encode_handler, login_context
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -57,13 +58,17 @@ def _create_host(state: AppState) -> SessionHost:
     def issue_access_token(
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> Token:
+        encode = state.handlers.jwt_encode_callback
         with login_context(session.created_at, session, claims):
             try:
-                return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+                token = as_token(state.call(encode, identity))
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"
                 raise InvalidIdentity(error.description, message) from None
+        if encode is not _default_jwt_encode_handler:
+            _warn_of_missing_sid(state, token)
+        return token
 
     def get_claimed_identity(claims: Mapping[str, Any]) -> Any:
         return claimed_identity(dict(claims), state.settings.identity_claim)
@@ -91,6 +96,7 @@ def _create_host(state: AppState) -> SessionHost:
         create_payload=create_payload,
         issue_access_token=issue_access_token,
         load_user=load_user,
+        check_blocklist=partial(_check_blocklist, state),
         sender=state.app,
         clock=state.clock,
         get_identity=get_identity,
@@ -139,6 +145,24 @@ def _get_client() -> tuple[str | None, str | None]:
     if not has_request_context():
         return None, None
     return request.remote_addr, request.user_agent.string or None
+
+
+def _check_blocklist(state: AppState, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
+    is_revoked = state.handlers.blocklist_callback
+    if is_revoked is not None and state.call(is_revoked, header, claims):
+        raise TokenRevoked
+
+
+def _warn_of_missing_sid(state: AppState, token: str) -> None:
+    try:
+        _, claims = state.codecs.decode_unverified(token)
+    except TokenMalformed:  # an encode handler may issue any string
+        return
+    if "sid" not in claims:
+        state.notices.warn(
+            "The tokens of the jwt_encode_handler have no sid, so no logout can end them before "
+            "they expire. Write a jwt_payload_handler in place of the jwt_encode_handler."
+        )
 
 
 def _follow_revocations(state: AppState, settings: Settings) -> None:

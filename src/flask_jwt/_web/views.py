@@ -31,7 +31,7 @@ from .context import (
     set_issued_tokens,
 )
 from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
-from .guard import exempt, verify_jwt_in_request
+from .guard import verify_jwt_in_request
 from .issue import END_OF_TIME
 from .login import (
     asks_for_cookies,
@@ -52,7 +52,6 @@ MAX_LOGIN_BODY = 64 * 1024
 """Bytes that a login request may have; a user name and a password need far fewer."""
 
 
-@exempt
 def auth_view() -> Response:
     """Log in: the view of ``JWT_AUTH_URL_RULE``."""
     state = app_state()
@@ -129,14 +128,13 @@ def _get_expires_in(token: str) -> dict[str, int]:
     state = app_state()
     lifetime = state.settings.expiration
     try:
-        claims = state.codecs.access().decode_unverified(token)[1]
+        claims = state.codecs.decode_unverified(token)[1]
         lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
         pass
     return {"expires_in": max(0, int(lifetime))} if math.isfinite(lifetime) else {}
 
 
-@exempt
 def refresh_view() -> Response:
     """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
@@ -176,7 +174,6 @@ def _header_has_token(settings: Settings) -> bool:
         return False
 
 
-@exempt
 def logout_view() -> Response:
     """Revoke the client's session, the user's other sessions, or all of them."""
     state = app_state()
@@ -213,7 +210,6 @@ MOST_LISTED = 1000
 """The sessions that one response lists at most."""
 
 
-@exempt
 def sessions_view() -> Response:
     """Return a page of the user's active sessions: their devices."""
     state = app_state()
@@ -249,7 +245,6 @@ def _parse_page(arguments: Mapping[str, str]) -> dict[str, Any]:
     return page
 
 
-@exempt
 def session_view(sid: str) -> Response:
     """Revoke one of the user's sessions, or change its label."""
     state = app_state()
@@ -290,7 +285,6 @@ def _get_current_session(state: AppState) -> Session:
     return session
 
 
-@exempt
 def jwks_view() -> Response:
     """Return the public keys, with which others verify our tokens (RFC 7517 section 5)."""
     state = app_state()
@@ -298,3 +292,7 @@ def jwks_view() -> Response:
     response = state.app.make_response(jsonify(document))
     response.headers["Cache-Control"] = f"max-age={PUBLISHED_FOR}"
     return response
+
+
+OPEN_VIEWS = (auth_view, refresh_view, logout_view, sessions_view, session_view, jwks_view)
+"""Views that ``JWT_REQUIRED_BY_DEFAULT`` doesn't guard: they verify what they need themselves."""

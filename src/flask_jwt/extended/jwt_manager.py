@@ -105,6 +105,7 @@ class JWTManager(JWT):
         algorithm_names_key=True,
         allows_weak_keys=True,
         checks_issued_parties=False,
+        any_access_type=True,
         checks_identity=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},

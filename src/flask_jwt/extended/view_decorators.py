@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 import flask_jwt
 
 from .._config.options import TokenLocation
+from .._web.guard import make_guard
+from .._web.guarded_views import GuardOptions
 
 View = TypeVar("View", bound=Callable[..., Any])
 LocationType = TokenLocation | Sequence[TokenLocation] | None
@@ -39,7 +41,11 @@ def jwt_required(
             optional, fresh, refresh, locations, verify_type, skip_revocation_check
         )
 
-    return flask_jwt.guarded_by(verify)
+    places = (locations,) if isinstance(locations, str) else locations
+    options = GuardOptions(
+        None, optional, fresh, refresh, places, verify_type, skip_revocation_check
+    )
+    return make_guard(verify, options)
 
 
 def verify_jwt_in_request(

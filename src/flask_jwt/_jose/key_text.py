@@ -1,0 +1,97 @@
+"""Read public and private keys from PEM, X.509 certificates and OpenSSH's formats."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from typing import Any
+
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+_SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s")
+_TO_BASE64 = bytes.maketrans(b"-_", b"+/")
+_CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
+
+_NOT_A_KEY = (
+    "This is not an unencrypted PEM key. Such a key begins with -----BEGIN PRIVATE KEY----- or "
+    "-----BEGIN PUBLIC KEY-----. A certificate in PEM format and an OpenSSH key are accepted too."
+)
+
+
+def is_key_text(data: bytes) -> bool:
+    """Return whether *data* is marked as a key, so that it is neither a path nor a secret."""
+    start = data.lstrip()
+    is_jwk = start.startswith(b"{") and b'"kty"' in start
+    return b"-----BEGIN " in data or is_jwk or _SSH_PUBLIC.match(start) is not None
+
+
+def explain_encoding(data: bytes) -> str | None:
+    """Return what to do with a key whose encoding isn't accepted; None if *data* isn't one.
+
+    Consoles of identity providers and secret managers often hold the base64 part of a PEM key, or
+    a whole PEM key in base64.
+    """
+    if data[:1] == b"0" and not data.isascii():  # "0" is DER's SEQUENCE; a key of any size has more
+        return (
+            "This is a key in DER format. Convert it to PEM: openssl pkey -inform DER -in FILE, "
+            "with -pubin for a public key"
+        )
+    if len(data) < 40 or not re.fullmatch(rb"[A-Za-z0-9+/_\s-]+=*\s*", data):
+        return None
+    try:
+        decoded = b64decode(b"".join(data.split()).translate(_TO_BASE64) + b"==")
+    except ValueError:
+        return None
+    if b"-----BEGIN " in decoded:
+        return "This is a PEM key in base64. Decode it first: base64 -d"
+    if decoded[:1] == b"0" and not decoded.isascii():
+        return (
+            "This is the base64 part of a key without the lines around it. Write "
+            "-----BEGIN PUBLIC KEY----- above it and -----END PUBLIC KEY----- below it; for a "
+            "private key or a certificate, write PRIVATE KEY or CERTIFICATE instead."
+        )
+    return None
+
+
+def load_key(data: bytes) -> Any:
+    """Return the key object that *data* holds: a private key if there is one, or a public key.
+
+    A backslash followed by an ``n`` counts as a line break, because ``.env`` files write it so.
+    The dates and the issuer of a certificate are not checked: the developer has chosen it.
+
+    :raises ValueError: if *data* holds no key that can be read; the message says what to do
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+
+    data = data.replace(b"\\r", b"").replace(b"\\n", b"\n").strip()
+    try:
+        if _SSH_PUBLIC.match(data + b"\n"):
+            return serialization.load_ssh_public_key(data)
+        label, block = _choose_block(data)
+        if label == b"OPENSSH PRIVATE KEY":
+            return serialization.load_ssh_private_key(block, password=None)
+        if label.endswith(b"PRIVATE KEY"):
+            return serialization.load_pem_private_key(block, password=None)
+        if label in _CERTIFICATES:
+            return x509.load_pem_x509_certificate(block).public_key()
+        return serialization.load_pem_public_key(block)
+    except TypeError:  # raised only for a key that needs a password
+        raise ValueError(
+            "The private key is encrypted. Decrypt it: openssl pkey -in FILE -out FILE, or for an "
+            "OpenSSH key ssh-keygen -p -N '' -f FILE"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(explain_encoding(data) or _NOT_A_KEY) from None
+
+
+def _choose_block(data: bytes) -> tuple[bytes, bytes]:
+    """Return the label and the text of the PEM block that holds the key."""
+    blocks = [(match[1], match[0]) for match in _BLOCK.finditer(data)]
+    # A file may hold a private key beside its certificate or, as OpenSSL writes it, below the
+    # parameters of its curve. Of a certificate chain, the first is the one of the key's owner.
+    private = [block for block in blocks if block[0].endswith(b"PRIVATE KEY")]
+    keys = [block for block in blocks if not block[0].endswith(b"PARAMETERS")]
+    if not keys:
+        raise ValueError("no PEM block")
+    return (private or keys)[0]

@@ -1,0 +1,180 @@
+"""Deny by default: guard each view that is not exempt, and report guards that guard nothing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from inspect import isclass, ismethod
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, request
+from flask.views import View
+
+from ..errors import SchemeUnsupported, TokenMissing
+from .app_state import AppState
+from .context import request_state
+from .guard import admit_request, verify_jwt_in_request
+from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
+
+logger = logging.getLogger("flask_jwt")
+
+_AUTOMATIC_OPTIONS = "provide_automatic_options"
+
+
+class Exemptions:
+    """Hold what is exempt from ``JWT_REQUIRED_BY_DEFAULT``.
+
+    Nothing is marked on the functions themselves: another application may use them too.
+    """
+
+    def __init__(self, views: Iterable[Any]) -> None:
+        # With the objects, whose ids could otherwise become those of others.
+        self._views: dict[tuple[int, int], Any] = {}
+        self._endpoints: set[str] = set()
+        self._blueprints: list[Blueprint] = []
+        for view in views:
+            self.add(view)
+
+    def add(self, target: Any) -> None:
+        """Exempt a function, a bound method, a view class, a blueprint or an endpoint.
+
+        :raises TypeError: if *target* is none of them
+        """
+        if isinstance(target, str):
+            self._endpoints.add(target)
+        elif isinstance(target, Blueprint):
+            self._blueprints.append(target)
+        elif issubclass(target, View) if isclass(target) else _is_view(target):
+            self._views[_key_of(target)] = target
+        else:
+            raise TypeError(
+                "jwt.exempt takes a view function, a bound method, a view class, a blueprint or "
+                f"the name of an endpoint, not {target!r}"
+            )
+
+    def include(self, app: Flask, view: Any) -> bool:
+        """Return whether the current request, whose view is *view*, is exempt."""
+        if request.endpoint in self._endpoints:
+            return True
+        # By name, because one blueprint may be registered several times, nested or not.
+        if any(app.blueprints.get(name) in self._blueprints for name in request.blueprints):
+            return True
+        return any(_key_of(layer) in self._views for layer in list_layers(view, request.method))
+
+    def list_unused(self, app: Flask) -> Iterator[str]:
+        """Yield the endpoints and blueprints that *app* doesn't have."""
+        for endpoint in sorted(self._endpoints.difference(app.view_functions)):
+            yield f"the endpoint {endpoint!r}"
+        registered = list(app.blueprints.values())
+        for blueprint in self._blueprints:
+            if blueprint not in registered:
+                yield f"the blueprint {blueprint.name!r}"
+
+
+def _is_view(target: Any) -> bool:
+    return callable(target) and not isinstance(target, Flask)
+
+
+def _key_of(view: Any) -> tuple[int, int]:
+    # Each access to a bound method makes a new object. One method of one object is exempt, because
+    # the same method of another object, such as a second Api, may show something else.
+    return (id(view.__self__), id(view.__func__)) if ismethod(view) else (id(view), 0)
+
+
+def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Any:
+    """Verify the current request, unless its view is exempt or is a guard itself.
+
+    404 and 405 responses are not guarded, nor are Flask's own responses to ``OPTIONS``.
+    """
+    if request.endpoint is None:
+        return None
+    view = state.app.view_functions.get(request.endpoint)
+    if is_guard(view) or _is_open(state, exemptions, request.endpoint, view):
+        return None
+    guards = find_guards(view, request.method)
+    if not guards and request.method in state.profile.exempt_methods:
+        return state.app.make_default_options_response()
+    try:
+        for guard in guards:
+            _verify_ahead(guard)
+        if not guards:
+            verify_jwt_in_request()
+    except (TokenMissing, SchemeUnsupported):
+        if request.method != "OPTIONS":
+            raise
+        return state.app.make_default_options_response()
+    return None
+
+
+def _is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: Any) -> bool:
+    if request.method == "OPTIONS" and _responds_to_options(view):
+        return True
+    return (
+        exemptions.include(state.app, view) or _is_static(state, endpoint) or _is_login_page(state)
+    )
+
+
+def _verify_ahead(guard: Guard) -> None:
+    """Do what *guard* does, because something around it, such as a cache, runs before it.
+
+    When the guard itself is called, it doesn't verify the request again.
+    """
+    admit_request(guard.admit)
+    current = request_state()
+    if current is not None:
+        current.verified_ahead = guard.options
+
+
+def _responds_to_options(view: Any) -> bool:
+    """Return whether Flask, or a decorator such as Flask-CORS's, responds without the view."""
+    if getattr(request.url_rule, _AUTOMATIC_OPTIONS, False):
+        return True
+    # A decorator sets this attribute on the function. A class has its own, and its own options().
+    is_decorated = hasattr(view, "__wrapped__") and not hasattr(view, "view_class")
+    return is_decorated and getattr(view, _AUTOMATIC_OPTIONS, None) is False
+
+
+def _is_static(state: AppState, endpoint: str) -> bool:
+    """Return whether *endpoint* is Flask's own view of static files."""
+    owner, _, name = endpoint.rpartition(".")
+    scaffold = state.app.blueprints.get(owner) if owner else state.app
+    # Without a static folder, "static" is a view of the application that happens to have the name.
+    return name == "static" and scaffold is not None and scaffold.has_static_folder
+
+
+def _is_login_page(state: AppState) -> bool:
+    # Guarded, it would redirect to itself.
+    page = state.settings.login_view
+    if page is None or not page.startswith("/"):
+        return page == request.endpoint
+    path = urlsplit(page).path
+    return path in (request.path, request.root_path + request.path)
+
+
+def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> None:
+    """Report views that are open by mistake, once, when all views have been registered."""
+    app = state.app
+
+    @app.before_request
+    def check() -> None:
+        # A new list, because Flask is iterating over the old one. Later requests pay nothing.
+        others = [hook for hook in app.before_request_funcs.pop(None, []) if hook is not check]
+        if others:
+            app.before_request_funcs[None] = others
+        if state.notices.first_time("views checked"):
+            _check_views(state, exemptions)
+
+
+def _check_views(state: AppState, exemptions: Exemptions) -> None:
+    for endpoint in find_bypassed_guards(state.app):
+        logger.error(
+            "The view %r is registered without its guard: @jwt_required() stands above the route "
+            "decorator, which has registered the function before. Put @app.route above "
+            "@jwt_required().", endpoint,
+        )  # fmt: skip
+    if state.settings.required_by_default:
+        for target in exemptions.list_unused(state.app):
+            logger.error(
+                "jwt.exempt was called with %s, which this application doesn't have.", target
+            )
