@@ -44,7 +44,8 @@ session_started = _signals.signal("session-started")
 session_refreshed = _signals.signal("session-refreshed")
 """Sent when a refresh token was rotated, but not when it was repeated within the grace period.
 
-*session*: what the token says about the session, so without ``user_agent``, ``ip`` and ``label``.
+*session*: what the token says about the session, so without ``user_agent``, ``ip``, ``label`` and
+``subject_key``.
 """
 
 session_revoked = _signals.signal("session-revoked")

@@ -59,6 +59,18 @@ def test_one_that_can_not_be_finished_holds_up_neither_the_others_nor_the_reques
     assert "Could not revoke the session a" in caplog.text
 
 
+def test_one_request_is_not_delayed_by_all_of_them(finished, monkeypatch):
+    passed = iter([0.0, 0.5, 1.5, 10.0, 10.5, 10.6])
+    monkeypatch.setattr("flask_jwt._sessions.unfinished.time.monotonic", lambda: next(passed))
+    unfinished = make(finished)
+    for sid in "abc":
+        unfinished.add(sid, "call")
+    unfinished.finish()
+    assert [sid for sid, _ in finished] == ["a"]
+    unfinished.finish()
+    assert [sid for sid, _ in finished] == ["a", "b", "c"]
+
+
 def test_there_is_a_bound_and_the_first_ones_count(finished):
     unfinished = make(finished)
     for number in range(MOST_UNFINISHED + 10):

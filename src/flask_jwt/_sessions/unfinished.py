@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from threading import Lock
 
@@ -13,6 +14,10 @@ logger = logging.getLogger("flask_jwt")
 
 MOST_UNFINISHED = 1000
 """The sessions that are remembered at most."""
+
+
+LONGEST_DELAY = 1.0
+"""Seconds for which a request may be delayed, because it revokes the sessions of others."""
 
 
 class UnfinishedRevocations:
@@ -41,14 +46,17 @@ class UnfinishedRevocations:
             self._sessions[sid] = revocation
 
     def finish(self) -> None:
-        """Revoke the sessions, until the store fails again."""
+        """Revoke the sessions, until the store fails again or it takes too long."""
         # One thread does so, and the others go on. The store's operations call this function
         # again, and it then returns as well.
         if not self._sessions or not self._lock.acquire(blocking=False):
             return
+        deadline = time.monotonic() + LONGEST_DELAY
         try:
             # The lock is held, so only add() changes the dict meanwhile.
             for sid in list(self._sessions):
+                if time.monotonic() > deadline:
+                    return
                 revocation = self._sessions[sid]
                 try:
                     self._finish(sid, revocation)

@@ -52,11 +52,11 @@ class Session:
     """A random id of the call that rotated or revoked the session last, by which a call whose
     response was lost recognizes its own change."""
     csrf: str | None = None
-    """The CSRF value of the session's cookies."""
+    """The CSRF value of the session's cookies. No version sets it yet."""
     revocation_kept_until: float | None = None
     """The time until which a revoked session must not be pruned."""
     feed_position: int | None = None
-    """The place of the revocation among all, in the order of the store."""
+    """The place of the revocation among all, in the order of the store. No version sets it yet."""
 
     @property
     def position(self) -> tuple[int, float, str]:
