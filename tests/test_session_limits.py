@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,7 +24,7 @@ def shop(make_app, uri):
 
     def shop(**config):
         return make_app(
-            users=ANYONE, JWT_STORAGE_URI=uri, JWT_STORAGE_NAMESPACE=uri + str(id(config)),
+            users=ANYONE, JWT_STORAGE_URI=uri, JWT_STORAGE_NAMESPACE=secrets.token_hex(4),
             JWT_LOGIN_LIMITS=None, **config,
         )  # fmt: skip
 
