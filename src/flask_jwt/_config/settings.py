@@ -189,7 +189,7 @@ class Settings:
     profile: Profile
 
     def __init__(
-        self, values: Mapping[str, Any], explicit: frozenset[str], profile: Profile
+        self, values: Mapping[str, object], explicit: frozenset[str], profile: Profile
     ) -> None:
         # Each value shadows the option of the same name; __setattr__ would raise.
         vars(self).update(values, explicit=explicit, profile=profile)
@@ -402,7 +402,7 @@ def _overlap(path: str, other: str) -> bool:
     return longer == shorter or longer.startswith(shorter.rstrip("/") + "/")
 
 
-OPTIONS: dict[str, Option[Any]] = {
+OPTIONS: dict[str, Option[object]] = {
     option.key: option for option in vars(Settings).values() if isinstance(option, Option)
 }
 """All options by key."""
@@ -422,14 +422,14 @@ CONFIG_DEFAULTS: dict[str, Any] = {
 
 
 def read_settings(
-    config: Mapping[str, Any], explicit: frozenset[str], profile: Profile = NATIVE
+    config: Mapping[str, object], explicit: frozenset[str], profile: Profile = NATIVE
 ) -> Settings:
     """Parse *config*.
 
     :param explicit: the keys that the developer has set, as opposed to defaults
     :raises ConfigError: if values are invalid; the message names all of them
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     errors = []
     for key, option in OPTIONS.items():
         try:
@@ -443,7 +443,7 @@ def read_settings(
     return settings
 
 
-def parse_option(key: str, value: Any) -> Any:
+def parse_option(key: str, value: object) -> object:
     """Parse *value* for the option *key*.
 
     :raises ConfigError: if *value* is invalid; the message says what to write instead
@@ -459,7 +459,7 @@ def parse_option(key: str, value: Any) -> Any:
         raise ConfigError(message) from None
 
 
-def _shorten(value: Any) -> str:
+def _shorten(value: object) -> str:
     """Return the repr of *value*, as one line that is no longer than a line."""
     try:
         text = " ".join(repr(value).split())
@@ -468,7 +468,7 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def unknown_keys(config: Mapping[str, Any]) -> list[str]:
+def unknown_keys(config: Mapping[str, object]) -> list[str]:
     """Return a sentence about each unknown ``JWT_*`` key, with the most similar option."""
     keys = [key for key in config if isinstance(key, str) and key.startswith("JWT_")]
     return [_describe_unknown(key) for key in keys if key not in OPTIONS]

@@ -54,7 +54,7 @@ class CircuitBreakerStore:
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.store, name)
 
-        def call_store(*args: Any, **kwargs: Any) -> Any:
+        def call_store(*args: object, **kwargs: object) -> object:
             if self._has_just_failed():
                 error = StoreUnavailable()
                 error.was_attempted = False

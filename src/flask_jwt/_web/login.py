@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from flask import Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_jwt")
 
 
-def authenticate(state: AppState, username: Any, password: Any) -> Any:
+def authenticate(state: AppState, username: object, password: object) -> Any:
     """Return the user that the authentication handler returns for these credentials.
 
     :raises InvalidCredentials: if the handler returns no user
@@ -97,7 +97,7 @@ def _is_rejection(error: BaseException) -> bool:
 
 
 def log_in(
-    state: AppState, identity: Any, label: str | None = None, *, in_cookies: bool
+    state: AppState, identity: object, label: str | None = None, *, in_cookies: bool
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response."""
     try:
@@ -107,7 +107,7 @@ def log_in(
         raise InvalidIdentity(error.description, message) from None
 
 
-def _log_in(state: AppState, identity: Any, label: str | None, *, in_cookies: bool) -> Response:
+def _log_in(state: AppState, identity: object, label: str | None, *, in_cookies: bool) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
@@ -124,7 +124,7 @@ def _log_in(state: AppState, identity: Any, label: str | None, *, in_cookies: bo
     return create_token_response(state, access_token, identity)
 
 
-def create_token_response(state: AppState, access_token: Token, identity: Any) -> Response:
+def create_token_response(state: AppState, access_token: Token, identity: object) -> Response:
     """Return the response handler's response to tokens just issued, with their cookies if any."""
     respond = state.handlers.auth_response_callback
     response = state.app.make_response(state.call(respond, access_token, identity))
@@ -238,6 +238,6 @@ def _is_from_proxy(address: str | None) -> bool:
     return not address or is_private(address)
 
 
-def _is_valid_credential(value: Any) -> bool:
+def _is_valid_credential(value: object) -> TypeGuard[str]:
     # No account has a NUL in its name, and databases and bcrypt raise an exception for one.
     return isinstance(value, str) and value != "" and "\0" not in value

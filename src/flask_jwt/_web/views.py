@@ -73,7 +73,7 @@ def _default_auth_request_handler() -> Any:
     return log_in(state, identity, label, in_cookies=in_cookies)
 
 
-def _parse_body(settings: Settings) -> Mapping[str, Any]:
+def _parse_body(settings: Settings) -> Mapping[str, object]:
     # Forms only with cookies, because a page can't use the JSON response, and because a form can
     # be sent by another site, which reject_forged_login() checks for cookies only.
     is_form = request.mimetype in _FORMS and "cookies" in settings.locations
@@ -94,7 +94,7 @@ def _parse_body(settings: Settings) -> Mapping[str, Any]:
     return body
 
 
-def _parse_optional_body(settings: Settings) -> Mapping[str, Any]:
+def _parse_optional_body(settings: Settings) -> Mapping[str, object]:
     # A body of unknown length is rejected rather than ignored: it may say "scope": "global".
     is_chunked = request.mimetype != "" and "Transfer-Encoding" in request.headers
     return _parse_body(settings) if request.content_length or is_chunked else {}
@@ -103,7 +103,7 @@ def _parse_optional_body(settings: Settings) -> Mapping[str, Any]:
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  # noqa: ARG001
+def _default_auth_response_handler(access_token: Token, identity: object) -> Any:  # noqa: ARG001
     """Return the response to a login or a refresh: the tokens as JSON (RFC 6749 section 5.1).
 
     If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``.

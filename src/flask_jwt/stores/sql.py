@@ -413,10 +413,10 @@ class SqlStore:
         """Return nothing, because a database doesn't lose acknowledged changes."""
         return []
 
-    def _execute(self, statement: Any, values: dict[str, Any]) -> int:
+    def _execute(self, statement: sa.Executable, values: dict[str, Any]) -> int:
         return self._run(lambda connection: int(connection.execute(statement, values).rowcount))
 
-    def _fetch(self, statement: Any, values: dict[str, Any]) -> list[Any]:
+    def _fetch(self, statement: sa.Executable, values: dict[str, Any]) -> list[Any]:
         return self._run(lambda connection: list(connection.execute(statement, values).all()))
 
     def _run(self, action: Callable[[sa.Connection], T]) -> T:
