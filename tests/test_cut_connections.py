@@ -15,6 +15,7 @@ from flask import Flask
 
 from flask_jwt import JWT, jwt_required, signals
 from flask_jwt._sessions import circuit_breaker
+from flask_jwt._sessions.manager import SessionManager
 from flask_jwt.stores import open_store
 from tests.proxy import Proxy, is_postgres_operation, is_redis_operation
 from tests.servers import stores
@@ -336,16 +337,20 @@ def test_a_logout_that_a_cluster_has_done_by_half_is_completed(redis_cluster_url
         each.close()
 
 
-# What fails a login after its session was stored
+# Logins that fail before and after their session is stored
 
 
-def test_a_login_that_fails_after_its_session_was_stored_leaves_none(make_app):
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_login_that_fails_leaves_no_session(make_app, monkeypatch, is_stored):
     app = make_app(JWT_STORAGE_URI="memory://")
 
-    @app.jwt.jwt_encode_handler
-    def encode(user):
+    def fail(*args):
         raise ZeroDivisionError
 
+    if is_stored:
+        monkeypatch.setattr(SessionManager, "_revoke_surplus", fail)
+    else:
+        app.jwt.jwt_encode_handler(fail)
     with (
         heard(app, "session_started", "session_revoked") as events,
         pytest.raises(ZeroDivisionError),
@@ -355,4 +360,5 @@ def test_a_login_that_fails_after_its_session_was_stored_leaves_none(make_app):
     assert events == [], "no one has learned of the session"
     with app.app_context():
         assert app.jwt.sessions.list(1) == []
-        assert app.jwt.sessions.count() == {"active": 0, "revoked": 1, "expired": 0}
+        expected = {"active": 0, "revoked": int(is_stored), "expired": 0}
+        assert app.jwt.sessions.count() == expected
