@@ -24,7 +24,8 @@ PRINTED = ["write-your-own: flask jwt secret prints one", "only-for-tests-but-32
 
 
 @pytest.mark.parametrize("extension", [JWT, ours.JWTManager])
-@pytest.mark.parametrize("secret", [*PRINTED, PRINTED[0].encode()])
+# From a file, a secret often comes with a line break.
+@pytest.mark.parametrize("secret", [*PRINTED, PRINTED[0].encode(), f"{PRINTED[1]}\n"])
 @pytest.mark.parametrize("option", ["SECRET_KEY", "JWT_SECRET_KEY", "SECRET_KEY_FALLBACKS"])
 def test_a_printed_secret_is_rejected(option, secret, extension):
     app = Flask("tested")

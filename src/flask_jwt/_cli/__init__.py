@@ -99,7 +99,8 @@ def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
     """
     # Without the application, which can't start while JWT_KEY_FILE names a missing file.
     now = time.time()
-    keys = KeySet([Key.generate(algorithm or "EdDSA", sign_from=now)])
+    # The first key has no date: it would not sign on a host whose clock is slow.
+    keys = KeySet([Key.generate(algorithm or "EdDSA")])
     create_key_file(path, keys)
     # On stderr, so that --json prints nothing but JSON on stdout.
     click.echo(f"Created {path}, which only you can read. Set JWT_KEY_FILE to it.", err=True)
@@ -123,13 +124,12 @@ def list_keys(as_json: bool) -> None:
 @click.option("--now", "at_once", is_flag=True, help="Sign with the new key at once; see above.")
 @click.option(
     "--keep-for",
-    type=click.FloatRange(0),
+    # Not FloatRange, which accepts inf and nan.
+    type=click.IntRange(0, LONGEST_SESSION),
     help="Seconds for which the active key still verifies after the new key takes over. "
     "Default: the longest lifetime of a token.",
 )
-def rotate_keys(
-    algorithm: str | None, as_json: bool, at_once: bool, keep_for: float | None
-) -> None:
+def rotate_keys(algorithm: str | None, as_json: bool, at_once: bool, keep_for: int | None) -> None:
     """Add a new key, which replaces the active key for signing.
 
     The new key is published at once and signs from ten minutes later, when no client has the older

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from threading import RLock
 from typing import Any, NamedTuple
 
@@ -108,7 +108,7 @@ class Codecs:
         key_id: Hashable = id(material)
         if isinstance(material, (str, bytes)):
             key_id = material
-        elif isinstance(material, dict):
+        elif isinstance(material, Mapping):
             key_id = "JWK", repr(sorted(material.items(), key=repr))
         return self._get_or_make((token_type, key_id), make, material)
 

@@ -66,7 +66,8 @@ def load_configured_keys(settings: Settings, *, allow_documented: bool = False) 
 
 def _reject_documented(secrets: Iterable[bytes]) -> None:
     for secret in secrets:
-        if hashlib.sha256(secret).hexdigest() in DOCUMENTED_SECRETS:
+        # A secret that was read from a file may end with a line break.
+        if hashlib.sha256(secret.strip()).hexdigest() in DOCUMENTED_SECRETS:
             raise ConfigError(
                 "This secret stands in the documentation of Flask-JWT-Too, so anyone can sign "
                 "tokens with it. `flask jwt secret` prints a new one; set SECRET_KEY or "

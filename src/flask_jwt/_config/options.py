@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import Any, Generic, Literal, TypeVar, get_args, overload
+from typing import Any, Generic, Literal, TypeGuard, TypeVar, get_args, overload
 
 from jwt import PyJWK
 
@@ -256,10 +256,16 @@ def parse_names(value: object) -> frozenset[str]:
 
 def _parse_strings(value: object) -> frozenset[str] | None:
     """Return the set of the strings in a list, or None if *value* is anything else."""
-    if not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping)):
+    if not _is_list(value):
         return None
     names = list(value)
     return frozenset(names) if all(isinstance(name, str) and name for name in names) else None
+
+
+def _is_list(value: object) -> TypeGuard[Collection[Any]]:
+    # An iterator, such as map(str.strip, …), isn't one. The options are parsed again after each
+    # change, and an iterator is empty the second time: JWT_VERIFY_CLAIMS would check nothing.
+    return isinstance(value, Collection) and not isinstance(value, (str, bytes, Mapping))
 
 
 def parse_one_or_more(value: object) -> frozenset[str]:
@@ -288,8 +294,7 @@ def parse_issued_issuer(value: object) -> str | None:
 
 def parse_locations(value: object) -> tuple[TokenLocation, ...]:
     values: Any = (value,) if isinstance(value, str) else value
-    is_plural = isinstance(values, Iterable) and not isinstance(values, (bytes, Mapping))
-    locations: tuple[TokenLocation, ...] = tuple(values) if is_plural else ()
+    locations: tuple[TokenLocation, ...] = tuple(values) if _is_list(values) else ()
     if locations and all(location in LOCATIONS for location in locations):
         # The order of a set is arbitrary, so the locations of a set are searched in the order of
         # LOCATIONS.
@@ -381,7 +386,7 @@ def parse_algorithm(value: object) -> str:
 def parse_algorithms(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
+    if _is_list(value):
         return tuple(map(parse_algorithm, value))
     message = f"write a list of {', '.join(ALGORITHMS)}"
     raise InvalidValue(message, json='["HS256", "HS512"]')
@@ -445,6 +450,11 @@ def parse_keys(value: object) -> Any:
 def parse_path(value: object) -> str | None:
     if value is None or value == "":
         return None
-    if (isinstance(value, str) or hasattr(value, "__fspath__")) and str(value).isprintable():
-        return str(value)
-    raise ValueError("write the path of a key file; `flask jwt keys generate` makes one")
+    path = str(value)
+    is_path = isinstance(value, str) or hasattr(value, "__fspath__")
+    # A missing file is reported with its path, which must not be the content of a key file.
+    if is_path and path.isprintable() and not path.lstrip().startswith("{"):
+        return path
+    raise ValueError(
+        "write the path of a key file, not its content; `flask jwt keys generate` makes one"
+    )

@@ -152,8 +152,9 @@ class Settings:
     )
     secret = Option("JWT_SECRET_KEY", None, parse_secret, shapes_codec=True, is_secret=True)
     private_key = Option("JWT_PRIVATE_KEY", None, parse_key, shapes_codec=True, is_secret=True)
-    public_key = Option("JWT_PUBLIC_KEY", None, parse_keys, shapes_codec=True)
-    key_file = Option("JWT_KEY_FILE", None, parse_path, shapes_codec=True)
+    # Both are is_secret because a private key may be put into them by mistake.
+    public_key = Option("JWT_PUBLIC_KEY", None, parse_keys, shapes_codec=True, is_secret=True)
+    key_file = Option("JWT_KEY_FILE", None, parse_path, shapes_codec=True, is_secret=True)
     algorithm = Option("JWT_ALGORITHM", "HS256", parse_algorithm, shapes_codec=True)
     decode_algorithms = Option("JWT_DECODE_ALGORITHMS", None, parse_algorithms, shapes_codec=True)
     jwks_url_rule = Option(

@@ -144,6 +144,8 @@ def create_key_file(path: str, keys: KeySet) -> None:
 
     :raises ConfigError: if the file exists or can't be written
     """
+    if not os.path.basename(path):
+        raise ConfigError(f"{path!r} is not the path of a file; add the name of the file")
     target = os.path.realpath(path)
     with _explain_write_errors(path):
         _make_folder(os.path.dirname(target))
@@ -220,7 +222,7 @@ def _replace(target: str, keys: KeySet, before: bytes | None = None) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".jwt-keys-")
     try:
         with os.fdopen(descriptor, "w") as file:
-            json.dump(document, file, indent=2)
+            json.dump(document, file, indent=2, allow_nan=False)
             file.flush()
             os.fsync(file.fileno())
         if before is not None:

@@ -8,6 +8,9 @@ from typing import Any, Literal
 from ..errors import ConfigError
 from .keys import InvalidKey, Jwk, JwkView, Key
 
+LATEST_DATE = 253402300799
+"""The last second of the year 9999, the latest one that a datetime can represent."""
+
 KeyState = Literal["pending", "active", "retired", "expired"]
 
 
@@ -74,6 +77,13 @@ class KeySet:
             and key.sign_from <= now
             and (key.verify_until is None or now < key.verify_until)
         ]
+        if not ready and any(key.can_sign for key in self.keys):
+            # For example after the clock was set back, or on a host whose clock is slow.
+            raise ConfigError(
+                "None of the keys can sign now: each is pending or has expired. Check the clock "
+                "and `flask jwt keys list`, or run: "
+                "flask jwt keys rotate --now --algorithm EdDSA"
+            )
         if not ready:
             raise ConfigError(
                 "There is no key to sign with: set JWT_SECRET_KEY, JWT_PRIVATE_KEY or "
@@ -101,6 +111,9 @@ class KeySet:
 def _read_dates(jwk: JwkView) -> dict[str, Any]:
     """Return the ``sign_from`` and ``verify_until`` that key files add to a JWK."""
     dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
-    if not all(type(date) in (int, float) for date in dates.values()):
-        raise InvalidKey("sign_from and verify_until must be numbers of seconds since the epoch")
+    for date in dates.values():
+        if type(date) not in (int, float) or not 0 <= date <= LATEST_DATE:
+            raise InvalidKey(
+                "sign_from and verify_until must be numbers of seconds since the epoch"
+            )
     return dates

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s")
+#: Also after a byte order mark, or after the options of an authorized_keys file.
+_SSH_PUBLIC_ANYWHERE = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s+AAAA")
+_SSH_BODY = re.compile(rb"\0\0\0.(?:ssh-|sk-|ecdsa-)", re.DOTALL)
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
 
@@ -25,6 +28,39 @@ def is_key_text(data: bytes) -> bool:
     start = data.lstrip()
     is_jwk = start.startswith(b"{") and b'"kty"' in start
     return b"-----BEGIN " in data or is_jwk or _SSH_PUBLIC.match(start) is not None
+
+
+def is_encoded_public_key(data: bytes) -> bool:
+    """Return whether *data* is a public key or a certificate that :func:`is_key_text` doesn't find.
+
+    Such a key must not become an HMAC secret: anyone who knows it could sign tokens.
+    """
+    if _SSH_PUBLIC_ANYWHERE.search(data) or _is_public_der(data):
+        return True
+    encoded = b"".join(data.split()).translate(_TO_BASE64).rstrip(b"=")
+    try:
+        decoded = b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        return False
+    is_pem = b"-----BEGIN " in decoded and b"PRIVATE KEY" not in decoded
+    return is_pem or _SSH_BODY.match(decoded) is not None or _is_public_der(decoded)
+
+
+def _is_public_der(data: bytes) -> bool:
+    """Return whether *data* is exactly one DER SEQUENCE with the start of a public key in it.
+
+    A random secret is one with a probability below 1 in a million.
+    """
+    if len(data) < 44 or data[0] != 0x30:
+        return False
+    size = data[1] - 0x80  # of the length; a short length stands in place of its size
+    start = 2 + max(0, size)
+    length = data[1] if size < 0 else int.from_bytes(data[2:start], "big")
+    if start + length != len(data):
+        return False
+    # A public key or a certificate begins with a SEQUENCE, and an RSA key of PKCS #1 with its
+    # modulus. A private key begins with a version, an INTEGER of one byte.
+    return data[start] == 0x30 or (data[start] == 0x02 and data[start + 1] > 0x80)
 
 
 def explain_encoding(data: bytes) -> str | None:

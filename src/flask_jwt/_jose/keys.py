@@ -15,7 +15,7 @@ from jwt.exceptions import PyJWTError
 
 from ..errors import ConfigError
 from .encoding import b64decode, b64encode, b64encode_bytes, parse_json
-from .key_text import load_key
+from .key_text import explain_encoding, is_encoded_public_key, load_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -153,6 +153,11 @@ class Key:
         if ALGORITHMS[algorithm].kty != "oct":
             raise InvalidKey(
                 f"{algorithm} signs with a private key, not a secret: set JWT_PRIVATE_KEY"
+            )
+        if is_encoded_public_key(secret):
+            raise InvalidKey(
+                "Invalid secret: this is a public key or a certificate, with which anyone could "
+                f"sign tokens. {explain_encoding(secret) or ''}".strip()
             )
         try:
             prepared = _engine(algorithm).prepare_key(secret)

@@ -265,6 +265,9 @@ class SessionManager:
             last_ip=ip,
             last_user_agent=user_agent,
         )
+        # Before anything is stored: a login whose tokens can't be issued must not end the session
+        # of another device.
+        tokens = self._issue_tokens(identity, session, kept_claims, payload)
         try:
             self.store.create(session)
         except StoreUnavailable as error:
@@ -273,7 +276,6 @@ class SessionManager:
             raise
         with self._abandoning(session):
             self._revoke_surplus(session, policy.maximum, now)
-            tokens = self._issue_tokens(identity, session, kept_claims, payload)
         signals.session_started.send(self._host.sender, session=session)
         return tokens
 
@@ -476,7 +478,8 @@ class SessionManager:
         # The cache drops a revocation after the lifetime of access tokens. A token may be older,
         # because it was issued with a longer lifetime or before the option was changed. For such a
         # token the store is queried.
-        if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
+        # Compared without arithmetic: an iat of hundreds of digits can't be added to a float.
+        if recent is not None and issued_at >= self._host.clock.now() - recent.lifetime:
             recent.check(sid)
             return
         session = self.store.get(sid)

@@ -324,7 +324,8 @@ def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> No
     if isinstance(fresh, timedelta):
         window = fresh.total_seconds()
         login = _get_login_time(claims)
-        if login is None or state.clock.now() - login > window:
+        # An auth_time of hundreds of digits can be compared with a float, but not added to it.
+        if login is None or login < state.clock.now() - window:
             raise ReauthenticationRequired(int(window))
     elif not _is_fresh(claims, state.clock.now()):
         raise ReauthenticationRequired

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from .._jose.claims import (
     subject_of,
 )
 from .._jose.codec import Token, TokenCodec
+from .._jose.encoding import parse_json
 from ..errors import ConfigError
 from .app_state import AppState
 from .context import app_state
@@ -174,7 +176,9 @@ def _get_user_id(state: AppState, identity: object) -> object:
         raise ConfigError("The user_identity_loader returned None; return the id of the user")
     user_id = plain_id(user_id)
     try:
-        subject_of(user_id)
+        # As the guard will read it, which rejects lone surrogates and repeated members, too: the
+        # keys 1 and "1" of a dict are the same in JSON.
+        parse_json(json.dumps(user_id, allow_nan=False).encode())
     except (TypeError, ValueError) as error:
         raise ConfigError(
             "The user_identity_loader returned a value that JSON can't represent, so no token can "

@@ -26,6 +26,7 @@ from ..errors import (
     AuthorizationInvalid,
     ConfigError,
     CsrfFailed,
+    IssuerInvalid,
     JWTError,
     KeysUnavailable,
     QueryMalformed,
@@ -191,7 +192,10 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
     if load is None:
         return state.codecs.for_type(token_type)
     header, claims = state.codecs.decode_unverified(token)
-    check_header(header)  # a loader may well use the kid as the key of a dict
+    # A loader may well use the kid or the issuer as the key of a dict.
+    check_header(header)
+    if not isinstance(claims.get("iss", ""), str):
+        raise IssuerInvalid
     try:
         material = state.call(load, header, claims)
     except JWTError:
