@@ -274,11 +274,15 @@ class SessionManager:
             jwt.sessions.revoke_all(user.id, keep=get_jwt().get("sid"))
 
         :param subject: the user, their id, or the ``sub`` of their tokens
-        :returns: the number of sessions revoked
+        :returns: the number of active sessions revoked
         """
-        return sum(
-            self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
-        )
+        now = self._host.clock.now()
+        # A session that reached its idle limit may have access tokens that are still valid. They
+        # are rejected only if the session is revoked, too.
+        since = now - self._host.get_policy().access_lifetime
+        sessions = self.store.list_active(self._host.get_subject(subject), since)
+        revoked = [s for s in sessions if s.sid != keep and self.revoke(s.sid)]
+        return sum(session.is_active(now) for session in revoked)
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session, by which its user recognizes the device; None removes it.
@@ -361,7 +365,8 @@ class SessionManager:
         # The cache drops a revocation after the lifetime of access tokens. A token may be older,
         # because it was issued with a longer lifetime or before the option was changed. For such a
         # token the store is queried.
-        if recent is not None and self._host.clock.now() - issued_at <= recent.lifetime:
+        # Compared, not subtracted: an integer of many digits can't be converted to a float.
+        if recent is not None and issued_at >= self._host.clock.now() - recent.lifetime:
             recent.check(sid)
             return
         session = self.store.get(sid)
