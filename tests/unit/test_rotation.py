@@ -52,6 +52,7 @@ def make_manager(clock):
                     f"access token of {session.generation}"
                 ),
                 load_user=lambda payload: users.get(payload["identity"]),
+                check_blocklist=lambda header, claims: None,
                 sender=object(),
                 clock=AppClock(clock),
             ),

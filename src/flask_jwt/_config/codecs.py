@@ -27,6 +27,13 @@ class _ConfiguredCodecs(NamedTuple):
     refresh: TokenCodec
 
 
+REFRESH_TOKEN_AHEAD = 60.0
+"""Seconds by which the ``iat`` of a session's refresh token may be ahead of the clock.
+
+Another server, whose clock is fast, may have issued it just now. Whether the token is valid is
+decided by the session in the store, which another server's clock can't make valid."""
+
+
 class Codecs:
     """Make and keep the codecs of one application.
 
@@ -168,7 +175,9 @@ class Codecs:
         settings = self._config.latest
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
         # a refresh token, so its policy is fixed.
-        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=settings.clock_leeway)
+        leeway = settings.clock_leeway
+        ahead = max(leeway, REFRESH_TOKEN_AHEAD)
+        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=leeway, ahead=ahead)
         refresh = TokenCodec(keys, policy, max_size=settings.max_token_size)
         return _ConfiguredCodecs(keys, self._make_codec(keys, "access"), refresh)
 

@@ -164,6 +164,9 @@ class Settings:
     storage_uri = Option(  # is_secret: most URIs contain a password
         "JWT_STORAGE_URI", None, optional(parse_string), at_start=True, is_secret=True
     )
+    storage_namespace = Option(
+        "JWT_STORAGE_NAMESPACE", None, optional(parse_any_string), at_start=True
+    )
     store_timeout = Option("JWT_STORE_TIMEOUT", 2, parse_timeout, at_start=True)
     session_idle = Option("JWT_SESSION_IDLE", None, optional(parse_positive_duration))
     refresh_grace = Option("JWT_REFRESH_GRACE", 30, parse_duration)

@@ -69,6 +69,7 @@ class ClaimsPolicy:
     :param required: claims that must be present
     :param unchecked: time claims (``exp``, ``nbf``, ``iat``) that aren't compared with the clock
     :param leeway: seconds by which clocks may differ
+    :param ahead: seconds by which ``iat`` and ``nbf`` may be ahead of the clock; default *leeway*
     :param audience: accepted values of ``aud``; None rejects every token that has an ``aud``
     :param any_audience: accept every ``aud`` if *audience* is None
     :param issuer: accepted values of ``iss``; None accepts every issuer
@@ -76,8 +77,8 @@ class ClaimsPolicy:
     """
 
     __slots__ = (
-        "any_access_type", "any_audience", "audience", "issuer", "leeway", "required",
-        "string_claims", "type", "unchecked",
+        "ahead", "any_access_type", "any_audience", "audience", "issuer", "leeway",
+        "required", "string_claims", "type", "unchecked",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +89,7 @@ class ClaimsPolicy:
         any_access_type: bool = False,
         unchecked: frozenset[str] = frozenset(),
         leeway: float = 10,
+        ahead: float | None = None,
         audience: frozenset[str] | None = None,
         any_audience: bool = False,
         issuer: frozenset[str] | None = None,
@@ -98,6 +100,7 @@ class ClaimsPolicy:
         self.required = required
         self.unchecked = unchecked
         self.leeway = leeway
+        self.ahead = leeway if ahead is None else ahead
         self.audience = audience
         self.any_audience = any_audience
         self.issuer = issuer
@@ -121,7 +124,7 @@ class ClaimsPolicy:
                 raise ClaimMissing(name)
         exp, nbf, iat = self._read_times(claims)
         try:
-            valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
+            valid_from, valid_until = (nbf if nbf > iat else iat) - self.ahead, exp + self.leeway
         except OverflowError:  # an int of many digits can't be added to a float
             raise ClaimInvalid("A time claim is out of range") from None
         if self.string_claims:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +187,7 @@ def logout_view() -> Response:
             revoked = int(sessions.revoke(session.sid))
         else:
             keep = session.sid if scope == "others" else None
-            revoked = sessions.revoke_all(session.subject, keep=keep)
+            revoked = sessions.revoke_all(session, keep=keep)
         return no_store(_logout_response(state, revoked, is_logged_out=scope != "others"))
 
 
@@ -205,11 +206,16 @@ def _logout_response(state: AppState, revoked: int, *, is_logged_out: bool) -> R
     return response
 
 
+MOST_LISTED = 1000
+"""The sessions that one response lists at most."""
+
+
 def sessions_view() -> Response:
-    """Return the user's active sessions: their devices."""
+    """Return a page of the user's active sessions: their devices."""
     state = app_state()
     with rendering_errors(state):
         current = _get_current_session(state)
+        sessions = require_sessions(state).list(current, **_parse_page(request.args))
         devices = [
             {
                 "sid": session.sid,
@@ -221,11 +227,22 @@ def sessions_view() -> Response:
                 "expires_at": int(session.ends_at()),
                 "current": session.sid == current.sid,
             }
-            for session in require_sessions(state).store.list_active(
-                current.subject, state.clock.now()
-            )
+            for session in sessions
         ]
     return jsonify(sessions=devices)
+
+
+def _parse_page(arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of :meth:`SessionManager.list` in a query string."""
+    page: dict[str, Any] = {}
+    if "after" in arguments:
+        page["after"] = arguments["after"]
+    if "limit" in arguments:
+        # A pattern, because int() also accepts signs, underscores and digits of other scripts.
+        if not re.fullmatch("[1-9][0-9]{0,3}", arguments["limit"]):
+            raise MalformedLogin('"limit" must be a number of sessions')
+        page["limit"] = min(int(arguments["limit"]), MOST_LISTED)
+    return page
 
 
 def session_view(sid: str) -> Response:
@@ -236,7 +253,8 @@ def session_view(sid: str) -> Response:
         sessions = require_sessions(state)
         session = sessions.get(sid)
         # The same response for a session of another user as for none, so that sids can't be probed.
-        if session is None or session.subject != current.subject or session.revoked_at is not None:
+        is_users = session is not None and sessions.have_same_user(session, current)
+        if session is None or not is_users or session.revoked_at is not None:
             raise SessionNotFound
         if request.method == "DELETE":
             sessions.revoke(sid)
