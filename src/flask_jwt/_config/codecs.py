@@ -141,7 +141,7 @@ class Codecs:
 
     def _forget_codecs(self, settings: Settings) -> None:
         self._configured, self._others = None, {}
-        self.cache.size = settings.cache_size
+        self.cache.resize(settings.cache_size)
 
     def _get_configured(self) -> _ConfiguredCodecs:
         """Return the codecs for the configured keys, which are made when they are needed first.

@@ -338,12 +338,17 @@ class SessionManager:
             jwt.sessions.revoke_all(user, keep=get_jwt().get("sid"))
 
         :param user: the user, the identity in their tokens, or one of their sessions
-        :returns: the number of sessions revoked
+        :returns: the number of active sessions revoked
         :raises ConfigError: if *user* is neither a user nor an identity
         """
+        now = self._host.clock.now()
+        # A session that has reached its idle limit may have access tokens that are still valid.
+        # They are rejected only if the session is revoked too.
+        since = now - self._host.get_policy().access_lifetime
         revoked = 0
-        for session in self.iterate(user):
-            revoked += session.sid != keep and self.revoke(session.sid)
+        for session in self._iterate(user, since):
+            if session.sid != keep and self.revoke(session.sid):
+                revoked += session.is_active(now)
         return revoked
 
     def rename(self, sid: str, label: str | None) -> bool:
@@ -352,6 +357,32 @@ class SessionManager:
         :returns: False if there is no such session
         """
         return is_sid(sid) and self.store.rename(sid, printable(label, 255))
+
+    def _list(
+        self, user: Any, active_at: float, limit: int, after: str | Session | None
+    ) -> list[Session]:
+        """Return sessions that were active at the time *active_at*, and aren't revoked."""
+        key, subject = self._get_keys(user)
+        if isinstance(after, str):
+            session = self.get(after)
+            if session is None or not self._is_users(session, key, subject):
+                raise SessionNotFound
+            after = session
+        sessions: list[Session] = []
+        while len(sessions) < limit:
+            page = self.store.list_active(key, active_at, subject=subject, limit=limit, after=after)
+            # A session without a subject key was found by its subject, which may be another user's.
+            sessions += [session for session in page if self._is_users(session, key, subject)]
+            if len(page) < limit:
+                break
+            after = page[-1]
+        return sessions[:limit]
+
+    def _iterate(self, user: Any, active_at: float) -> Iterator[Session]:
+        after = None
+        while page := self._list(user, active_at, PAGE, after):
+            yield from page
+            after = page[-1]
 
     def list(
         self, user: Any, *, limit: int = PAGE, after: str | Session | None = None
@@ -367,33 +398,14 @@ class SessionManager:
         :raises ConfigError: if *user* is neither a user nor an identity
         :raises SessionNotFound: if *after* is not the sid of a session of the user
         """
-        key, subject = self._get_keys(user)
-        if isinstance(after, str):
-            session = self.get(after)
-            if session is None or not self._is_users(session, key, subject):
-                raise SessionNotFound
-            after = session
-        sessions: list[Session] = []
-        while len(sessions) < limit:
-            page = self.store.list_active(
-                key, self._host.clock.now(), subject=subject, limit=limit, after=after
-            )
-            # A session without a subject key was found by its subject, which may be another user's.
-            sessions += [session for session in page if self._is_users(session, key, subject)]
-            if len(page) < limit:
-                break
-            after = page[-1]
-        return sessions[:limit]
+        return self._list(user, self._host.clock.now(), limit, after)
 
     def iterate(self, user: Any) -> Iterator[Session]:
         """Yield all active sessions of a user, in the order of their logins.
 
         :param user: as for :meth:`list`
         """
-        after = None
-        while page := self.list(user, after=after):
-            yield from page
-            after = page[-1]
+        yield from self._iterate(user, self._host.clock.now())
 
     def have_same_user(self, session: Session, other: Session) -> bool:
         """Return whether two sessions belong to the same user."""
@@ -478,7 +490,7 @@ class SessionManager:
         # The cache drops a revocation after the lifetime of access tokens. A token may be older,
         # because it was issued with a longer lifetime or before the option was changed. For such a
         # token the store is queried.
-        # Compared without arithmetic: an iat of hundreds of digits can't be added to a float.
+        # Compared, not subtracted: an integer of many digits can't be converted to a float.
         if recent is not None and issued_at >= self._host.clock.now() - recent.lifetime:
             recent.check(sid)
             return

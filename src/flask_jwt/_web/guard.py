@@ -32,7 +32,13 @@ from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
 from .cookies import clear_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
-from .request_token import codec_for, token_to_string, verify_token
+from .request_token import (
+    _default_request_handler,
+    codec_for,
+    find_unverified_token,
+    token_to_string,
+    verify_token,
+)
 from .responses import prepare_error, rendering_errors
 
 _NUMBERS = (int, float)
@@ -224,15 +230,33 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
-        if isinstance(error, AuthError) and current.verified is not None:
-            error.jwt_header, error.jwt_data = current.verified.header, current.claims
-        is_ended = _ends_session(state, current, options, error)
+        rejection = _reject_token(state, current, options, error)
+        if rejection is not None:
+            raise rejection from error.__cause__
+    except BaseException:
+        # A handler has failed or called abort(). The program may catch the error, or ask in an
+        # error handler who the user is; the token has not been accepted.
         current.clear()
-        if is_ended:
-            clear_cookies()
+        raise
+
+
+def _reject_token(
+    state: AppState, current: RequestState, options: GuardOptions, error: JWTError
+) -> JWTError | None:
+    """Remove the rejected token from the request's state, and return the exception to raise.
+
+    :returns: None if the request is allowed without a token
+    """
+    if isinstance(error, AuthError) and current.verified is not None:
+        error.jwt_header, error.jwt_data = current.verified.header, current.claims
+    is_ended = _ends_session(state, current, options, error)
+    current.clear()
+    if is_ended:
+        clear_cookies()
         # With optional=True the cookies of a session that has ended count as no token.
-        if not (is_ended and options.optional):
-            raise prepare_error(state, error, options.realm) from error.__cause__
+        if options.optional:
+            return None
+    return prepare_error(state, error, options.realm)
 
 
 def _start_again(current: RequestState, new: RequestState) -> RequestState:
@@ -262,7 +286,7 @@ def _verify(
 ) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
-        claims = current.claims = _decode_with_handler(state)
+        claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
             _check_session(state, claims)
     else:
@@ -324,7 +348,7 @@ def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> No
     if isinstance(fresh, timedelta):
         window = fresh.total_seconds()
         login = _get_login_time(claims)
-        # An auth_time of hundreds of digits can be compared with a float, but not added to it.
+        # Compared, not subtracted: an integer of many digits can't be converted to a float.
         if login is None or login < state.clock.now() - window:
             raise ReauthenticationRequired(int(window))
     elif not _is_fresh(claims, state.clock.now()):
@@ -350,8 +374,13 @@ def _is_fresh(claims: ClaimsView, now: float) -> bool:
     return login is not None and issued_at <= login
 
 
-def _decode_with_handler(state: AppState) -> Any:
-    token = state.call(state.handlers.request_callback)
+def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
+    find = state.handlers.request_callback
+    # A request handler of the application decides for itself where it looks.
+    if options.locations and find is _default_request_handler:
+        token = find_unverified_token(state, options.locations)
+    else:
+        token = state.call(find)
     if token is None:
         raise TokenMissing
     state.settings  # noqa: B018  apply changed options; nothing else on this path reads them
@@ -361,7 +390,8 @@ def _decode_with_handler(state: AppState) -> Any:
         raise
     except jwt.InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
-    if isinstance(claims, Mapping) and claims.get("type", "access") != "access":
+    is_mapping = options.verify_type and isinstance(claims, Mapping)
+    if is_mapping and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")
     return claims
 

@@ -165,10 +165,7 @@ def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
     now = state.clock.now()
-    # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
-    # codec; the session manager then verifies the token with the codec for sessions.
-    is_refresh = options.refresh and state.sessions is not None
-    if is_refresh and "sid" in state.codecs.decode_unverified(token)[1]:
+    if options.type != "access" and _is_session_refresh_token(state, options, token):
         current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
     codec = codec_for(state, token, options.type)
@@ -176,6 +173,18 @@ def _verify(
     if options.refresh:
         return codec.verify(token, now)
     return state.codecs.cache.verify(token, codec, now)
+
+
+def _is_session_refresh_token(state: AppState, options: GuardOptions, token: str) -> bool:
+    """Return whether *token*, which isn't verified yet, claims to be a session's refresh token.
+
+    Of refresh tokens, only a session's has a ``sid``. The claims only choose the codec; the session
+    manager then verifies the token with the codec for sessions.
+    """
+    if state.sessions is None:
+        return False
+    claims = state.codecs.decode_unverified(token)[1]
+    return "sid" in claims and (options.refresh or claims.get("type") == "refresh")
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
@@ -362,9 +371,18 @@ def _default_request_handler() -> Any:
 
     :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
-    state, request = app_state(), current_request()
+    state = app_state()
+    return find_unverified_token(state, state.settings.locations)
+
+
+def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -> str | None:
+    """Return the current request's token from the first of *locations* that has one, or None.
+
+    :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
+    """
+    request = current_request()
     failure: CsrfFailed | None = None
-    for location in state.settings.locations:
+    for location in locations:
         try:
             token = extract_token(location, request, state.settings, refresh=False)
             if location == "cookies":
