@@ -35,6 +35,7 @@ from .login import (
     prepare_limits,
     reject_forged_login,
 )
+from .renewal import finish_response_last
 from .request_token import _default_request_handler
 from .responses import _default_jwt_error_handler, handle_jwt_error, rendering_errors
 from .views import (
@@ -141,6 +142,7 @@ class JWT(Handlers):
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
+            finish_response_last(state)
         # An application that logs users in signs tokens, so a missing key pair is a mistake. Others
         # may get all keys from key loaders, which may be set later.
         logs_in = self.authentication_callback is not None and self.encode_key_callback is None

@@ -30,7 +30,7 @@ from ..errors import (
 )
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
-from .cookies import clear_cookies
+from .cookies import get_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .request_token import codec_for, token_to_string, verify_token
 from .responses import prepare_error, rendering_errors
@@ -49,6 +49,7 @@ def jwt_required(
     locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    renew: bool = True,
 ) -> Callable[[View], View]:
     """Require a valid access token for a view, which otherwise isn't called.
 
@@ -76,13 +77,17 @@ def jwt_required(
     :param verify_type: False to accept a token of any type
     :param skip_revocation_check: accept a token whose session was revoked, or that is on the
         blocklist
+    :param renew: False to verify the refresh cookie without renewing it, if the browser doesn't get
+        this response: for a proxy that asks whether a request is allowed, such as nginx with
+        ``auth_request``
     :raises TypeError: if the decorated object is not a function
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
-        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
-    )
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
+        skip_revocation_check, renew,
+    )  # fmt: skip
     return make_guard(partial(verify_request, options, options.is_default), options)
 
 
@@ -173,6 +178,7 @@ def verify_jwt_in_request(
     locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    renew: bool = True,
 ) -> None:
     """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
@@ -183,8 +189,9 @@ def verify_jwt_in_request(
     :raises JWTError: if the request is rejected; if it isn't caught, it becomes the response
     """
     options = GuardOptions(
-        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
-    )
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
+        skip_revocation_check, renew,
+    )  # fmt: skip
     verify_request(options, options.is_default)
 
 
@@ -219,19 +226,22 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     if request.method in state.profile.exempt_methods:
         return
     try:
-        _verify(state, request, current, options, is_default)
+        try:
+            _verify(state, request, current, options, is_default)
+        except JWTError as error:
+            if current.cookie is None:
+                raise
+            _verify_other_cookies(state, request, current, options, error)
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
-        if isinstance(error, AuthError) and current.verified is not None:
-            error.jwt_header, error.jwt_data = current.verified.header, current.claims
-        is_ended = _ends_session(state, current, options, error)
+        _add_token(error, current)
+        is_ignored = options.optional and _is_of_browser(state, current, options, error)
+        _note_ended_session(state, current, options, error)
         current.clear()
-        if is_ended:
-            clear_cookies()
-        # With optional=True the cookies of a session that has ended count as no token.
-        if not (is_ended and options.optional):
+        # The client can't help sending its cookies, so an invalid one counts as no token here.
+        if not is_ignored:
             raise prepare_error(state, error, options.realm) from error.__cause__
 
 
@@ -243,14 +253,69 @@ def _start_again(current: RequestState, new: RequestState) -> RequestState:
     return current
 
 
-def _ends_session(
+def _verify_other_cookies(
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    error: JWTError,
+) -> None:
+    """Verify the request with its other cookies, after one with a valid token was rejected.
+
+    :param error: the reason, such as that its session has ended
+    """
+    settings = state.settings
+    name = settings.refresh_cookie_name if options.refresh else settings.access_cookie_name
+    rejected: dict[str, JWTError] = {}
+    current.rejected = rejected
+    try:
+        while current.cookie is not None:
+            is_ended = isinstance(error, AuthError) and error.ended_sid is not None
+            has_others = len(get_cookies(request, name)) > len(rejected) + 1
+            has_sessions = len(get_cookies(request, settings.refresh_cookie_name)) > 1
+            if not has_others and not (is_ended and has_sessions):
+                raise error
+            _add_token(error, current)
+            rejected[current.cookie] = error
+            current.clear()
+            try:
+                _verify(state, request, current, options, options.is_default)
+            except JWTError as other:
+                error = other
+            else:
+                current.has_ended_twin = current.has_ended_twin or is_ended
+                return
+        raise error
+    finally:
+        current.rejected = None
+
+
+def _add_token(error: JWTError, current: RequestState) -> None:
+    if isinstance(error, AuthError) and current.verified is not None:
+        error.jwt_header, error.jwt_data = current.verified.header, current.claims
+
+
+def _is_of_browser(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
 ) -> bool:
-    """Return whether *error* means that the session of this request's cookies has ended."""
+    """Return whether *error* is about the token in a cookie, which is invalid by itself."""
     if current.location != "cookies" or state.sessions is None or options.refresh:
         return False
     # ClaimsRejected comes from the application's own check, which may accept the next request.
     return isinstance(error, (TokenInvalid, UserNotFound)) and not isinstance(error, ClaimsRejected)
+
+
+def _note_ended_session(
+    state: AppState, current: RequestState, options: GuardOptions, error: JWTError
+) -> None:
+    """Keep whether *error* means that the session of the request's token has ended."""
+    if not isinstance(error, AuthError):
+        return
+    current.ended_sid = error.ended_sid or current.ended_sid
+    # Only then: the rejection of one token, such as one that has expired, doesn't end a session.
+    has_ended = error.ended_sid is not None or isinstance(error, UserNotFound)
+    if has_ended and _is_of_browser(state, current, options, error):
+        current.is_ended = True
 
 
 def _verify(

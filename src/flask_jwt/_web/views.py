@@ -29,7 +29,7 @@ from .context import (
     require_sessions,
     set_issued_tokens,
 )
-from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
+from .cookies import unset_jwt_cookies
 from .guard import verify_jwt_in_request
 from .issue import END_OF_TIME
 from .login import (
@@ -41,6 +41,7 @@ from .login import (
     require_login_handler,
 )
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
+from .renewal import has_refresh_cookie, rotate_session
 from .request_token import parse_authorization
 from .responses import rendering_errors
 
