@@ -51,8 +51,6 @@ def make_manager(clock):
                 issue_access_token=lambda user, session, claims: (
                     f"access token of {session.generation}"
                 ),
-                get_subject=lambda user: str(getattr(user, "id", user)),
-                check_blocklist=lambda header, claims: None,
                 load_user=lambda payload: users.get(payload["identity"]),
                 get_subject=lambda user: getattr(user, "id", user),
                 check_blocklist=lambda header, claims: None,
