@@ -144,7 +144,8 @@ def _update_cookies(state: AppState, current: RequestState, response: Response) 
         return
     settings = state.settings
     # What the view has set or deleted is newer: it may have logged a user in or out.
-    kept = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
+    lines = response.headers.getlist("Set-Cookie")
+    kept = {line.partition("=")[0] for line in lines}
     keeps_access = settings.access_cookie_name in kept
     keeps_refresh = settings.refresh_cookie_name in kept
     if current.is_renewed and not current.is_ended and not keeps_refresh:
@@ -163,7 +164,7 @@ def _update_cookies(state: AppState, current: RequestState, response: Response) 
         # Cookies from before the option was set have no domain. Deleting or replacing those with a
         # domain would leave them in the browser.
         unset_host_only_cookies(response)
-    if len(response.headers.getlist("Set-Cookie")) > len(kept) or current.rotated is not None:
+    if len(response.headers.getlist("Set-Cookie")) > len(lines) or current.rotated is not None:
         # The view may have allowed caching, because it doesn't know of these cookies. A shared
         # cache would send them to other users, who would then be logged in as this user.
         response.headers["Cache-Control"] = "no-store"
