@@ -448,13 +448,7 @@ class SessionManager:
 
     def _identify(self, token: str, now: float) -> tuple[RefreshClaims, Any]:
         """Return the claims of a refresh token, and its user."""
-        try:
-            verified, claims = self._verify_refresh_token(token, now)
-        except TokenExpired as error:
-            # The token expires with its session. Expiry is checked last, so it is valid otherwise.
-            sid = error.jwt_data.get("sid")
-            error.ended_sid = sid if isinstance(sid, str) and is_sid(sid) else None
-            raise
+        verified, claims = self._verify_refresh_token(token, now)
         # Before anything changes, so that a listed token has no effect.
         self._host.check_blocklist(verified.header, verified.claims)
         own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
@@ -478,7 +472,13 @@ class SessionManager:
 
     def _verify_refresh_token(self, token: str, now: float) -> tuple[VerifiedToken, RefreshClaims]:
         # The codec for refresh tokens rejects a token that lacks one of these claims.
-        verified = self._host.get_codec().verify(token, now)
+        try:
+            verified = self._host.get_codec().verify(token, now)
+        except TokenExpired as error:
+            # The token expires with its session. Expiry is checked last, so it is valid otherwise.
+            sid = error.jwt_data.get("sid")
+            error.ended_sid = sid if isinstance(sid, str) and is_sid(sid) else None
+            raise
         payload = verified.claims
         claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
         if not claims.is_valid():

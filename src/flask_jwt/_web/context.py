@@ -52,8 +52,8 @@ class RequestState:
     """Whether the response is to complete that refresh, and bring its cookies."""
     rotated: Tokens | None = None
     """What the refresh cookie was exchanged for."""
-    ended_sid: str | None = None
-    """The sid of a session of this request that has ended."""
+    failure: JWTError | None = None
+    """The error with which the last guard has rejected the request, before its translation."""
     is_ended = False
     """Whether the response is to delete the cookies, because their session has ended."""
     has_ended_twin = False
@@ -71,7 +71,7 @@ class RequestState:
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
-        self.location = self.session = self.verified_ahead = self.cookie = None
+        self.location = self.session = self.verified_ahead = self.cookie = self.failure = None
 
 
 def app_state(app: Flask | None = None) -> AppState:

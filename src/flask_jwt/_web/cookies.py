@@ -73,10 +73,12 @@ def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
 def unset_host_only_cookies(response: Response) -> None:
     """Delete the cookies that were set while there was no ``JWT_COOKIE_DOMAIN``.
 
-    For a browser they are others than those with a domain, so it sends both.
+    For a browser they are others than those with a domain, so it sends both. Without the option,
+    this does nothing.
     """
-    _unset("access", response, None)
-    _unset("refresh", response, None)
+    if app_state().settings.cookie_domain is not None:
+        _unset("access", response, None)
+        _unset("refresh", response, None)
 
 
 def get_cookies(request: Request, name: str) -> list[str]:

@@ -216,7 +216,7 @@ class JWT(Handlers):
                 reject_forged_login(state.settings)
             return authenticate(state, username, password)
 
-    def log_in(self, identity: Any, *, label: str | None = None) -> Response:
+    def log_in(self, identity: Any, *, label: str | None = None, keep: bool = False) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
         Call it after :meth:`authenticate`, or after a sign-up. It starts a session if the
@@ -227,6 +227,8 @@ class JWT(Handlers):
                 return jwt.log_in(create_user(request.get_json()))
 
         :param label: the device's name, for its user to recognize
+        :param keep: True: the session whose cookies the response replaces doesn't end, for example
+            because an administrator logs in as a user for a while
         :raises StoreUnavailable: (503) if the store can't be reached
         :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
@@ -234,7 +236,7 @@ class JWT(Handlers):
         with rendering_errors(state):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
-            return log_in(state, identity, label, in_cookies=in_cookies)
+            return log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
 
     def exempt(self, view: Exempt) -> Exempt:
         """Exempt *view* from ``JWT_REQUIRED_BY_DEFAULT``, which guards all other views.

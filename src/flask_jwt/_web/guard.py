@@ -238,8 +238,10 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     except JWTError as error:
         _add_token(error, current)
         is_ignored = options.optional and _is_of_browser(state, current, options, error)
-        _note_ended_session(state, current, options, error)
+        is_ended = _ends_session(error) and _is_of_browser(state, current, options, error)
         current.clear()
+        current.failure = error
+        current.is_ended = current.is_ended or is_ended
         # The client can't help sending its cookies, so an invalid one counts as no token here.
         if not is_ignored:
             raise prepare_error(state, error, options.realm) from error.__cause__
@@ -270,7 +272,7 @@ def _verify_other_cookies(
     current.rejected = rejected
     try:
         while current.cookie is not None:
-            is_ended = isinstance(error, AuthError) and error.ended_sid is not None
+            is_ended = _ends_session(error)
             has_others = len(get_cookies(request, name)) > len(rejected) + 1
             has_sessions = len(get_cookies(request, settings.refresh_cookie_name)) > 1
             if not has_others and not (is_ended and has_sessions):
@@ -305,17 +307,14 @@ def _is_of_browser(
     return isinstance(error, (TokenInvalid, UserNotFound)) and not isinstance(error, ClaimsRejected)
 
 
-def _note_ended_session(
-    state: AppState, current: RequestState, options: GuardOptions, error: JWTError
-) -> None:
-    """Keep whether *error* means that the session of the request's token has ended."""
-    if not isinstance(error, AuthError):
-        return
-    current.ended_sid = error.ended_sid or current.ended_sid
-    # Only then: the rejection of one token, such as one that has expired, doesn't end a session.
-    has_ended = error.ended_sid is not None or isinstance(error, UserNotFound)
-    if has_ended and _is_of_browser(state, current, options, error):
-        current.is_ended = True
+def _ends_session(error: JWTError) -> bool:
+    """Return whether *error* means that the session of the token has ended.
+
+    The rejection of one token, for example because it has expired, doesn't.
+    """
+    if isinstance(error, UserNotFound):  # the token may have no session
+        return True
+    return isinstance(error, AuthError) and error.ended_sid is not None
 
 
 def _verify(
@@ -347,19 +346,24 @@ def _verify(
     else:
         identity = state.call(identify, _get_identity_claims(current))
     if identity is None:
-        raise UserNotFound
+        raise UserNotFound(ended_sid=_get_sid(state, claims))
     current.identity = identity
 
 
 def _check_session(state: AppState, claims: Any) -> None:
     """Reject the claims of an ended session, which a decode handler has returned."""
-    sid = claims.get("sid") if isinstance(claims, Mapping) else None
-    if state.sessions is None or state.check_session is None or not isinstance(sid, str):
-        return
-    # Tokens of other issuers may have a sid of another form, which is no session's.
-    if state.sessions.is_sid(sid):
+    sid = _get_sid(state, claims)
+    if sid is not None and state.check_session is not None:
         issued_at = claims.get("iat")
         state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+
+
+def _get_sid(state: AppState, claims: Any) -> str | None:
+    """Return the sid of a session in *claims*, or None."""
+    sid = claims.get("sid") if isinstance(claims, Mapping) else None
+    # Tokens of other issuers may have a sid of another form, which is no session's.
+    is_sid = state.sessions is not None and isinstance(sid, str) and state.sessions.is_sid(sid)
+    return sid if is_sid else None
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:

@@ -279,7 +279,7 @@ def _add_session_claims(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
     if type(claims.get("exp", math.inf)) in (int, float):
-        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.expires_at))
+        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
     return claims
 
 

@@ -160,9 +160,7 @@ def _update_cookies(state: AppState, current: RequestState, response: Response) 
             set_access_cookies(response, current.rotated.access_token)
         set_refresh_cookies(response, current.rotated.refresh_token)
     has_ended = current.is_ended or current.has_ended_twin
-    if has_ended and settings.cookie_domain is not None and not (keeps_access or keeps_refresh):
-        # Cookies from before the option was set have no domain. Deleting or replacing those with a
-        # domain would leave them in the browser.
+    if has_ended and not (keeps_access or keeps_refresh):
         unset_host_only_cookies(response)
     if len(response.headers.getlist("Set-Cookie")) > len(lines) or current.rotated is not None:
         # The view may have allowed caching, because it doesn't know of these cookies. A shared
