@@ -111,6 +111,8 @@ class SessionHost(NamedTuple):
     sender: Any
     """The sender of signals: the Flask application."""
     clock: Clock
+    get_parties: Callable[[], Mapping[str, Any]]
+    """Return the ``iss`` and ``aud`` of refresh tokens, as far as they are configured."""
 
 
 _SID = re.compile(r"[0-9a-f]{32}")
@@ -540,6 +542,7 @@ class SessionManager:
             "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
+            **self._host.get_parties(),
         }
         return self._host.get_codec().issue(claims, now=self._host.clock.now())
 

@@ -148,7 +148,7 @@ def _issued_claims(
         "jti": secrets.token_urlsafe(12),
         "type": token_type,
         **_csrf_claim(state, settings),
-        **_issuer_and_audience(settings),
+        **issuer_and_audience(settings),
     }
 
 
@@ -211,7 +211,8 @@ def _csrf_claim(state: AppState, settings: Settings) -> dict[str, Any]:
     return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
 
 
-def _issuer_and_audience(settings: Settings) -> dict[str, Any]:
+def issuer_and_audience(settings: Settings) -> dict[str, Any]:
+    """Return the ``iss`` and the ``aud`` of issued tokens, as far as they are configured."""
     claims: dict[str, Any] = {}
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
