@@ -1,4 +1,4 @@
-"""Real servers, PostgreSQL and Redis, from the binaries in PyPI wheels; on 127.0.0.1 only.
+"""Real servers on 127.0.0.1: PostgreSQL and Redis from PyPI wheels, MariaDB from the system.
 
 The fixtures are loaded by tests/conftest.py.
 """
@@ -172,6 +172,46 @@ class PostgresServer(Server):
         super().stop(number)
 
 
+class MariaDbServer(Server):
+    """MariaDB, installed by the system, with its default collation, which folds case and accents."""
+
+    def __init__(self):
+        super().__init__()
+        self.data = self.folder / "data"
+        self.options = ["--no-defaults", f"--datadir={self.data}"]
+        if AS_ROOT:
+            # It does not run as root unless it is told to.
+            self.options.append("--user=root")
+        subprocess.run(
+            ["mariadb-install-db", *self.options, "--auth-root-authentication-method=normal",
+             "--skip-test-db"],
+            check=True, capture_output=True, cwd="/",
+        )  # fmt: skip
+
+    @property
+    def url(self):
+        return f"mysql+pymysql://root@127.0.0.1:{self.port}/tested?charset=utf8mb4"
+
+    def start(self):
+        self.run(
+            MARIADBD, *self.options, f"--port={self.port}", "--bind-address=127.0.0.1",
+            f"--socket={self.folder}/socket", "--character-set-server=utf8mb4",
+            "--innodb-flush-log-at-trx-commit=1",
+        )  # fmt: skip
+        until(self.has_database, "MariaDB")
+        return self
+
+    def has_database(self):
+        import pymysql
+
+        with pymysql.connect(host="127.0.0.1", port=self.port, user="root") as connection:
+            connection.cursor().execute("CREATE DATABASE IF NOT EXISTS tested")
+        return True
+
+
+MARIADBD = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
+
+
 class RedisServer(Server):
     """Redis, which writes to its disk before it acknowledges."""
 
@@ -303,6 +343,22 @@ def postgres():
 @pytest.fixture(scope="session")
 def postgres_url(postgres):
     return postgres.url
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    if not Path(MARIADBD).exists():
+        pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
+    server = MariaDbServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb):
+    return mariadb.url
 
 
 @pytest.fixture(scope="session")

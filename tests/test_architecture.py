@@ -36,6 +36,7 @@ DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "limits"}
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
+    "_jose.claims": {"Claims", "Header"},
     "_web.context": {"app_state", "checked_config"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},

@@ -14,7 +14,7 @@ import redis
 import sqlalchemy as sa
 
 from tests.servers import stores, uri_of
-from tests.support import bearer, issue, make_app
+from tests.support import bearer, claims_of, issue, make_app
 from tests.workers import log_in, new_app, refresh, refresh_on_command, refresh_until_killed
 
 slow = pytest.mark.slow
@@ -37,9 +37,10 @@ def close(app):
     app.extensions["flask-jwt"].sessions.close()
 
 
-def only_session(app, subject="joe"):
+def session_of(app, token):
+    """Return the session of a token. Other tests have left sessions of the same user."""
     with app.app_context():
-        return app.extensions["flask-jwt"].sessions.list(subject)[-1]
+        return app.extensions["flask-jwt"].sessions.get(claims_of(token)["sid"])
 
 
 def check_round(app, responses, sid, generation):
@@ -57,7 +58,7 @@ def check_round(app, responses, sid, generation):
 @FEW_OR_MANY
 def test_32_threads_refresh_one_token(app, rounds):
     token = log_in(app)["refresh_token"]
-    sid = only_session(app).sid
+    sid = session_of(app, token).sid
     with ThreadPoolExecutor(32) as pool:
         for number in range(rounds):
             responses = list(pool.map(refresh, [app] * 32, [token] * 32))
@@ -71,7 +72,7 @@ FORK.set_forkserver_preload(["tests.workers"])
 @FEW_OR_MANY
 def test_4_processes_refresh_one_token(app, uri, rounds):
     token = log_in(app)["refresh_token"]
-    sid = only_session(app).sid
+    sid = session_of(app, token).sid
     pipes, processes = [], []
     for _ in range(4):
         ours, theirs = FORK.Pipe()
@@ -100,7 +101,7 @@ def test_4_processes_refresh_one_token(app, uri, rounds):
 @pytest.mark.parametrize("kills", [3, pytest.param(100, marks=slow)])
 def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
     token = log_in(app)["refresh_token"]
-    sid = only_session(app).sid
+    sid = session_of(app, token).sid
     for _ in range(kills):
         ours, theirs = FORK.Pipe(duplex=False)
         process = FORK.Process(target=refresh_until_killed, args=(uri, theirs, token), daemon=True)
@@ -118,7 +119,7 @@ def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
             ours.close()
         status, token = refresh(app, token)  # the client's retry
         assert status == 200, token
-    session = only_session(app)
+    session = session_of(app, token)
     assert session.sid == sid
     assert refresh(app, token)[0] == 200
 
@@ -126,7 +127,7 @@ def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
 def test_after_the_grace_period_reuse_ends_the_session_for_every_process(app, uri):
     app.config["JWT_REFRESH_GRACE"] = 0.2
     old = log_in(app)["refresh_token"]
-    sid = only_session(app).sid
+    sid = session_of(app, old).sid
     new = refresh(app, old)[1]
     time.sleep(0.3)
     assert refresh(app, old)[1]["code"] == "refresh_reused"
@@ -186,7 +187,7 @@ def test_a_rotation_is_one_script_on_redis(redis_url):
         ran = commands(client, lambda: refresh(app, token))
     assert ran["evalsha"] == 1
     assert set(ran) <= {"evalsha", "hmget", "hset", "hdel"}, "the script's own"
-    assert only_session(app).generation == 2
+    assert session_of(app, token).generation == 2
 
 
 def test_a_redis_that_lost_its_scripts_gets_them_again(redis_url):
@@ -197,7 +198,7 @@ def test_a_redis_that_lost_its_scripts_gets_them_again(redis_url):
         ran = commands(client, lambda: refresh(app, token))
     assert ran["evalsha"] == 2
     assert sum(calls for name, calls in ran.items() if name.startswith("script")) == 1, ran
-    assert only_session(app).generation == 2
+    assert session_of(app, token).generation == 2
 
 
 # The cache of verified tokens

@@ -360,6 +360,12 @@ def store(client):
         breaker.close()
 
 
+def subject_keys(client):
+    client.log_in()
+    with client.app.app_context():
+        client.note(client.app.jwt.sessions.list("joe")[0].subject_key)
+
+
 def run(probe, app):
     """Return the responses that a probe got; the last entry is all warnings so far."""
     client = Client(app)
@@ -585,6 +591,7 @@ AT_START = [
     Case("JWT_REQUIRED_BY_DEFAULT", False, routes, JWT_REQUIRED_BY_DEFAULT=True),
     Case("JWT_JWKS_URL_RULE", "/keys", routes, JWT_PRIVATE_KEY=EC.private),
     Case("JWT_STORAGE_URI", "sqlite:///{folder}/sessions.db", store, **STORE),
+    Case("JWT_STORAGE_NAMESPACE", "shop", subject_keys, **STORE),
     Case("JWT_STORE_TIMEOUT", 5, store, JWT_STORAGE_URI="sqlite:///{folder}/sessions.db"),
     Case("JWT_REFRESH_URL_RULE", "/renewal", routes, **STORE),
     Case("JWT_LOGOUT_URL_RULE", "/bye", routes, **STORE),
@@ -597,6 +604,7 @@ OTHERS = {
     "JWT_REQUIRED_BY_DEFAULT": False,
     "JWT_JWKS_URL_RULE": None,
     "JWT_STORAGE_URI": "sqlite://",
+    "JWT_STORAGE_NAMESPACE": "admin",
     "JWT_STORE_TIMEOUT": 7,
     "JWT_REFRESH_URL_RULE": None,
     "JWT_LOGOUT_URL_RULE": None,

@@ -42,18 +42,18 @@ def spell(scheme):
 
 
 @pytest.mark.parametrize("manager", [JWT, extended.JWTManager], ids=["native", "extended"])
-def test_one_token_in_1000_spellings_is_one_entry(manager):
+def test_one_token_in_1000_different_headers_is_one_entry(manager):
     app = make_app(manager)
     token = token_of(app)
     blanks = [" ", "  ", "\t", " \t ", "    "]
     ends = ["", " ", "\t", "  "]
-    spellings = [
+    headers = [
         f"{scheme}{blank}{token}{end}"
         for scheme, blank, end in itertools.product(spell("bearer"), blanks, ends)
     ]
     client = app.test_client()
-    assert len(set(spellings)) >= 1000
-    for authorization in spellings:
+    assert len(set(headers)) >= 1000
+    for authorization in headers:
         assert client.get("/view", headers={"Authorization": authorization}).text == "in"
     assert len(cache_of(app)) == 1
 
@@ -71,8 +71,8 @@ def test_one_token_in_1000_spellings_is_one_entry(manager):
 def test_each_scheme_finds_the_entry(config, scheme):
     app = make_app(**config)
     token = token_of(app)
-    for spelling in (scheme, scheme.lower(), scheme.upper(), scheme):
-        assert get(app, spelling + token).status_code == 200
+    for written in (scheme, scheme.lower(), scheme.upper(), scheme):
+        assert get(app, written + token).status_code == 200
     assert len(cache_of(app)) == 1
     cached = cache_of(app).tokens[token]
     get(app, scheme + token)

@@ -450,6 +450,8 @@ class StoreUnavailable(AuthError):
     error_code = "store_unavailable"
     lost_connection = False
     """True if the server closed the connection, so that a new connection may succeed at once."""
+    was_attempted = True
+    """False if the store was not called, because an earlier call had just failed."""
 
     def __init__(self, description: str = "Session store is unavailable; try again later") -> None:
         super().__init__(description, headers={"Retry-After": "2"})

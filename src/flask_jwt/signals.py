@@ -12,6 +12,7 @@ __all__ = [
     "authenticated",
     "authentication_failed",
     "login_limited",
+    "refresh_token_repeated",
     "refresh_token_reused",
     "session_refreshed",
     "session_revoked",
@@ -43,11 +44,22 @@ session_started = _signals.signal("session-started")
 session_refreshed = _signals.signal("session-refreshed")
 """Sent when a refresh token was rotated, but not when it was repeated within the grace period.
 
-*session*: what the token says about the session, so without ``user_agent``, ``ip`` and ``label``.
+*session*: what the token says about the session, so without ``user_agent``, ``ip``, ``label`` and
+``subject_key``.
 """
 
 session_revoked = _signals.signal("session-revoked")
 """Sent when a session was revoked, but not when it expires. *sid*: the id of the session."""
+
+refresh_token_repeated = _signals.signal("refresh-token-repeated")
+"""Sent when a refresh token was repeated within the grace period by another client.
+
+The client has another address or another user agent than the one that rotated the token. A client
+that changes its network while it waits for the response does this too, so the session goes on.
+
+*session*: the :class:`~flask_jwt.stores.Session`, whose ``last_ip`` and ``last_user_agent`` are
+those of the rotation; *ip*, *user_agent*: those of the repetition.
+"""
 
 refresh_token_reused = _signals.signal("refresh-token-reused")
 """Sent when a refresh token was used again after its grace period, and its session revoked.

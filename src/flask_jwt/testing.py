@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ._config.settings import Settings
+from ._jose.claims import ClaimsView
 from ._jose.codec import as_token
 from ._web.app_state import AppState
 from ._web.context import app_state, require_sessions
@@ -68,7 +69,7 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
 
 
 def jwt_headers(
-    identity: Any, *, app: Flask | None = None, fresh: bool = True, **claims: Any
+    identity: object, *, app: Flask | None = None, fresh: bool = True, **claims: object
 ) -> dict[str, str]:
     """Return the request header with an access token for *identity*.
 
@@ -263,12 +264,12 @@ _ALTERNATIVE = (
 )
 
 
-def _token_of_login(state: AppState, identity: Any, fresh: bool = True) -> str:
+def _token_of_login(state: AppState, identity: object, fresh: bool = True) -> str:
     with login_context(state.clock.now() if fresh else 0):
         return as_token(state.call(state.handlers.jwt_encode_callback, identity))
 
 
-def _with_claims(state: AppState, identity: Any, token: str, claims: Mapping[str, Any]) -> str:
+def _with_claims(state: AppState, identity: object, token: str, claims: ClaimsView) -> str:
     """Return *token*, signed again with *claims* replacing its claims of the same names."""
     if not claims:
         return token
@@ -322,7 +323,7 @@ def _check(response: TestResponse, secret: str = "") -> None:
 _REASONS = ("code", "error", "description", "msg", "message")
 
 
-def _app_context(app: Flask | None) -> AbstractContextManager[Any]:
+def _app_context(app: Flask | None) -> AbstractContextManager[object]:
     """Return a context manager that provides an application context of *app*."""
     # The current context is used if there is one. Leaving a new context would run the teardown
     # functions, which close what the test has open, such as a database session.

@@ -52,7 +52,6 @@ def make_manager(clock):
                     f"access token of {session.generation}"
                 ),
                 load_user=lambda payload: users.get(payload["identity"]),
-                get_subject=lambda user: getattr(user, "id", user),
                 check_blocklist=lambda header, claims: None,
                 sender=object(),
                 clock=AppClock(clock),

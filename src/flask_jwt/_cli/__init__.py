@@ -11,7 +11,7 @@ from typing import Any
 import click
 from flask import current_app
 
-from .._jose.claims import TIME_CLAIMS
+from .._jose.claims import TIME_CLAIMS, Claims, Header
 from .._jose.key_file import (
     PUBLISHED_FOR,
     change_key_file,
@@ -195,8 +195,8 @@ def inspect(token: str, as_json: bool) -> None:
     state = app_state()
     now = state.clock.now()
     encoded = sys.stdin.read().strip() if token == "-" else token
-    header: dict[str, Any] = {}
-    claims: dict[str, Any] = {}
+    header: Header = {}
+    claims: Claims = {}
     session = None
     try:
         # Decoded first, so that a rejected token is shown as well.
@@ -222,7 +222,7 @@ def inspect(token: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _get_session_state(state: AppState, claims: dict[str, Any]) -> str | None:
+def _get_session_state(state: AppState, claims: Claims) -> str | None:
     """Return what the store says about the token's session; None if it belongs to none."""
     sid = claims.get("sid")
     if state.sessions is None or not isinstance(sid, str):
@@ -235,9 +235,7 @@ def _get_session_state(state: AppState, claims: dict[str, Any]) -> str | None:
     return "active" if session.is_active(state.clock.now()) else "expired"
 
 
-def _show_token(
-    header: dict[str, Any], claims: dict[str, Any], session: str | None, reason: str | None
-) -> None:
+def _show_token(header: Header, claims: Claims, session: str | None, reason: str | None) -> None:
     rows = [("header", name, json.dumps(value), "") for name, value in header.items()]
     for name, value in claims.items():
         is_time = name in (*TIME_CLAIMS, "auth_time") and type(value) in (int, float)

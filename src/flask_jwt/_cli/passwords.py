@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from flask.cli import ScriptInfo, pass_script_info
@@ -30,7 +30,7 @@ class Column(NamedTuple):
     *values* is read lazily, because a table may have more rows than fit into memory.
     """
 
-    values: Iterable[Any]
+    values: Iterable[object]
     total: int | None
     """The number of values, for the progress bar; None if it is not known."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .._sessions.manager import SessionManager
+from .._sessions.manager import ExactIdentity, SessionManager
 from .._web.context import app_state, require_sessions
 from ..stores import Session
 from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
@@ -32,18 +32,67 @@ def init_sessions() -> None:
     click.echo("The session store is ready.", err=True)
 
 
-@sessions_cli.command("list", context_settings=NAMES_AS_GIVEN)
-@click.argument("subject")
+@sessions_cli.command("upgrade")
 @json_option
-def list_sessions(subject: str, as_json: bool) -> None:
-    """List the active sessions of SUBJECT.
+def upgrade_sessions(as_json: bool) -> None:
+    """Add tables, columns and indexes that this version needs.
 
-    SUBJECT is the sub claim of the tokens, usually the user's id.
+    The command may be repeated, and the application may go on meanwhile. Repeat it when the last
+    process of the earlier version has ended, for the sessions that this process has started. It
+    also creates indexes that are missing for another reason.
     """
-    sessions = _sessions().list(subject)
+    sessions = _sessions()
     if as_json:
-        click.echo(json.dumps([_fields(session) for session in sessions], indent=2))
+        click.echo(json.dumps(sessions.upgrade()))
         return
+    # The number of sessions isn't known before the store has its columns.
+    with click.progressbar(length=1, label="Upgrading") as bar:
+
+        def on_batch(number: int, total: int) -> None:
+            bar.length = total
+            bar.update(number)
+
+        added = sessions.upgrade(on_batch=on_batch)
+    for name in ("tables", "columns", "indexes"):
+        if added[name]:
+            click.echo(f"Added {name}: {', '.join(added[name])}")
+    count = added["sessions"]
+    click.echo(f"The session store is up to date; {_count(count)} got a subject key.")
+
+
+type_option = click.option(
+    "--type",
+    "json_type",
+    type=click.Choice(["string", "json"]),
+    help="Whether the identity is the string or what it means as JSON, such as a number.",
+)
+
+
+@sessions_cli.command("list", context_settings=NAMES_AS_GIVEN)
+@click.argument("identity")
+@type_option
+@json_option
+def list_sessions(identity: str, json_type: str | None, as_json: bool) -> None:
+    """List the active sessions of the user with IDENTITY.
+
+    IDENTITY is the user's id in the tokens. 1 is looked up as the string "1" and as the number 1,
+    which are two users.
+    """
+    found = _find_sessions(identity, json_type)
+    if as_json:
+        listed = [
+            {"identity": reading, **_fields(session)}
+            for reading, sessions in found
+            for session in sessions
+        ]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    for reading, sessions in found:
+        click.echo(f"{_count(len(sessions))} of {_describe(reading)}:")
+        _print_sessions(sessions)
+
+
+def _print_sessions(sessions: list[Session]) -> None:
     print_table(
         ("SID", "LABEL", "AGENT", "IP", "SINCE", "LAST USED"),
         [
@@ -54,6 +103,43 @@ def list_sessions(subject: str, as_json: bool) -> None:
             for session in sessions
         ],
     )  # fmt: skip
+
+
+def _find_sessions(argument: str, json_type: str | None) -> list[tuple[Any, list[Session]]]:
+    """Return each identity that *argument* may stand for and that has sessions, with these.
+
+    :raises ClickException: if none has sessions; the message names them
+    """
+    readings = _read_identity(argument)
+    if json_type is not None:
+        readings = [r for r in readings if isinstance(r, str) == (json_type == "string")]
+    manager = _sessions()
+    found = [(reading, list(manager.iterate(ExactIdentity(reading)))) for reading in readings]
+    found = [(reading, sessions) for reading, sessions in found if sessions]
+    if not found:
+        tried = " and ".join(map(_describe, readings)) or f"{argument} as JSON"
+        raise click.ClickException(f"There are no active sessions. Looked for {tried}.")
+    return found
+
+
+def _read_identity(argument: str) -> list[Any]:
+    """Return the identities that an argument of a command may stand for."""
+    try:
+        value = json.loads(argument)
+    except ValueError:
+        return [argument]
+    # 007 or 1e3 is a string, because the number is not written like that in a token.
+    is_number = type(value) is int and str(value) == argument
+    return [argument, value] if is_number or isinstance(value, (dict, list)) else [argument]
+
+
+def _describe(identity: Any) -> str:
+    kind = {str: "string", int: "number"}.get(type(identity), "JSON")
+    return f"the {kind} {json.dumps(identity)}"
+
+
+def _count(number: int) -> str:
+    return f"{number} session{'' if number == 1 else 's'}"
 
 
 @sessions_cli.command("show", context_settings=NAMES_AS_GIVEN)
@@ -77,20 +163,34 @@ def show_session(sid: str, as_json: bool) -> None:
 
 @sessions_cli.command("revoke", context_settings=NAMES_AS_GIVEN)
 @click.argument("sids", metavar="[SID]...", nargs=-1)
-@click.option("--subject", help="Revoke all sessions of this user.")
-def revoke_sessions(sids: tuple[str, ...], subject: str | None) -> None:
-    """Revoke sessions by SID, or all of a user with --subject."""
+@click.option("--subject", help="Revoke all sessions of the user with this identity.")
+@type_option
+def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str | None) -> None:
+    """Revoke sessions by SID, or all of a user with --subject.
+
+    If both the string "1" and the number 1 have sessions, --subject 1 revokes none: write --type.
+    """
     if not sids and subject is None:
         raise click.UsageError("Write a SID, or --subject.")
     sessions = _sessions()
     unknown = [sid for sid in sids if sessions.get(sid) is None]
     # Valid ids are revoked before an unknown one is reported: in an emergency, each one counts.
     revoked = sum(sessions.revoke(sid) for sid in sids if sid not in unknown)
-    if subject is not None:
-        revoked += sessions.revoke_all(subject)
-    click.echo(f"Revoked {revoked} session{'' if revoked == 1 else 's'}.")
+    if sids:
+        click.echo(f"Revoked {_count(revoked)}.")
     if unknown:
         raise click.ClickException(f"There is no session {', '.join(unknown)}.")
+    if subject is None:
+        return
+    found = _find_sessions(subject, json_type)
+    if len(found) > 1:
+        users = " and ".join(_describe(reading) for reading, _ in found)
+        raise click.ClickException(
+            f"Both {users} have sessions. Write --type string or --type json."
+        )
+    ((identity, _),) = found
+    revoked = sessions.revoke_all(ExactIdentity(identity))
+    click.echo(f"Revoked {_count(revoked)} of {_describe(identity)}.")
 
 
 @sessions_cli.command("prune")
@@ -120,8 +220,13 @@ def show_stats(as_json: bool) -> None:
     print_table(("SESSIONS", ""), list(counts.items()))
 
 
+_NOT_SHOWN = {
+    # The payload holds the application's own claims, which may be personal data. The CSRF value is
+    # a secret of the browser.
+    "payload", "csrf",
+    "change_id", "feed_position", "revocation_kept_until", "sequence", "subject_key",
+}  # fmt: skip
+
+
 def _fields(session: Session) -> dict[str, Any]:
-    fields = asdict(session)
-    # The payload holds the application's own claims, which may be personal data.
-    del fields["payload"]
-    return fields
+    return {name: value for name, value in asdict(session).items() if name not in _NOT_SHOWN}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from threading import RLock
 from typing import Any, NamedTuple
 
 from .._clock import Clock
-from .._jose.claims import ClaimsPolicy
+from .._jose.claims import Claims, ClaimsPolicy, Header
 from .._jose.codec import TokenCodec, decode_unverified
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
@@ -27,6 +27,13 @@ class _ConfiguredCodecs(NamedTuple):
     refresh: TokenCodec
 
 
+REFRESH_TOKEN_AHEAD = 60.0
+"""Seconds by which the ``iat`` of a session's refresh token may be ahead of the clock.
+
+Another server, whose clock is fast, may have issued it just now. Whether the token is valid is
+decided by the session in the store, which another server's clock can't make valid."""
+
+
 class Codecs:
     """Make and keep the codecs of one application.
 
@@ -44,7 +51,7 @@ class Codecs:
         notices: Notices,
         *,
         refresh_claims: frozenset[str],
-        json_default: Callable[[Any], Any],
+        json_default: Callable[[Any], object],
     ) -> None:
         self._config = config
         self._options_changed = config.codec_options_changed
@@ -54,7 +61,7 @@ class Codecs:
         self._json_default = json_default
         self._key_file: KeyFile | None = None
         self._configured: _ConfiguredCodecs | None = None
-        self._others: dict[Any, tuple[TokenCodec, Any]] = {}
+        self._others: dict[Hashable, tuple[TokenCodec, object]] = {}
         self.cache = TokenCache()
         """The verified tokens of all codecs."""
         # Only for making codecs: two threads that notice a change together must not let the older
@@ -83,7 +90,7 @@ class Codecs:
             return configured.access
         return self._get_or_make(token_type, lambda: self._make_codec(configured.keys, token_type))
 
-    def with_key(self, material: Any, token_type: str | None = "access") -> TokenCodec:
+    def with_key(self, material: object, token_type: str | None = "access") -> TokenCodec:
         """Return a codec for the key that a key loader returned; it needs no configured key.
 
         :raises UnsuitableKey: if *material* is a JWK that is for something else
@@ -98,14 +105,14 @@ class Codecs:
         # Not all key objects are hashable, so the id of the object identifies it. The cache keeps a
         # reference to the object, so that Python can't reuse its id for another one. A dict may
         # change, so its content identifies it.
-        key_id: Any = id(material)
+        key_id: Hashable = id(material)
         if isinstance(material, (str, bytes)):
             key_id = material
         elif isinstance(material, dict):
             key_id = "JWK", repr(sorted(material.items(), key=repr))
         return self._get_or_make((token_type, key_id), make, material)
 
-    def decode_unverified(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def decode_unverified(self, token: str) -> tuple[Header, Claims]:
         """Return the header and the claims of *token* without verifying it; it needs no key.
 
         :raises TokenMalformed: if *token* is too long, or not a compact JWS of JSON objects
@@ -114,7 +121,7 @@ class Codecs:
         return decode_unverified(token, self._config.latest.max_token_size)
 
     def _get_or_make(
-        self, cache_key: Any, make: Callable[[], TokenCodec], material: Any = None
+        self, cache_key: Hashable, make: Callable[[], TokenCodec], material: object = None
     ) -> TokenCodec:
         others = self._others
         cached = others.get(cache_key)
@@ -170,10 +177,12 @@ class Codecs:
         # a refresh token, so its policy is fixed. Applications with one secret must not accept each
         # other's refresh tokens, so every aud and iss is checked. Only tokens of earlier versions
         # have none.
+        leeway = settings.clock_leeway
         policy = ClaimsPolicy(
             "refresh",
             self._refresh_claims,
-            leeway=settings.clock_leeway,
+            leeway=leeway,
+            ahead=max(leeway, REFRESH_TOKEN_AHEAD),
             audience=settings.session_audience,
             issuer=settings.session_issuer,
             absent_parties=True,

@@ -74,7 +74,7 @@ def _reject_documented(secrets: Iterable[bytes]) -> None:
             )
 
 
-def load_returned_keys(material: Any, settings: Settings) -> KeySet:
+def load_returned_keys(material: object, settings: Settings) -> KeySet:
     """Make a key set of the key that a key loader returned.
 
     :param material: any form that :meth:`.Key.from_any` takes, or a secret
@@ -98,7 +98,7 @@ def load_returned_keys(material: Any, settings: Settings) -> KeySet:
 
 
 def _parse_key(
-    material: Any, algorithms: Sequence[str], more: Sequence[str], *, allow_weak: bool
+    material: object, algorithms: Sequence[str], more: Sequence[str], *, allow_weak: bool
 ) -> list[Key]:
     """Parse a key, and copy it for each of the algorithms in *more* that it fits."""
     key = Key.from_any(material, algorithms, allow_weak=allow_weak)

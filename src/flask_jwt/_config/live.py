@@ -16,7 +16,7 @@ logger = logging.getLogger("flask_jwt")
 
 #: The value of ``_copied_secret`` if JWT_SECRET_KEY was not copied from SECRET_KEY. It is an object
 #: rather than None, so that no configured value is equal to it.
-_NOT_COPIED: Any = object()
+_NOT_COPIED = object()
 
 
 class _Watch:
@@ -27,14 +27,14 @@ class _Watch:
     """
 
     def __init__(
-        self, config: MutableMapping[str, Any], keys: Iterable[str], defaults: Mapping[str, Any]
+        self, config: MutableMapping[str, Any], keys: Iterable[str], defaults: Mapping[str, object]
     ) -> None:
         self._config = config
         self._keys = tuple(keys)
         self._defaults = defaults
         # This runs at each request, and one itemgetter call is faster than a lookup for each key.
         self._read_values: Callable[[Any], tuple[Any, ...]] = itemgetter(*self._keys)
-        self._applied: tuple[Any, ...] = ()
+        self._applied: tuple[object, ...] = ()
 
     def has_changed(self) -> bool:
         """Return whether a value differs from the one that was last applied."""
@@ -43,7 +43,7 @@ class _Watch:
         except KeyError:
             return True
 
-    def copy_values(self) -> tuple[Any, ...]:
+    def copy_values(self) -> tuple[object, ...]:
         """Return a copy of the current values; pass it to :meth:`mark_applied` afterwards."""
         for key in self._keys:
             self._config.setdefault(key, copy(self._defaults[key]))
@@ -52,7 +52,7 @@ class _Watch:
             for value in self._read_values(self._config)
         )
 
-    def mark_applied(self, values: tuple[Any, ...]) -> None:
+    def mark_applied(self, values: tuple[object, ...]) -> None:
         """Treat *values* as applied, so that only other values count as a change.
 
         Call this only after the values have been applied. Otherwise another thread would see no

@@ -36,8 +36,8 @@ class Option(Generic[T]):
     def __init__(
         self,
         key: str,
-        default: Any,
-        parse: Callable[[Any], T],
+        default: object,
+        parse: Callable[[object], T],
         *,
         shapes_codec: bool = False,
         at_start: bool = False,
@@ -90,10 +90,10 @@ TokenLifetime = timedelta | float | Literal[False]
 """A timedelta, a number of seconds, or False for a token that never expires."""
 
 
-def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+def optional(parse: Callable[[object], T]) -> Callable[[object], T | None]:
     """Return a parser that accepts None and every value that *parse* accepts."""
 
-    def parse_optional(value: Any) -> T | None:
+    def parse_optional(value: object) -> T | None:
         if value in ("None", "null"):
             raise InvalidValue("write None", json="null")
         return None if value is None else parse(value)
@@ -126,7 +126,7 @@ def seconds_of(value: Any) -> float:
 _LONGEST_DURATION = timedelta.max.total_seconds()
 
 
-def parse_seconds(value: Any) -> float:
+def parse_seconds(value: object) -> float:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -137,21 +137,21 @@ def parse_seconds(value: Any) -> float:
     raise InvalidValue("write a number of seconds or a timedelta", json="300")
 
 
-def parse_duration(value: Any) -> float:
+def parse_duration(value: object) -> float:
     seconds = parse_seconds(value)
     if seconds < 0:
         raise ValueError("write a number of seconds or a timedelta that isn't negative")
     return seconds
 
 
-def parse_positive_duration(value: Any) -> float:
+def parse_positive_duration(value: object) -> float:
     seconds = parse_seconds(value)
     if seconds <= 0:
         raise ValueError("write a number of seconds or a timedelta, more than 0")
     return seconds
 
 
-def parse_timeout(value: Any) -> float:
+def parse_timeout(value: object) -> float:
     """Return seconds, at most a day, because drivers and threads can't wait much longer."""
     seconds = parse_positive_duration(value)
     if seconds > 86400:
@@ -159,7 +159,7 @@ def parse_timeout(value: Any) -> float:
     return seconds
 
 
-def parse_token_lifetime(value: Any) -> float:
+def parse_token_lifetime(value: object) -> float:
     """Return seconds, infinity for False.
 
     Negative lifetimes are valid, because tests use them to issue expired tokens.
@@ -176,7 +176,7 @@ def parse_token_lifetime(value: Any) -> float:
     return seconds
 
 
-def parse_revocation_check(value: Any) -> float | None:
+def parse_revocation_check(value: object) -> float | None:
     if value is None or value is False:
         return None
     if value == "always":
@@ -191,19 +191,19 @@ def parse_revocation_check(value: Any) -> float | None:
 # Numbers, flags and strings
 
 
-def parse_count(value: Any) -> int:
+def parse_count(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise InvalidValue("write a whole number, 0 or more", json="300")
 
 
-def parse_limit(value: Any) -> int:
+def parse_limit(value: object) -> int:
     if (count := parse_count(value)) > 0:
         return count
     raise ValueError("write a whole number, 1 or more, or None for no limit")
 
 
-def parse_token_size(value: Any) -> int:
+def parse_token_size(value: object) -> int:
     if (size := parse_count(value)) >= SMALLEST_TOKEN_LIMIT:
         return size
     raise ValueError(f"write a number of bytes, {SMALLEST_TOKEN_LIMIT} or more")
@@ -213,19 +213,19 @@ SMALLEST_TOKEN_LIMIT = 512
 """Bytes. With a much lower limit no user could log in: a refresh token has more than 400 bytes."""
 
 
-def parse_flag(value: Any) -> bool:
+def parse_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise InvalidValue("write True or False", json="true, or false")
 
 
-def parse_string(value: Any) -> str:
+def parse_string(value: object) -> str:
     if isinstance(value, str) and value and value.isprintable():
         return value
     raise ValueError("write a non-empty string without line breaks")
 
 
-def parse_any_string(value: Any) -> str:
+def parse_any_string(value: object) -> str:
     if isinstance(value, str):
         return value
     raise ValueError("write a string")
@@ -235,7 +235,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token as RFC 9110 section 5.6.2 and RFC 6265 section 4.1.1 define it."""
 
 
-def parse_token(value: Any) -> str:
+def parse_token(value: object) -> str:
     """Check the name of an authorization scheme, a header or a cookie."""
     if isinstance(value, str) and _TOKEN.fullmatch(value):
         return value
@@ -247,14 +247,14 @@ def parse_token(value: Any) -> str:
 # Claims
 
 
-def parse_names(value: Any) -> frozenset[str]:
+def parse_names(value: object) -> frozenset[str]:
     if (names := _parse_strings(value)) is not None:
         return names
     message = "write a list of claim names, such as ['exp', 'iat']"
     raise InvalidValue(message, json='["exp", "iat"]')
 
 
-def _parse_strings(value: Any) -> frozenset[str] | None:
+def _parse_strings(value: object) -> frozenset[str] | None:
     """Return the set of the strings in a list, or None if *value* is anything else."""
     if not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping)):
         return None
@@ -262,14 +262,14 @@ def _parse_strings(value: Any) -> frozenset[str] | None:
     return frozenset(names) if all(isinstance(name, str) and name for name in names) else None
 
 
-def parse_one_or_more(value: Any) -> frozenset[str]:
+def parse_one_or_more(value: object) -> frozenset[str]:
     """Return the set of strings in a list, or a set of one string."""
     if names := _parse_strings([value] if isinstance(value, str) else value):
         return names
     raise ValueError("write a non-empty string, or a list of one or more of them")
 
 
-def parse_issued_audience(value: Any) -> str | tuple[str, ...] | None:
+def parse_issued_audience(value: object) -> str | tuple[str, ...] | None:
     if isinstance(value, str) and value:
         return parse_string(value)
     # As in Flask-JWT-Extended, an empty list issues no `aud`.
@@ -278,7 +278,7 @@ def parse_issued_audience(value: Any) -> str | tuple[str, ...] | None:
     return tuple(sorted(parse_one_or_more(value)))
 
 
-def parse_issued_issuer(value: Any) -> str | None:
+def parse_issued_issuer(value: object) -> str | None:
     # As in Flask-JWT-Extended, an empty string issues no `iss`.
     return None if value is None or value == "" else parse_string(value)
 
@@ -286,7 +286,7 @@ def parse_issued_issuer(value: Any) -> str | None:
 # Requests, cookies and URLs
 
 
-def parse_locations(value: Any) -> tuple[TokenLocation, ...]:
+def parse_locations(value: object) -> tuple[TokenLocation, ...]:
     values: Any = (value,) if isinstance(value, str) else value
     is_plural = isinstance(values, Iterable) and not isinstance(values, (bytes, Mapping))
     locations: tuple[TokenLocation, ...] = tuple(values) if is_plural else ()
@@ -299,21 +299,27 @@ def parse_locations(value: Any) -> tuple[TokenLocation, ...]:
     raise InvalidValue(message, json='["headers", "cookies"]')
 
 
-def parse_header_type(value: Any) -> str | None:
+def parse_header_type(value: object) -> str | None:
     """Return the authorization scheme, or an empty string for a header without a scheme."""
-    return value if value is None or value == "" else parse_token(value)
+    if value is None:
+        return None
+    return "" if value == "" else parse_token(value)
 
 
-def parse_methods(value: Any) -> frozenset[str]:
+def parse_methods(value: object) -> frozenset[str]:
     if (names := _parse_strings(value)) is not None:
         return frozenset(name.upper() for name in names)
     message = "write a list of HTTP methods, such as ['POST', 'PUT']"
     raise InvalidValue(message, json='["POST", "PUT"]')
 
 
-def parse_cookie_path(value: Any) -> str:
-    is_path = isinstance(value, str) and value.startswith("/")
-    if is_path and value.isprintable() and ";" not in value:
+def parse_cookie_path(value: object) -> str:
+    if (
+        isinstance(value, str)
+        and value.startswith("/")
+        and value.isprintable()
+        and ";" not in value
+    ):
         return str(value)
     raise ValueError("write a path that starts with '/', without ';' and control characters")
 
@@ -322,7 +328,7 @@ _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _DOMAIN = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*")
 
 
-def parse_cookie_domain(value: Any) -> str | None:
+def parse_cookie_domain(value: object) -> str | None:
     """Return a host name, which may start with a dot; an empty string stands for None."""
     if value is None or value == "":
         return None
@@ -339,7 +345,7 @@ def parse_cookie_domain(value: Any) -> str | None:
     )
 
 
-def parse_same_site(value: Any) -> str | None:
+def parse_same_site(value: object) -> str | None:
     if value is None or value in ("Lax", "Strict", "None"):
         return None if value is None else str(value)
     raise ValueError(
@@ -347,7 +353,7 @@ def parse_same_site(value: Any) -> str | None:
     )
 
 
-def parse_url_rule(value: Any) -> str | None:
+def parse_url_rule(value: object) -> str | None:
     if value is None or value is False or value == "":
         return None
     if isinstance(value, str) and value.startswith(("/", "{auth}/")) and value.isprintable():
@@ -356,7 +362,7 @@ def parse_url_rule(value: Any) -> str | None:
     raise InvalidValue(message, json="null")
 
 
-def parse_url_options(value: Any) -> dict[str, Any]:
+def parse_url_options(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return dict(value)
     message = "write a dict of keyword arguments for Flask.add_url_rule"
@@ -366,13 +372,13 @@ def parse_url_options(value: Any) -> dict[str, Any]:
 # Keys
 
 
-def parse_algorithm(value: Any) -> str:
+def parse_algorithm(value: object) -> str:
     if isinstance(value, str) and value in ALGORITHMS:
         return value
     raise ValueError(f"write one of {', '.join(ALGORITHMS)}")
 
 
-def parse_algorithms(value: Any) -> tuple[str, ...]:
+def parse_algorithms(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping)):
@@ -385,7 +391,7 @@ def _is_surrogate(character: str) -> bool:
     return "\ud800" <= character <= "\udfff"
 
 
-def parse_secret(value: Any) -> bytes | None:
+def parse_secret(value: object) -> bytes | None:
     if value is None or value in ("", b""):
         return None
     if isinstance(value, str):
@@ -401,7 +407,7 @@ def parse_secret(value: Any) -> bytes | None:
     )
 
 
-def parse_secrets(value: Any) -> tuple[bytes, ...]:
+def parse_secrets(value: object) -> tuple[bytes, ...]:
     if value is None:
         return ()
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
@@ -409,7 +415,7 @@ def parse_secrets(value: Any) -> tuple[bytes, ...]:
     raise InvalidValue("write a list of earlier secrets", json='["earlier", "still earlier"]')
 
 
-def parse_key(value: Any) -> Any:
+def parse_key(value: object) -> Any:
     """Return key material in one of the forms that :meth:`.Key.from_any` takes, or a path.
 
     Only its form is checked. Parsing a key takes long, and errors must not contain the material.
@@ -426,7 +432,7 @@ def parse_key(value: Any) -> Any:
     raise ValueError("write a PEM key, the path of a PEM file, a key object or a JWK")
 
 
-def parse_keys(value: Any) -> Any:
+def parse_keys(value: object) -> Any:
     """Return key material as :func:`parse_key` does, or a tuple of it for a list."""
     if not isinstance(value, (list, tuple)):
         return parse_key(value)
@@ -436,7 +442,7 @@ def parse_keys(value: Any) -> Any:
     return keys or None
 
 
-def parse_path(value: Any) -> str | None:
+def parse_path(value: object) -> str | None:
     if value is None or value == "":
         return None
     if (isinstance(value, str) or hasattr(value, "__fspath__")) and str(value).isprintable():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from .._jose.claims import ClaimsView
 
 
 class Profile:
@@ -25,14 +26,14 @@ class Profile:
     def __init__(
         self,
         *,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Mapping[str, object] | None = None,
         algorithm_names_key: bool = False,
         allows_weak_keys: bool = False,
         checks_issued_parties: bool = True,
         any_access_type: bool = False,
         checks_identity: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
-        absent_claims: Mapping[str, Any] | None = None,
+        absent_claims: ClaimsView | None = None,
         more_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.defaults = defaults or {}

@@ -164,6 +164,9 @@ class Settings:
     storage_uri = Option(  # is_secret: most URIs contain a password
         "JWT_STORAGE_URI", None, optional(parse_string), at_start=True, is_secret=True
     )
+    storage_namespace = Option(
+        "JWT_STORAGE_NAMESPACE", None, optional(parse_any_string), at_start=True
+    )
     store_timeout = Option("JWT_STORE_TIMEOUT", 2, parse_timeout, at_start=True)
     session_idle = Option("JWT_SESSION_IDLE", None, optional(parse_positive_duration))
     refresh_grace = Option("JWT_REFRESH_GRACE", 30, parse_duration)
@@ -186,7 +189,7 @@ class Settings:
     profile: Profile
 
     def __init__(
-        self, values: Mapping[str, Any], explicit: frozenset[str], profile: Profile
+        self, values: Mapping[str, object], explicit: frozenset[str], profile: Profile
     ) -> None:
         # Each value shadows the option of the same name; __setattr__ would raise.
         vars(self).update(values, explicit=explicit, profile=profile)
@@ -412,7 +415,7 @@ def _overlap(path: str, other: str) -> bool:
     return longer == shorter or longer.startswith(shorter.rstrip("/") + "/")
 
 
-OPTIONS: dict[str, Option[Any]] = {
+OPTIONS: dict[str, Option[object]] = {
     option.key: option for option in vars(Settings).values() if isinstance(option, Option)
 }
 """All options by key."""
@@ -432,14 +435,14 @@ CONFIG_DEFAULTS: dict[str, Any] = {
 
 
 def read_settings(
-    config: Mapping[str, Any], explicit: frozenset[str], profile: Profile = NATIVE
+    config: Mapping[str, object], explicit: frozenset[str], profile: Profile = NATIVE
 ) -> Settings:
     """Parse *config*.
 
     :param explicit: the keys that the developer has set, as opposed to defaults
     :raises ConfigError: if values are invalid; the message names all of them
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     errors = []
     for key, option in OPTIONS.items():
         try:
@@ -453,7 +456,7 @@ def read_settings(
     return settings
 
 
-def parse_option(key: str, value: Any) -> Any:
+def parse_option(key: str, value: object) -> object:
     """Parse *value* for the option *key*.
 
     :raises ConfigError: if *value* is invalid; the message says what to write instead
@@ -469,7 +472,7 @@ def parse_option(key: str, value: Any) -> Any:
         raise ConfigError(message) from None
 
 
-def _shorten(value: Any) -> str:
+def _shorten(value: object) -> str:
     """Return the repr of *value*, as one line that is no longer than a line."""
     try:
         text = " ".join(repr(value).split())
@@ -478,7 +481,7 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}…"
 
 
-def unknown_keys(config: Mapping[str, Any]) -> list[str]:
+def unknown_keys(config: Mapping[str, object]) -> list[str]:
     """Return a sentence about each unknown ``JWT_*`` key, with the most similar option."""
     keys = [key for key in config if isinstance(key, str) and key.startswith("JWT_")]
     return [_describe_unknown(key) for key in keys if key not in OPTIONS]

@@ -20,6 +20,18 @@ from ..errors import (
     WrongTokenType,
 )
 
+Claims = dict[str, Any]
+"""The claims of a token by name; a value is anything that JSON can represent."""
+
+ClaimsView = Mapping[str, Any]
+"""Claims that the function only reads."""
+
+Header = dict[str, Any]
+"""The parameters of a JOSE header by name (RFC 7515 section 4)."""
+
+HeaderView = Mapping[str, Any]
+"""Header parameters that the function only reads."""
+
 TIME_CLAIMS = ("exp", "nbf", "iat")
 
 RESERVED_CLAIMS = frozenset(
@@ -57,6 +69,7 @@ class ClaimsPolicy:
     :param required: claims that must be present
     :param unchecked: time claims (``exp``, ``nbf``, ``iat``) that aren't compared with the clock
     :param leeway: seconds by which clocks may differ
+    :param ahead: seconds by which ``iat`` and ``nbf`` may be ahead of the clock; default *leeway*
     :param audience: accepted values of ``aud``; None rejects every token that has an ``aud``
     :param any_audience: accept every ``aud`` if *audience* is None
     :param issuer: accepted values of ``iss``; None accepts every issuer
@@ -65,7 +78,8 @@ class ClaimsPolicy:
     """
 
     __slots__ = (
-        "absent_parties", "any_access_type", "any_audience", "audience", "issuer", "leeway",
+        "absent_parties", "ahead", "any_access_type", "any_audience", "audience", "issuer",
+        "leeway",
         "required", "string_claims", "type", "unchecked",
     )  # fmt: skip
 
@@ -77,6 +91,7 @@ class ClaimsPolicy:
         any_access_type: bool = False,
         unchecked: frozenset[str] = frozenset(),
         leeway: float = 10,
+        ahead: float | None = None,
         audience: frozenset[str] | None = None,
         any_audience: bool = False,
         issuer: frozenset[str] | None = None,
@@ -88,6 +103,7 @@ class ClaimsPolicy:
         self.required = required
         self.unchecked = unchecked
         self.leeway = leeway
+        self.ahead = leeway if ahead is None else ahead
         self.audience = audience
         self.any_audience = any_audience
         self.issuer = issuer
@@ -95,7 +111,7 @@ class ClaimsPolicy:
         self.string_claims = string_claims
 
     # One list of checks, read from top to bottom, is clearer than several short ones.
-    def check(self, claims: Mapping[str, Any], now: float) -> tuple[float, float]:
+    def check(self, claims: ClaimsView, now: float) -> tuple[float, float]:
         """Verify *claims* at the time *now*.
 
         The caller may cache the result: the claims stay valid from the first returned timestamp
@@ -112,7 +128,7 @@ class ClaimsPolicy:
                 raise ClaimMissing(name)
         exp, nbf, iat = self._read_times(claims)
         try:
-            valid_from, valid_until = (nbf if nbf > iat else iat) - self.leeway, exp + self.leeway
+            valid_from, valid_until = (nbf if nbf > iat else iat) - self.ahead, exp + self.leeway
         except OverflowError:  # an int of many digits can't be added to a float
             raise ClaimInvalid("A time claim is out of range") from None
         if self.string_claims:
@@ -129,7 +145,7 @@ class ClaimsPolicy:
             raise TokenExpired
         return valid_from, valid_until
 
-    def _read_times(self, claims: Mapping[str, Any]) -> tuple[float, float, float]:
+    def _read_times(self, claims: ClaimsView) -> tuple[float, float, float]:
         """Return ``exp``, ``nbf`` and ``iat``.
 
         A claim that is missing or not checked becomes an infinity that excludes no time.
@@ -144,7 +160,7 @@ class ClaimsPolicy:
             iat = _ALWAYS if "iat" in self.unchecked else iat
         return exp, nbf, iat
 
-    def _check_other_type(self, claims: Mapping[str, Any]) -> None:
+    def _check_other_type(self, claims: ClaimsView) -> None:
         if self.any_access_type and claims["type"] != "refresh":
             return
         # The message must not repeat whatever a client wrote into the claim.
@@ -153,14 +169,14 @@ class ClaimsPolicy:
             f"Expected a token of type {self.type}, not {actual}", wanted=str(self.type)
         )
 
-    def _check_strings(self, claims: Mapping[str, Any]) -> None:
+    def _check_strings(self, claims: ClaimsView) -> None:
         for name in self.string_claims:
             if not isinstance(claims.get(name, ""), str):
                 if name == "sub":
                     raise SubjectInvalid
                 raise ClaimInvalid(f'The "{name}" claim must be a string')
 
-    def _check_issuer(self, claims: Mapping[str, Any], accepted: frozenset[str]) -> None:
+    def _check_issuer(self, claims: ClaimsView, accepted: frozenset[str]) -> None:
         if self.absent_parties and "iss" not in claims:
             return
         issuer = claims.get("iss")
@@ -169,7 +185,7 @@ class ClaimsPolicy:
         if not isinstance(issuer, str) or issuer not in accepted:
             raise IssuerInvalid
 
-    def _check_audience(self, claims: Mapping[str, Any]) -> None:
+    def _check_audience(self, claims: ClaimsView) -> None:
         if "aud" not in claims:
             if self.absent_parties:
                 return
@@ -239,7 +255,7 @@ def identity_of(identity: Any) -> str | int:
     )
 
 
-def plain_id(user_id: Any) -> Any:
+def plain_id(user_id: object) -> object:
     """Convert an instance of a subclass of str, int or UUID to the string or integer it stands for.
 
     Other values, and bools, are returned as they are.
@@ -254,7 +270,7 @@ def plain_id(user_id: Any) -> Any:
     return UUID.__str__(user_id) if isinstance(user_id, UUID) else user_id
 
 
-def _describe(value: Any) -> str:
+def _describe(value: object) -> str:
     """Return *value* itself if it can't be a secret or personal data, or else its type."""
     if value is None or isinstance(value, bool):
         return str(value)
@@ -262,7 +278,7 @@ def _describe(value: Any) -> str:
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
-def claimed_identity(claims: Any, claim: str | None) -> Any:
+def claimed_identity(claims: object, claim: str | None) -> Any:
     """Return the identity in *claims*, or None if there is none.
 
     :param claims: the result of a decode handler; anything but a dict has no identity
@@ -275,7 +291,7 @@ def claimed_identity(claims: Any, claim: str | None) -> Any:
     return claims["identity"] if "identity" in claims else claims.get("sub")
 
 
-def has_bool_identity(claims: Mapping[str, Any], claim: str | None) -> bool:
+def has_bool_identity(claims: ClaimsView, claim: str | None) -> bool:
     """Return whether the identity in *claims* is True or False.
 
     :param claim: as for :func:`claimed_identity`
@@ -284,7 +300,7 @@ def has_bool_identity(claims: Mapping[str, Any], claim: str | None) -> bool:
     return any(isinstance(claims.get(name), bool) for name in names)
 
 
-def subject_of(user_id: Any) -> str:
+def subject_of(user_id: object) -> str:
     """Convert *user_id* to the string of a ``sub`` claim (RFC 7519 section 4.1.2).
 
     Equal ids have the same string, so the order of the keys of a dict is of no consequence.

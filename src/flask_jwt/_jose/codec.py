@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
-from .claims import ClaimsPolicy
+from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
 from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .key_set import KeySet
 from .keys import Key
@@ -56,8 +56,8 @@ class VerifiedToken:
 
     def __init__(
         self,
-        claims: dict[str, Any],
-        header: dict[str, Any],
+        claims: Claims,
+        header: Header,
         valid_from: float,
         valid_until: float,
         codec: TokenCodec,
@@ -65,7 +65,7 @@ class VerifiedToken:
         self._claims = claims
         self._header = header
         # dict.copy() is enough for the claims of one request, and for flat claims.
-        self.copy_claims: Callable[[], dict[str, Any]] = claims.copy
+        self.copy_claims: Callable[[], Claims] = claims.copy
         """Returns the claims; the caller may change the returned dict."""
         self.codec = codec
         self.sid = claims.get("sid")
@@ -82,12 +82,12 @@ class VerifiedToken:
             self.copy_claims = partial(_deep_copy, self._claims)
 
     @property
-    def claims(self) -> dict[str, Any]:
+    def claims(self) -> Claims:
         """Return the claims; the caller may change the returned dict."""
         return self.copy_claims()
 
     @property
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """Return a copy of the JOSE header."""
         header = self._header
         is_flat = _SCALARS.issuperset(map(type, header.values()))
@@ -119,14 +119,14 @@ class TokenCodec:
         policy: ClaimsPolicy,
         *,
         max_size: int = 8192,
-        json_default: Callable[[Any], Any] | None = None,
-        absent_claims: Mapping[str, Any] | None = None,
+        json_default: Callable[[Any], object] | None = None,
+        absent_claims: ClaimsView | None = None,
     ) -> None:
         self.keys = keys
         self.policy = policy
         self._absent_claims = dict(absent_claims or {})
         self._max_size = max_size
-        self._headers: dict[bytes, tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self._headers: dict[bytes, tuple[Header, tuple[Key, ...]]] = {}
         self._encoded_headers: dict[Key, str] = {}
         self._dump = json.JSONEncoder(
             separators=(",", ":"), allow_nan=False, default=json_default
@@ -134,8 +134,8 @@ class TokenCodec:
 
     def issue(
         self,
-        claims: Mapping[str, Any],
-        headers: Mapping[str, Any] | None = None,
+        claims: ClaimsView,
+        headers: HeaderView | None = None,
         *,
         now: float,
     ) -> Token:
@@ -193,7 +193,7 @@ class TokenCodec:
             valid_until = min(valid_until, key.verify_until)
         return VerifiedToken(claims, header, valid_from, valid_until, self)
 
-    def verify_signature(self, token: str, now: float) -> tuple[dict[str, Any], bytes, Key]:
+    def verify_signature(self, token: str, now: float) -> tuple[Header, bytes, Key]:
         """Verify only the signature of *token*.
 
         :returns: the header, the payload as bytes, and the key that signed the token
@@ -220,7 +220,7 @@ class TokenCodec:
             self._headers[header_segment] = header, keys
         return header, payload, key
 
-    def _read_header(self, segment: bytes) -> tuple[dict[str, Any], tuple[Key, ...]]:
+    def _read_header(self, segment: bytes) -> tuple[Header, tuple[Key, ...]]:
         header = _parse_header(segment)
         check_header(header)
         algorithm, kid = header["alg"], header.get("kid")
@@ -236,7 +236,7 @@ class TokenCodec:
         return header, keys
 
 
-def decode_unverified(token: str, max_size: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def decode_unverified(token: str, max_size: int) -> tuple[Header, Claims]:
     """Return the header and the claims of *token* without verifying it.
 
     Use the result to inspect a token or to choose its key, never to authenticate a request.
@@ -255,7 +255,7 @@ def decode_unverified(token: str, max_size: int) -> tuple[dict[str, Any], dict[s
     return parts[0], parts[1]
 
 
-def check_header(header: Mapping[str, Any]) -> None:
+def check_header(header: HeaderView) -> None:
     """Check those header parameters that decide how a token is verified.
 
     :raises TokenInvalid: if ``alg`` or ``kid`` has the wrong type, or an extension is required
@@ -299,7 +299,7 @@ def _check_characters(message: bytes, signature: bytes) -> None:
         raise SignatureInvalid
 
 
-def _parse_header(segment: bytes) -> dict[str, Any]:
+def _parse_header(segment: bytes) -> Header:
     try:
         data = b64decode(segment)
     except ValueError:
@@ -313,8 +313,8 @@ def _parse_header(segment: bytes) -> dict[str, Any]:
     return header
 
 
-def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
-    header: dict[str, Any] = {"typ": "JWT", "alg": key.algorithm}
+def _encode_header(key: Key, extra: HeaderView) -> str:
+    header: Header = {"typ": "JWT", "alg": key.algorithm}
     if key.publish_kid:
         header["kid"] = key.kid
     return b64encode(_dump({**header, **extra, "alg": key.algorithm}))
@@ -323,7 +323,7 @@ def _encode_header(key: Key, extra: Mapping[str, Any]) -> str:
 _encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
-def _dump(value: Mapping[str, Any]) -> bytes:
+def _dump(value: Mapping[str, object]) -> bytes:
     return _encode_json(value).encode("ascii")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from binascii import Error, a2b_base64, b2a_base64
-from typing import Any
+from typing import Any, NoReturn
 
 MAX_DEPTH = 64
 """The maximum nesting depth of objects and arrays."""
@@ -58,7 +58,7 @@ def b64decode(segment: bytes) -> bytes:
     return data
 
 
-def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _make_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is repeated")
@@ -72,7 +72,7 @@ def _parse_finite(literal: str) -> float:
     raise ValueError("a number is out of range")
 
 
-def _reject_constant(name: str) -> Any:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
@@ -94,7 +94,7 @@ def parse_json(data: bytes) -> Any:
         try:
             value, end = _decoder.raw_decode(document)
         except json.JSONDecodeError:
-            end = -1
+            value, end = None, -1
         if end != len(document):
             value = _decoder.decode(document)
     except RecursionError:
@@ -108,7 +108,7 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
-def check_depth(value: Any, depth: int = MAX_DEPTH) -> None:
+def check_depth(value: object, depth: int = MAX_DEPTH) -> None:
     """Raise ValueError if *value* is nested deeper than *depth*."""
     if isinstance(value, (dict, list)):
         if depth == 0:

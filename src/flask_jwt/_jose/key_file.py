@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from .._clock import Clock
 from ..errors import ConfigError
@@ -213,7 +212,7 @@ def _replace(target: str, keys: KeySet, before: bytes | None = None) -> None:
     :param before: the content that the file must still have; the new file gets its owner and mode
     :raises ConfigError: if it has other content
     """
-    document: dict[str, Any] = {"keys": [key.private_jwk() for key in keys.keys]}
+    document = {"keys": [key.private_jwk() for key in keys.keys]}
     import tempfile  # imported here because only CLI commands write key files
 
     # mkstemp makes the file with mode 0600. It must be in the same folder, because os.replace is

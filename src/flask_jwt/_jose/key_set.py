@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ..errors import ConfigError
-from .keys import InvalidKey, Key
+from .keys import InvalidKey, Jwk, JwkView, Key
 
 KeyState = Literal["pending", "active", "retired", "expired"]
 
@@ -37,7 +37,7 @@ class KeySet:
                 self._by_algorithm[alg] = (*self._by_algorithm.get(alg, ()), key)
 
     @classmethod
-    def from_jwks(cls, document: Any) -> KeySet:
+    def from_jwks(cls, document: object) -> KeySet:
         """Parse a JWKS (RFC 7517 section 5) with the dates that key files add.
 
         :raises InvalidKey: if a key is invalid
@@ -89,7 +89,7 @@ class KeySet:
             return "pending"
         return "active" if key.can_sign and key is self.active(now) else "retired"
 
-    def public_jwks(self, now: float) -> dict[str, Any] | None:
+    def public_jwks(self, now: float) -> dict[str, list[Jwk]] | None:
         """Return a JWKS of the public keys that have not expired, or None for a set of secrets."""
         if not self.keys or self.keys[0].is_secret:
             return None
@@ -98,7 +98,7 @@ class KeySet:
         }
 
 
-def _read_dates(jwk: Mapping[str, Any]) -> dict[str, Any]:
+def _read_dates(jwk: JwkView) -> dict[str, Any]:
     """Return the ``sign_from`` and ``verify_until`` that key files add to a JWK."""
     dates = {name: jwk[name] for name in ("sign_from", "verify_until") if name in jwk}
     if not all(type(date) in (int, float) for date in dates.values()):

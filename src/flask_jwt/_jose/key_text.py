@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
 _SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s")
@@ -52,7 +55,7 @@ def explain_encoding(data: bytes) -> str | None:
     return None
 
 
-def load_key(data: bytes) -> Any:
+def load_key(data: bytes) -> PrivateKeyTypes | PublicKeyTypes:
     """Return the key object that *data* holds: a private key if there is one, or a public key.
 
     A backslash followed by an ``n`` counts as a line break, because ``.env`` files write it so.

@@ -7,7 +7,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jwt.algorithms
 from jwt import PyJWK
@@ -16,6 +16,15 @@ from jwt.exceptions import PyJWTError
 from ..errors import ConfigError
 from .encoding import b64decode, b64encode, b64encode_bytes, parse_json
 from .key_text import load_key
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+Jwk = dict[str, Any]
+"""The members of a JWK by name (RFC 7517 section 4)."""
+
+JwkView = Mapping[str, Any]
+"""A JWK that the function only reads."""
 
 
 class _Family(NamedTuple):
@@ -103,8 +112,8 @@ class Key:
     def __init__(
         self,
         algorithm: str,
-        signing: Any,
-        verifying: Any,
+        signing: PrivateKeyTypes | bytes | None,
+        verifying: PublicKeyTypes | bytes,
         *,
         kid: str | None = None,
         publish_kid: bool = True,
@@ -122,11 +131,13 @@ class Key:
         self.sign_from = sign_from
         self.verify_until = verify_until
         self._engine = _engine(algorithm)
+        # Any, because only the engine knows which of the types its keys have.
+        self._signing: Any = signing
+        self._verifying: Any = verifying
         # HMAC begins by hashing the secret. That is done once, here, and the state is copied for
         # each token.
-        self._mac = hmac.new(verifying, digestmod=f"sha{algorithm[2:]}") if self.is_secret else None
-        self._signing = signing
-        self._verifying = verifying
+        secret = cast(bytes, verifying)
+        self._mac = hmac.new(secret, digestmod=f"sha{algorithm[2:]}") if self.is_secret else None
         self.kid = self.thumbprint() if kid is None else kid
 
     def __repr__(self) -> str:
@@ -152,7 +163,7 @@ class Key:
     @classmethod
     def from_any(
         cls,
-        material: Any,
+        material: object,
         algorithms: Sequence[str] = (),
         *,
         allow_weak: bool = False,
@@ -205,7 +216,7 @@ class Key:
     @classmethod
     def from_jwk(
         cls,
-        jwk: Mapping[str, Any],
+        jwk: JwkView,
         algorithms: Sequence[str] = (),
         *,
         allow_weak: bool = False,
@@ -249,7 +260,7 @@ class Key:
         return cls.from_material(jwk.key, [algorithm], allow_weak=allow_weak, **state)
 
     @classmethod
-    def _from_oct(cls, jwk: Mapping[str, Any], algorithm: str, **state: Any) -> Key:
+    def _from_oct(cls, jwk: JwkView, algorithm: str, **state: Any) -> Key:
         try:
             secret = b64decode(jwk["k"].encode("ascii"))
         except _MATERIAL_ERRORS:
@@ -385,21 +396,21 @@ class Key:
             return False
         return self._engine.verify(message, self._verifying, signature)
 
-    def public_jwk(self) -> dict[str, Any]:
+    def public_jwk(self) -> Jwk:
         """Return the public JWK (RFC 7517), which a JWKS endpoint may publish.
 
         :raises InvalidKey: if this is a secret
         """
         if self.is_secret:
             raise InvalidKey("A secret has no public key to publish")
-        material: dict[str, Any] = self._engine.to_jwk(self._verifying, as_dict=True)
+        material: Jwk = self._engine.to_jwk(self._verifying, as_dict=True)
         members = {name: material[name] for name in _THUMBPRINT[material["kty"]]}
         return {**members, "alg": self.algorithm, "use": "sig", "kid": self.kid}
 
-    def private_jwk(self) -> dict[str, Any]:
+    def private_jwk(self) -> Jwk:
         """Return the JWK for a key file, with the private members and the timestamps."""
         if self.is_secret:
-            jwk: dict[str, Any] = {"kty": "oct", "k": b64encode(self._signing)}
+            jwk: Jwk = {"kty": "oct", "k": b64encode(self._signing)}
         else:
             jwk = self._engine.to_jwk(self._signing or self._verifying, as_dict=True)
         jwk = {name: jwk[name] for name in jwk if name != "key_ops"}
@@ -437,7 +448,7 @@ def _choose_algorithm(key_type: str, algorithms: Sequence[str]) -> str | None:
     return next(fitting, None)
 
 
-def _examine_public_key(public: Any) -> tuple[str, str | None]:
+def _examine_public_key(public: object) -> tuple[str, str | None]:
     """Return the type of a public key (RSA or its curve) and its weakness, if it has one.
 
     :raises InvalidKey: if the key verifies signatures that nobody made with a private key
@@ -481,7 +492,7 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
     return None
 
 
-def _check_jwk(jwk: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str, str | None]:
+def _check_jwk(jwk: JwkView, algorithms: Sequence[str]) -> tuple[str, str | None]:
     """Check the members of a JWK that say what it is for, and return its algorithm and ``kid``."""
     kid = jwk.get("kid")
     if kid is not None and not (isinstance(kid, str) and kid):

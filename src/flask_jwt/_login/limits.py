@@ -77,7 +77,7 @@ class _RedisCounters:
         if name.startswith("_"):
             raise AttributeError(name)
 
-        def operation(*args: Any) -> Any:
+        def operation(*args: object) -> Any:
             try:
                 return getattr(self._open(), name)(*args)
             except Exception as error:  # redis-py's, a DNS resolver's or the library's own
@@ -259,7 +259,7 @@ class LoginLimits:
     def _strikes_key(self, key: str) -> str:
         return f"{key}/strikes/{int(self._clock.now() // STRIKES_KEPT)}"
 
-    def _call(self, operation: str, *args: Any) -> int:
+    def _call(self, operation: str, *args: object) -> int:
         if self._shared is not None:
             try:
                 return int(getattr(self._shared, operation)(*args) or 0)

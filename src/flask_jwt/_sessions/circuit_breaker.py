@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -23,8 +24,7 @@ class CircuitBreakerStore:
     """Call another :class:`SessionStore`, unless it failed within the last second.
 
     An operation that failed because its connection was lost is retried once on a new connection.
-    This is safe for each operation. If the first attempt did rotate a session, the second one finds
-    a token that was already rotated, which is accepted within the grace period.
+    Every operation of a store may be repeated: the caller recognizes its own change.
 
     :param name: the name of the store in log messages
     :param meanwhile: a description of what happens during an outage, for its log message
@@ -45,6 +45,8 @@ class CircuitBreakerStore:
         self._failed_at: float | None = None
         self._has_logged_warnings = False
         self._lock = Lock()
+        self.after_success: Callable[[], None] | None = None
+        """Called after each successful operation: what an outage has left undone can be done."""
 
     # All operations are wrapped here, so that no operation that is added to SessionStore later can
     # lack the circuit breaker. Python calls __getattr__ only for names that it doesn't find, so
@@ -52,9 +54,11 @@ class CircuitBreakerStore:
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self.store, name)
 
-        def call_store(*args: Any, **kwargs: Any) -> Any:
+        def call_store(*args: object, **kwargs: object) -> object:
             if self._has_just_failed():
-                raise StoreUnavailable
+                error = StoreUnavailable()
+                error.was_attempted = False
+                raise error
             try:
                 try:
                     result = operation(*args, **kwargs)
@@ -74,6 +78,8 @@ class CircuitBreakerStore:
             if not self._has_logged_warnings:
                 self._has_logged_warnings = True
                 self._log_warnings()
+            if self.after_success is not None:
+                self.after_success()
             return result
 
         self.__dict__[name] = call_store

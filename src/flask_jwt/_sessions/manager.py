@@ -7,17 +7,19 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .. import signals
 from .._clock import Clock
-from .._jose.claims import TIME_CLAIMS, subject_of
+from .._jose.claims import TIME_CLAIMS, claimed_identity, identity_of, subject_of
 from .._jose.codec import TokenCodec, VerifiedToken
 from ..errors import (
     ClaimInvalid,
     RefreshTokenReused,
+    SessionNotFound,
     StoreUnavailable,
     TokenExpired,
     TokenInvalid,
@@ -27,6 +29,8 @@ from ..errors import (
 from ..stores import Session, SessionStore
 from .printable import printable
 from .revocations import Revocations
+from .subjects import subject_key
+from .unfinished import UnfinishedRevocations
 
 logger = logging.getLogger("flask_jwt")
 
@@ -39,14 +43,22 @@ PRUNE_BATCH = 500
 sessions in the database."""
 
 
+MOST_SESSIONS = 100
+"""The active sessions of a user without a limit of the application's own. A client that logs in
+again and again, and never out, would otherwise fill the store."""
+
+PAGE = 100
+"""The sessions that :meth:`SessionManager.list` returns at most, if it isn't asked for more."""
+
+
 class SessionPolicy(NamedTuple):
     """The limits of sessions, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
     :param idle: the limit between two refreshes, or None
     :param grace: how long the previous refresh token is still accepted after a rotation; 0: never
-    :param maximum: the limit of active sessions per user, or None; a login that exceeds it revokes
-        the oldest session
+    :param maximum: the limit of active sessions per user; a login that exceeds it revokes the
+        oldest one. None: :data:`MOST_SESSIONS`, and the one that was unused longest is revoked
     :param access_lifetime: the longest time for which an access token is accepted after it was
         issued
     """
@@ -101,8 +113,6 @@ class SessionHost(NamedTuple):
     issue_access_token: Callable[[Any, Session, Mapping[str, Any] | None], str]
     """Return an access token, given the user, the session, and the claims of the token. If the
     claims are None, they are created as at a login."""
-    get_subject: Callable[[Any], str]
-    """Return the subject of a user's tokens, given the user or the user's id."""
     load_user: Callable[[Mapping[str, Any]], Any]
     """Return the user of a payload, or None if the user no longer exists."""
     check_blocklist: Callable[[Mapping[str, Any], Mapping[str, Any]], None]
@@ -113,6 +123,41 @@ class SessionHost(NamedTuple):
     clock: Clock
     get_parties: Callable[[], Mapping[str, Any]]
     """Return the ``iss`` and ``aud`` of refresh tokens, as far as they are configured."""
+    get_identity: Callable[[Any], Any] = identity_of
+    """Return the identity that the tokens of a user hold, given the user or the identity."""
+    get_claimed_identity: Callable[[Mapping[str, Any]], Any] = lambda claims: claimed_identity(
+        dict(claims), None
+    )
+    """Return the identity in the claims of an access token, or None."""
+    get_client: Callable[[], tuple[str | None, str | None]] = lambda: (None, None)
+    """Return the address and the user agent of the current request; None outside of one."""
+    namespace: str = ""
+    """Distinguishes the users of applications that share a store."""
+    issuer: str | None = None
+    """The issuer of the application's tokens. Sessions of an earlier version whose payload names
+    another one belong to another application."""
+
+
+class ExactIdentity(NamedTuple):
+    """An identity as it is in the tokens, of any type that JSON has.
+
+    Without it, :meth:`SessionManager.list` takes a dict for a user.
+    """
+
+    value: Any
+
+
+class _Call(NamedTuple):
+    """One attempt of a client to refresh a session."""
+
+    id: str
+    ip: str | None
+    user_agent: str | None
+
+    def is_from_another_client(self, session: Session) -> bool:
+        """Return whether another client than this one has rotated *session*; False if unknown."""
+        pairs = ((self.ip, session.last_ip), (self.user_agent, session.last_user_agent))
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
 _SID = re.compile(r"[0-9a-f]{32}")
@@ -177,6 +222,8 @@ class SessionManager:
         self.store = store
         self._host = host
         self.revocations: Revocations | None = None
+        self.unfinished = UnfinishedRevocations(self._finish_revocation)
+        """The revocations that the store has not confirmed; to be finished when it is available."""
 
     def follow_revocations(self, staleness: float | None, lifetime: float) -> None:
         """Set how :meth:`check_access_token` finds out which sessions were revoked.
@@ -216,24 +263,37 @@ class SessionManager:
         started_at = float(int(now))
         payload = self._host.create_payload(identity, started_at)
         kept_claims = {name: payload[name] for name in payload if name not in _PER_TOKEN_CLAIMS}
+        user_id = self._host.get_claimed_identity(payload)
+        if user_id is None:  # a payload handler of the application may leave it out
+            user_id = self._host.get_identity(identity)
+        user_agent, ip = printable(user_agent, 255), printable(ip, 45)
         session = Session(
             sid=secrets.token_hex(16),
-            subject=self._get_subject(payload, identity),
+            subject=subject_of(user_id),
             payload=json.dumps(kept_claims),
             generation=0,
             created_at=started_at,
             rotated_at=started_at,
             expires_at=started_at + int(policy.lifetime),
             idle_expires_at=None if policy.idle is None else now + policy.idle,
-            user_agent=printable(user_agent, 255),
-            ip=printable(ip, 45),
+            user_agent=user_agent,
+            ip=ip,
             label=printable(label, 255),
+            subject_key=subject_key(self._host.namespace, user_id),
+            last_ip=ip,
+            last_user_agent=user_agent,
         )
-        self.store.create(session)
-        if policy.maximum is not None:
-            self._revoke_oldest(session, policy.maximum, now)
+        try:
+            self.store.create(session)
+        except StoreUnavailable as error:
+            if error.was_attempted:
+                self.unfinished.add(session.sid, session)
+            raise
+        with self._abandoning(session):
+            self._revoke_surplus(session, policy.maximum, now)
+            tokens = self._issue_tokens(identity, session, kept_claims, payload)
         signals.session_started.send(self._host.sender, session=session)
-        return self._issue_tokens(identity, session, kept_claims, payload)
+        return tokens
 
     def refresh(self, token: str) -> Tokens:
         """Exchange a refresh token for new tokens.
@@ -249,12 +309,13 @@ class SessionManager:
         :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
+        call = self._make_call()
         claims, identity = self._identify(token, now)
-        session = self._rotate(claims, now)
+        session = self._rotate(claims, now, call)
         if session is not None:
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
-            session = self._resolve_stale(claims, self._host.get_policy().grace, now)
+            session = self._resolve_stale(claims, self._host.get_policy().grace, now, call)
             if session.generation == claims.generation:
                 # The session changed between rotate() and get(); ask the client to retry.
                 raise StoreUnavailable
@@ -272,7 +333,7 @@ class SessionManager:
         now = self._host.clock.now()
         claims, identity = self._identify(token, now)
         policy = self._host.get_policy()
-        session = self._resolve_stale(claims, policy.grace, now)
+        session = self._resolve_stale(claims, policy.grace, now, self._make_call())
         renewed = session
         if session.generation == claims.generation and policy.idle is not None:
             # The access token is sent to the client only if the rotation extends the idle limit.
@@ -292,20 +353,23 @@ class SessionManager:
         """
         now = self._host.clock.now()
         claims = pending.claims
-        rotated = None
+        call = self._make_call()
+        session = None
         if pending.session.generation == claims.generation:
-            rotated = self._rotate(claims, now)
-        session = rotated
+            session = self._rotate(claims, now, call)
+        is_rotated = session is not None
         if session is None:
             session = self._get_active(claims.sid, now)
+            # The store may have repeated this call's own rotation, whose response was lost.
+            is_rotated = session.change_id == call.id
             is_next = session.generation == claims.generation + 1
             grace = self._host.get_policy().grace
-            if not is_next or not _is_within(grace, session, now):
+            if not is_next or not (is_rotated or _is_within(grace, session, now)):
                 return None
         refresh_token = self._issue_refresh_token(session, claims.payload)
-        if rotated is not None:
+        if is_rotated:
             try:
-                signals.session_refreshed.send(self._host.sender, session=rotated)
+                signals.session_refreshed.send(self._host.sender, session=session)
             except Exception:  # the client must get the tokens, because its own are used up
                 logger.exception("A receiver of session_refreshed has failed")
         return Tokens(pending.access_token, refresh_token, session, pending.identity)
@@ -335,30 +399,26 @@ class SessionManager:
         ``JWT_REVOCATION_CHECK`` seconds.
 
         :returns: True if the session had not been revoked before
+        :raises StoreUnavailable: if the store can't be reached. The session is then revoked as soon
+            as this process reaches the store again
         """
-        if not is_sid(sid):
-            return False
-        now = self._host.clock.now()
-        is_first = self.store.revoke(sid, now)
-        if self.revocations is not None:
-            self.revocations.add(sid, now)
-        if is_first:
-            signals.session_revoked.send(self._host.sender, sid=sid)
-        return is_first
+        return is_sid(sid) and self._revoke(sid, secrets.token_hex(16))
 
-    def revoke_all(self, subject: Any, keep: str | None = None) -> int:
+    def revoke_all(self, user: Any, keep: str | None = None) -> int:
         """Revoke all sessions of a user, except the one whose sid is *keep*.
 
         For example after a change of the password, to log out everywhere but here::
 
-            jwt.sessions.revoke_all(user.id, keep=get_jwt().get("sid"))
+            jwt.sessions.revoke_all(user, keep=get_jwt().get("sid"))
 
-        :param subject: the user, their id, or the ``sub`` of their tokens
+        :param user: the user, the identity in their tokens, or one of their sessions
         :returns: the number of sessions revoked
+        :raises ConfigError: if *user* is neither a user nor an identity
         """
-        return sum(
-            self.revoke(session.sid) for session in self.list(subject) if session.sid != keep
-        )
+        revoked = 0
+        for session in self.iterate(user):
+            revoked += session.sid != keep and self.revoke(session.sid)
+        return revoked
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session, by which its user recognizes the device; None removes it.
@@ -367,12 +427,63 @@ class SessionManager:
         """
         return is_sid(sid) and self.store.rename(sid, printable(label, 255))
 
-    def list(self, subject: Any) -> list[Session]:
-        """Return the active sessions of a user, oldest first.
+    def list(
+        self, user: Any, *, limit: int = PAGE, after: str | Session | None = None
+    ) -> list[Session]:
+        """Return active sessions of a user, in the order of their logins.
 
-        :param subject: the user, their id, or the ``sub`` of their tokens
+        A string or an integer is taken for the identity as it is in the tokens, so 1 and "1" are
+        two users. For anything else the payload handler is called, as at a login.
+
+        :param user: the user, the identity in their tokens, or one of their sessions
+        :param limit: the number of sessions that are returned at most
+        :param after: the last session of the page before, or its sid
+        :raises ConfigError: if *user* is neither a user nor an identity
+        :raises SessionNotFound: if *after* is not the sid of a session of the user
         """
-        return self.store.list_active(self._host.get_subject(subject), self._host.clock.now())
+        key, subject = self._get_keys(user)
+        if isinstance(after, str):
+            session = self.get(after)
+            if session is None or not self._is_users(session, key, subject):
+                raise SessionNotFound
+            after = session
+        sessions: list[Session] = []
+        while len(sessions) < limit:
+            page = self.store.list_active(
+                key, self._host.clock.now(), subject=subject, limit=limit, after=after
+            )
+            # A session without a subject key was found by its subject, which may be another user's.
+            sessions += [session for session in page if self._is_users(session, key, subject)]
+            if len(page) < limit:
+                break
+            after = page[-1]
+        return sessions[:limit]
+
+    def iterate(self, user: Any) -> Iterator[Session]:
+        """Yield all active sessions of a user, in the order of their logins.
+
+        :param user: as for :meth:`list`
+        """
+        after = None
+        while page := self.list(user, after=after):
+            yield from page
+            after = page[-1]
+
+    def have_same_user(self, session: Session, other: Session) -> bool:
+        """Return whether two sessions belong to the same user."""
+        return self._get_user_key(session) == self._get_user_key(other)
+
+    def upgrade(self, *, on_batch: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+        """Add to the store what an earlier version did not create.
+
+        It may be repeated, and the application may go on meanwhile.
+
+        :param on_batch: called after each batch with the number of sessions in it, and with the
+            number of all sessions that are to be read
+        :returns: the names of the ``tables``, ``columns`` and ``indexes`` that were added, and the
+            number of ``sessions`` that have got a subject key
+        """
+        return self.store.upgrade(self._make_subject_key, on_batch or (lambda *_: None))
 
     def get(self, sid: str) -> Session | None:
         """Return a session, even one that has ended, or None if there is no such session."""
@@ -388,10 +499,10 @@ class SessionManager:
         :param on_batch: called with the number of deleted sessions after each transaction
         :returns: the number of sessions deleted
         """
-        retention = max(ENDED_SESSION_RETENTION, self._host.get_policy().access_lifetime)
-        before = self._host.clock.now() - retention
+        retention = self._get_retention()
+        now = self._host.clock.now()
         total = 0
-        while deleted := self.store.prune(before, PRUNE_BATCH):
+        while deleted := self.store.prune(now - retention, PRUNE_BATCH, now=now):
             total += deleted
             if on_batch is not None:
                 on_batch(deleted)
@@ -460,12 +571,15 @@ class SessionManager:
             raise UserNotFound(ended_sid=claims.sid)
         return claims, identity
 
-    def _rotate(self, claims: RefreshClaims, now: float) -> Session | None:
+    def _rotate(self, claims: RefreshClaims, now: float, call: _Call) -> Session | None:
         """Rotate a session, and return it; None if it has another generation or has ended."""
         policy = self._host.get_policy()
         idle = None if policy.idle is None else now + policy.idle
         generation = claims.generation
-        if not self.store.rotate(claims.sid, generation, now=now, idle_expires_at=idle):
+        if not self.store.rotate(
+            claims.sid, generation, now=now, idle_expires_at=idle,
+            change_id=call.id, ip=call.ip, user_agent=call.user_agent,
+        ):  # fmt: skip
             return None
         # The session is made from the token's claims rather than read from the store. Only the
         # generation and the times have changed, and all are known here. Reading would cost a second
@@ -487,7 +601,9 @@ class SessionManager:
             raise ClaimInvalid("Invalid claims in the refresh token")
         return verified, claims
 
-    def _resolve_stale(self, claims: RefreshClaims, grace: float, now: float) -> Session:
+    def _resolve_stale(
+        self, claims: RefreshClaims, grace: float, now: float, call: _Call
+    ) -> Session:
         """Return the stored session of a refresh token.
 
         The token is the session's current one, or the previous one and the grace period has not
@@ -496,7 +612,18 @@ class SessionManager:
         """
         current = self._get_active(claims.sid, now)
         ahead = current.generation - claims.generation
-        if ahead == 0 or (ahead == 1 and _is_within(grace, current, now)):
+        if ahead == 0:
+            return current
+        if ahead == 1 and current.change_id == call.id:
+            # The store has repeated this call's own rotation, whose response was lost. That is no
+            # reuse, even without a grace period.
+            signals.session_refreshed.send(self._host.sender, session=current)
+            return current
+        if ahead == 1 and _is_within(grace, current, now):
+            if call.is_from_another_client(current):
+                signals.refresh_token_repeated.send(
+                    self._host.sender, session=current, ip=call.ip, user_agent=call.user_agent
+                )
             return current
         if ahead < 0:
             # The store was restored from a backup that is older than the token, so the token was
@@ -546,17 +673,111 @@ class SessionManager:
         }
         return self._host.get_codec().issue(claims, now=self._host.clock.now())
 
-    def _get_subject(self, payload: Mapping[str, Any], identity: Any) -> str:
-        # A payload handler of the application may leave out sub, identity, or both.
-        for name in ("sub", "identity"):
-            if payload.get(name) is not None:
-                return subject_of(payload[name])
-        return self._host.get_subject(identity)
+    def _make_call(self) -> _Call:
+        return _Call(secrets.token_hex(16), *self._get_client())
 
-    def _revoke_oldest(self, newest: Session, maximum: int, now: float) -> None:
-        others = [s for s in self.store.list_active(newest.subject, now) if s.sid != newest.sid]
-        for session in others[: max(0, len(others) + 1 - maximum)]:
+    def _get_client(self) -> tuple[str | None, str | None]:
+        ip, user_agent = self._host.get_client()
+        return printable(ip, 45), printable(user_agent, 255)
+
+    def _get_keys(self, user: Any) -> tuple[str, str]:
+        """Return the subject key and the subject of a user, of an identity or of a session."""
+        if isinstance(user, Session):
+            return self._get_user_key(user), user.subject
+        is_exact = isinstance(user, ExactIdentity)
+        identity = user.value if is_exact else self._host.get_identity(user)
+        return subject_key(self._host.namespace, identity), subject_of(identity)
+
+    def _is_users(self, session: Session, key: str, subject: str) -> bool:
+        return self._get_user_key(session) in (key, _key_without_identity(subject))
+
+    def _get_user_key(self, session: Session) -> str:
+        """Return what is equal for two sessions of one user, and different for those of two."""
+        if session.subject_key is not None:
+            return session.subject_key
+        key = self._make_subject_key(session.payload)
+        if key is not None:
+            return key
+        return _key_without_identity(session.subject, json.loads(session.payload).get("iss"))
+
+    def _make_subject_key(self, payload: str) -> str | None:
+        """Return the subject key for the payload of a session that was stored without one.
+
+        :returns: None if the session belongs to another application, or its identity is unknown
+        """
+        claims = json.loads(payload)
+        identity = self._host.get_claimed_identity(claims)
+        if identity is None or claims.get("iss") not in (None, self._host.issuer):
+            return None
+        return subject_key(self._host.namespace, identity)
+
+    def _get_retention(self) -> float:
+        return max(ENDED_SESSION_RETENTION, self._host.get_policy().access_lifetime)
+
+    def _revoke_surplus(self, newest: Session, maximum: int | None, now: float) -> None:
+        """Revoke the sessions of a user beyond the limit, after a login.
+
+        Each of several simultaneous logins does so after its session was stored, so the last one
+        sees them all. The store orders them, so all agree on which ones remain. The session of this
+        login may be among those that are revoked.
+        """
+        keep = MOST_SESSIONS if maximum is None else maximum
+        key = self._get_user_key(newest)
+        surplus = self.store.list_surplus(key, now, keep=keep, by_use=maximum is None)
+        for session in surplus:
+            if maximum is None:
+                logger.warning(
+                    "The user %r had more than %d active sessions; the one that was unused longest "
+                    "was ended. Set JWT_MAX_SESSIONS to choose the limit",
+                    newest.subject, MOST_SESSIONS,
+                )  # fmt: skip
             self.revoke(session.sid)
+
+    def _revoke(self, sid: str, change_id: str) -> bool:
+        now = self._host.clock.now()
+        try:
+            is_first = self.store.revoke(
+                sid, now, change_id=change_id, kept_until=now + self._get_retention()
+            )
+            if not is_first:
+                # The store may have repeated this call, whose response was lost.
+                session = self.store.get(sid)
+                is_first = session is not None and session.change_id == change_id
+        except StoreUnavailable as error:
+            if error.was_attempted:
+                self.unfinished.add(sid, change_id)
+            raise
+        if self.revocations is not None:
+            self.revocations.add(sid, now)
+        if is_first:
+            signals.session_revoked.send(self._host.sender, sid=sid)
+        return is_first
+
+    @contextmanager
+    def _abandoning(self, session: Session) -> Iterator[None]:
+        """Revoke *session* if its login fails, because no one gets its tokens."""
+        try:
+            yield
+        except BaseException as error:
+            self.unfinished.add(session.sid, session)
+            if not isinstance(error, StoreUnavailable) and isinstance(error, Exception):
+                self.unfinished.finish()
+            raise
+
+    def _finish_revocation(self, sid: str, revocation: str | Session) -> None:
+        if isinstance(revocation, str):
+            self._revoke(sid, revocation)
+            return
+        # The session of a login that failed is stored once more, as a revoked one. Otherwise the
+        # database might store it later: it may not have noticed yet that the connection is lost.
+        now = self._host.clock.now()
+        kept_until = now + self._get_retention()
+        self.store.create(
+            replace(revocation, payload="{}", revoked_at=now, revocation_kept_until=kept_until)
+        )
+        self.store.revoke(sid, now, kept_until=kept_until)
+        if self.revocations is not None:
+            self.revocations.add(sid, now)
 
 
 def _is_within(grace: float, session: Session, now: float) -> bool:
@@ -566,3 +787,11 @@ def _is_within(grace: float, session: Session, now: float) -> bool:
 
 _PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
 """Claims that differ in each access token, so they are not stored in the session."""
+
+
+def _key_without_identity(subject: str, issuer: Any = None) -> str:
+    """Return what identifies the user of a session whose payload holds no identity.
+
+    It is not a SHA-256, so no other session has it as its subject key.
+    """
+    return f"{json.dumps(issuer)} {subject}" if issuer is not None else f"subject {subject}"

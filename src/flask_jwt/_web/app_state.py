@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
@@ -62,7 +62,7 @@ class AppState:
             json_default=self._json_default,
         )
         self.sessions: SessionManager | None = None
-        self.check_session: Callable[[Any, float], None] | None = None
+        self.check_session: Callable[[object, float], None] | None = None
         """Reject an access token whose session has ended; None if sessions are not checked."""
         self.limits: tuple[str, LoginLimits] | None = None
         """``JWT_LOGIN_LIMITS`` as it was, and the limits made from it."""
@@ -77,7 +77,7 @@ class AppState:
         """
         return self.config.settings
 
-    def call(self, handler: Callable[..., Any], *args: Any) -> Any:
+    def call(self, handler: Callable[..., Any], *args: object) -> Any:
         """Call *handler*, plain or ``async``, and return its result.
 
         Whether to await is decided by the result: a partial, a bound method or an object with an
@@ -89,12 +89,12 @@ class AppState:
             return self.app.async_to_sync(_awaited)(result)
         return result
 
-    def _json_default(self, value: Any) -> Any:
+    def _json_default(self, value: object) -> object:
         """Convert *value* to what JSON can hold, as the application does in its responses."""
         provider = self.app.json
         default = getattr(provider, "default", None) or DefaultJSONProvider.default
         return default(value)
 
 
-async def _awaited(awaitable: Any) -> Any:
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
     return await awaitable

@@ -10,7 +10,7 @@ from werkzeug.local import LocalProxy
 
 from .._config.options import TokenLocation
 from .._config.settings import OPTIONS, parse_option
-from .._jose.claims import claimed_identity
+from .._jose.claims import Claims, Header, claimed_identity
 from .._jose.codec import VerifiedToken
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from .._sessions.manager import PendingRefresh, SessionManager, Tokens
     from ..stores import Session
+    from .guarded_views import GuardOptions
 
 # These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
@@ -60,7 +61,7 @@ class RequestState:
     """Whether there is another cookie of the same name, whose session has ended."""
     rejected: dict[str, JWTError] | None = None
     """The access cookies that were rejected, with the errors, while there are others to verify."""
-    verified_ahead: Any = None
+    verified_ahead: GuardOptions | None = None
     """The options of a guard for which this request was verified before its view was called."""
 
     def __init__(self, app: Flask) -> None:
@@ -163,7 +164,7 @@ def _require_verified(function: str) -> RequestState:
     return state
 
 
-def get_jwt() -> dict[str, Any]:
+def get_jwt() -> Claims:
     """Return the claims of the current request's token.
 
     The dict is empty if the token was optional and the request had none. It is a copy that belongs
@@ -176,11 +177,11 @@ def get_jwt() -> dict[str, Any]:
 
     :raises RuntimeError: if no guard has verified the request
     """
-    claims: dict[str, Any] = _require_verified("get_jwt").claims
+    claims: Claims = _require_verified("get_jwt").claims
     return claims
 
 
-def get_jwt_header() -> dict[str, Any]:
+def get_jwt_header() -> Header:
     """Return the JOSE header of the current request's token (RFC 7515 section 4).
 
     :raises RuntimeError: if no guard has verified the request
@@ -233,7 +234,7 @@ def _current_identity() -> Any:
     return None if state is None else state.identity
 
 
-def get_template_context() -> dict[str, Any]:
+def get_template_context() -> dict[str, object]:
     """Return the variables of every template.
 
     ``current_identity`` is the user here rather than a proxy, because a proxy is never ``None`` for

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Request
@@ -20,7 +19,7 @@ from .._jose.encoding import b64encode
 from ..errors import CsrfFailed, CsrfTokenMissing
 
 
-def csrf_value(token: str, claims: Any) -> str:
+def csrf_value(token: str, claims: object) -> str:
     """Return the CSRF value of *token*.
 
     It is the token's ``csrf`` claim, as Flask-JWT-Extended issues it, or otherwise a digest of the
@@ -90,7 +89,7 @@ def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> s
     raise CsrfTokenMissing(message)
 
 
-def check_value(value: str, token: str, claims: Any) -> None:
+def check_value(value: str, token: str, claims: object) -> None:
     """Compare *value* with the CSRF value of *token*, in constant time.
 
     :raises CsrfFailed: if the values differ

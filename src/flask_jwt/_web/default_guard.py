@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from inspect import isclass, ismethod
-from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, request
+from flask import Blueprint, Flask, Response, request
 from flask.views import View
 
 from ..errors import SchemeUnsupported, TokenMissing
@@ -28,15 +27,15 @@ class Exemptions:
     Nothing is marked on the functions themselves: another application may use them too.
     """
 
-    def __init__(self, views: Iterable[Any]) -> None:
+    def __init__(self, views: Iterable[object]) -> None:
         # With the objects, whose ids could otherwise become those of others.
-        self._views: dict[tuple[int, int], Any] = {}
+        self._views: dict[tuple[int, int], object] = {}
         self._endpoints: set[str] = set()
         self._blueprints: list[Blueprint] = []
         for view in views:
             self.add(view)
 
-    def add(self, target: Any) -> None:
+    def add(self, target: object) -> None:
         """Exempt a function, a bound method, a view class, a blueprint or an endpoint.
 
         :raises TypeError: if *target* is none of them
@@ -53,7 +52,7 @@ class Exemptions:
                 f"the name of an endpoint, not {target!r}"
             )
 
-    def include(self, app: Flask, view: Any) -> bool:
+    def include(self, app: Flask, view: object) -> bool:
         """Return whether the current request, whose view is *view*, is exempt."""
         if request.endpoint in self._endpoints:
             return True
@@ -72,17 +71,17 @@ class Exemptions:
                 yield f"the blueprint {blueprint.name!r}"
 
 
-def _is_view(target: Any) -> bool:
+def _is_view(target: object) -> bool:
     return callable(target) and not isinstance(target, Flask)
 
 
-def _key_of(view: Any) -> tuple[int, int]:
+def _key_of(view: object) -> tuple[int, int]:
     # Each access to a bound method makes a new object. One method of one object is exempt, because
     # the same method of another object, such as a second Api, may show something else.
     return (id(view.__self__), id(view.__func__)) if ismethod(view) else (id(view), 0)
 
 
-def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Any:
+def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Response | None:
     """Verify the current request, unless its view is exempt or is a guard itself.
 
     404 and 405 responses are not guarded, nor are Flask's own responses to ``OPTIONS``.
@@ -107,7 +106,7 @@ def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Any:
     return None
 
 
-def _is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: Any) -> bool:
+def _is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: object) -> bool:
     if request.method == "OPTIONS" and _responds_to_options(view):
         return True
     return (
@@ -126,7 +125,7 @@ def _verify_ahead(guard: Guard) -> None:
         current.verified_ahead = guard.options
 
 
-def _responds_to_options(view: Any) -> bool:
+def _responds_to_options(view: object) -> bool:
     """Return whether Flask, or a decorator such as Flask-CORS's, responds without the view."""
     if getattr(request.url_rule, _AUTOMATIC_OPTIONS, False):
         return True

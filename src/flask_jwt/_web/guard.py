@@ -14,7 +14,7 @@ import jwt
 from flask import Request, request
 
 from .._config.options import TokenLocation
-from .._jose.claims import claimed_identity
+from .._jose.claims import Claims, ClaimsView, claimed_identity
 from ..errors import (
     AuthError,
     ClaimsRejected,
@@ -91,7 +91,7 @@ def jwt_required(
     return make_guard(partial(verify_request, options, options.is_default), options)
 
 
-def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
+def guarded_by(admit: Callable[[], object]) -> Callable[[View], View]:
     """Return a decorator that calls *admit* before the view, to write a custom guard with.
 
     *admit* may be ``async``. It raises a :class:`JWTError` to reject the request::
@@ -110,7 +110,7 @@ def guarded_by(admit: Callable[[], Any]) -> Callable[[View], View]:
     return make_guard(admit, GuardOptions(custom=name))
 
 
-def make_guard(admit: Callable[[], Any], options: GuardOptions) -> Callable[[View], View]:
+def make_guard(admit: Callable[[], object], options: GuardOptions) -> Callable[[View], View]:
     """Return a decorator as :func:`guarded_by` does, whose guards state their *options*."""
 
     def decorate(view: View) -> View:
@@ -160,12 +160,12 @@ def _as_coroutine_function(view: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def admit_request(admit: Callable[[], Any]) -> None:
+def admit_request(admit: Callable[[], object]) -> None:
     """Call *admit*, which may be ``async``."""
     _await_if_needed(admit())
 
 
-def _await_if_needed(result: Any) -> None:
+def _await_if_needed(result: object) -> None:
     app_state().call(lambda: result)
 
 
@@ -354,7 +354,7 @@ def _check_session(state: AppState, claims: Any) -> None:
     """Reject the claims of an ended session, which a decode handler has returned."""
     sid = _get_sid(state, claims)
     if sid is not None and state.check_session is not None:
-        issued_at = claims.get("iat")
+        issued_at: Any = claims.get("iat")
         state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
 
 
@@ -388,7 +388,7 @@ def _get_identity_claims(current: RequestState) -> Any:
     return {**json.loads(current.session.payload), "jti": claims["jti"], "exp": claims["exp"]}
 
 
-def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
+def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> None:
     claims = claims if isinstance(claims, Mapping) else {}
     if isinstance(fresh, timedelta):
         window = fresh.total_seconds()
@@ -399,7 +399,7 @@ def _check_fresh(state: AppState, claims: Any, fresh: bool | timedelta) -> None:
         raise ReauthenticationRequired
 
 
-def _get_login_time(claims: Mapping[str, Any]) -> float | None:
+def _get_login_time(claims: ClaimsView) -> float | None:
     """Return the time at which the user authenticated, or None if the token doesn't state it."""
     login = claims.get("auth_time")
     # Flask-JWT-Extended's tokens have no auth_time: a fresh one was issued by a login.
@@ -408,7 +408,7 @@ def _get_login_time(claims: Mapping[str, Any]) -> float | None:
     return login if type(login) in _NUMBERS else None
 
 
-def _is_fresh(claims: Mapping[str, Any], now: float) -> bool:
+def _is_fresh(claims: ClaimsView, now: float) -> bool:
     """Return whether the token was issued by a login, or its ``fresh`` claim says so."""
     fresh: Any = claims.get("fresh")
     if fresh is True or (type(fresh) in _NUMBERS and fresh >= now):
@@ -440,7 +440,7 @@ def decode_token(
     refresh: bool = False,
     verify_type: bool = True,
     allow_expired: bool = False,
-) -> dict[str, Any]:
+) -> Claims:
     """Verify *token* as a guard would, and return its claims.
 
     >>> token = create_access_token(7)
@@ -469,6 +469,6 @@ def decode_token(
             return dict(error.jwt_data)
 
 
-def _default_jwt_decode_handler(token: str | bytes) -> dict[str, Any]:
+def _default_jwt_decode_handler(token: str | bytes) -> Claims:
     """Verify an access token and return its claims."""
     return decode_token(token)

@@ -49,49 +49,49 @@ class GuardOptions(NamedTuple):
 class Guard(NamedTuple):
     """What a guard does; it is an attribute of the function that guards a view."""
 
-    admit: Callable[[], Any]
+    admit: Callable[[], object]
     options: GuardOptions
     # functools.wraps() copies the attribute, so it has to say which function it is about.
-    function: ReferenceType[Any]
+    function: ReferenceType[object]
 
 
 _GUARD = "_jwt_guard"
 
 #: The functions that a guard was put on. They are compared with the registered ones at the first
 #: request. An application that is no longer used must not be kept alive, so it holds no function.
-_guarded_functions: WeakSet[Any] = WeakSet()
+_guarded_functions: WeakSet[object] = WeakSet()
 
 
-def mark_as_guard(function: Any, admit: Callable[[], Any], options: GuardOptions) -> None:
+def mark_as_guard(function: object, admit: Callable[[], object], options: GuardOptions) -> None:
     """Record that *function* calls *admit* first, which *options* describe."""
     setattr(function, _GUARD, Guard(admit, options, ref(function)))
 
 
-def remember_guarded(view: Any) -> None:
+def remember_guarded(view: object) -> None:
     """Record that a guard was put on *view*, for :func:`find_bypassed_guards`."""
     # Flask-RESTful decorates bound methods with method_decorators at each request.
     if not ismethod(view):
         _guarded_functions.update(filter(isfunction, unwrap(view)))
 
 
-def is_guard(view: Any) -> bool:
+def is_guard(view: object) -> bool:
     """Return whether *view* itself is a guard, so that nothing runs before it."""
     function = view.__func__ if ismethod(view) else view
     guard = _get_guard(function)
     return guard is not None and guard.function() is function
 
 
-def _get_guard(function: Any) -> Guard | None:
+def _get_guard(function: object) -> Guard | None:
     guard: Guard | None = getattr(function, "__dict__", {}).get(_GUARD)
     return guard
 
 
-def guards_of(view: Any, method: str) -> tuple[GuardOptions, ...]:
+def guards_of(view: object, method: str) -> tuple[GuardOptions, ...]:
     """Return the options of the guards of *view* for the HTTP method, the outermost first."""
     return tuple(guard.options for guard in find_guards(view, method))
 
 
-def find_guards(view: Any, method: str) -> list[Guard]:
+def find_guards(view: object, method: str) -> list[Guard]:
     """Return the guards of *view* for the HTTP method, the outermost first."""
     guards: dict[int, Guard] = {}
     for layer in list_layers(view, method):
@@ -100,7 +100,7 @@ def find_guards(view: Any, method: str) -> list[Guard]:
     return list(guards.values())
 
 
-def list_layers(view: Any, method: str) -> Iterator[Any]:
+def list_layers(view: object, method: str) -> Iterator[Any]:
     """Yield *view*, what it wraps, and for a class-based view the class and what runs of it."""
     owner = None
     for layer in unwrap(view):
@@ -120,7 +120,7 @@ def list_layers(view: Any, method: str) -> Iterator[Any]:
     yield from unwrap(getattr(owner, runs, None))
 
 
-def unwrap(view: Any) -> Iterator[Any]:
+def unwrap(view: object) -> Iterator[object]:
     """Yield *view* and the functions that it wraps, the innermost last."""
     # Bounded, because an object may have every attribute, and so always one more __wrapped__.
     for _ in range(_MOST_WRAPPERS):
@@ -138,7 +138,7 @@ def unwrap(view: Any) -> Iterator[Any]:
 _MOST_WRAPPERS = 64
 
 
-def get_call(view: Any) -> Any:
+def get_call(view: object) -> Callable[..., Any] | None:
     """Return the ``__call__`` that the class of the object *view* defines, or None."""
     call = getattr(type(view), "__call__", None)  # noqa: B004  the function itself is needed
     return call if isfunction(call) else None

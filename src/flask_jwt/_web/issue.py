@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
-from .._jose.claims import RESERVED_CLAIMS, has_bool_identity, plain_id, subject_of
+from .._jose.claims import (
+    RESERVED_CLAIMS,
+    Claims,
+    ClaimsView,
+    Header,
+    HeaderView,
+    has_bool_identity,
+    plain_id,
+    subject_of,
+)
 from .._jose.codec import Token, TokenCodec
 from ..errors import ConfigError
 from .app_state import AppState
@@ -31,10 +40,10 @@ a token is also accepted by other verifiers that require an ``exp``.
 
 
 def create_access_token(
-    identity: Any,
+    identity: object,
     *,
-    claims: Mapping[str, Any] | None = None,
-    headers: Mapping[str, Any] | None = None,
+    claims: ClaimsView | None = None,
+    headers: HeaderView | None = None,
     expires_delta: TokenLifetime | None = None,
     fresh: bool | float | timedelta | None = None,
     overwrite: bool = False,
@@ -67,10 +76,10 @@ def create_access_token(
 
 
 def create_refresh_token(
-    identity: Any,
+    identity: object,
     *,
-    claims: Mapping[str, Any] | None = None,
-    headers: Mapping[str, Any] | None = None,
+    claims: ClaimsView | None = None,
+    headers: HeaderView | None = None,
     expires_delta: TokenLifetime | None = None,
     overwrite: bool = False,
 ) -> str:
@@ -85,10 +94,10 @@ def create_refresh_token(
 
 
 def _create(
-    identity: Any,
-    payload: dict[str, Any],
-    claims: Mapping[str, Any] | None,
-    headers: Mapping[str, Any] | None,
+    identity: object,
+    payload: Claims,
+    claims: ClaimsView | None,
+    headers: HeaderView | None,
     overwrite: bool,
 ) -> str:
     state = app_state()
@@ -98,7 +107,7 @@ def _create(
     return signing_codec(state, identity).issue(payload, header, now=state.clock.now())
 
 
-def signing_codec(state: AppState, identity: Any) -> TokenCodec:
+def signing_codec(state: AppState, identity: object) -> TokenCodec:
     """Return the codec that issues tokens for *identity*, with the encode key loader's key if there
     is a loader."""
     load = state.handlers.encode_key_callback
@@ -107,17 +116,17 @@ def signing_codec(state: AppState, identity: Any) -> TokenCodec:
     return state.codecs.with_key(state.call(load, identity))
 
 
-def _additional_headers(state: AppState, identity: Any) -> Mapping[str, Any]:
+def _additional_headers(state: AppState, identity: object) -> HeaderView:
     load = state.handlers.additional_headers_callback
-    headers: Mapping[str, Any] = {} if load is None else state.call(load, identity)
+    headers: HeaderView = {} if load is None else state.call(load, identity)
     return headers
 
 
 def _additional_claims(
-    state: AppState, identity: Any, claims: Mapping[str, Any] | None, overwrite: bool
-) -> dict[str, Any]:
+    state: AppState, identity: object, claims: ClaimsView | None, overwrite: bool
+) -> Claims:
     load = state.handlers.additional_claims_callback
-    loaded: Mapping[str, Any] = {} if load is None else state.call(load, identity)
+    loaded: ClaimsView = {} if load is None else state.call(load, identity)
     more = {**loaded, **(claims or {})}
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
@@ -129,11 +138,11 @@ def _additional_claims(
 
 
 def _issued_claims(
-    identity: Any,
+    identity: object,
     token_type: str = "access",
     expires: TokenLifetime | None = None,
     fresh: bool | float | timedelta | None = None,
-) -> dict[str, Any]:
+) -> Claims:
     state = app_state()
     settings = state.settings
     now = state.clock.now()
@@ -152,7 +161,7 @@ def _issued_claims(
     }
 
 
-def _get_user_id(state: AppState, identity: Any) -> Any:
+def _get_user_id(state: AppState, identity: object) -> object:
     """Return the id that a token for *identity* contains.
 
     :raises ConfigError: if there is none, or JSON can't represent it
@@ -174,7 +183,7 @@ def _get_user_id(state: AppState, identity: Any) -> Any:
     return user_id
 
 
-def _check_identity(state: AppState, payload: Mapping[str, Any]) -> None:
+def _check_identity(state: AppState, payload: ClaimsView) -> None:
     """Raise a ConfigError if the identity in *payload* is True or False."""
     claim = state.settings.identity_claim
     if state.profile.checks_identity and has_bool_identity(payload, claim):
@@ -185,9 +194,7 @@ def _check_identity(state: AppState, payload: Mapping[str, Any]) -> None:
         )
 
 
-def _fresh_claim(
-    state: AppState, fresh: bool | float | timedelta | None, now: float
-) -> dict[str, Any]:
+def _fresh_claim(state: AppState, fresh: bool | float | timedelta | None, now: float) -> Claims:
     if fresh is None and "fresh" in state.profile.more_claims:
         fresh = _is_during_login(now)
     if fresh is None:
@@ -195,7 +202,7 @@ def _fresh_claim(
     return {"fresh": now + fresh.total_seconds() if isinstance(fresh, timedelta) else fresh}
 
 
-def _time_claims(settings: Settings, now: float, lifetime: float) -> dict[str, Any]:
+def _time_claims(settings: Settings, now: float, lifetime: float) -> Claims:
     claims = {"iat": int(now)}
     if settings.encode_nbf:
         claims["nbf"] = int(now + settings.not_before)
@@ -206,14 +213,14 @@ def _time_claims(settings: Settings, now: float, lifetime: float) -> dict[str, A
     return claims
 
 
-def _csrf_claim(state: AppState, settings: Settings) -> dict[str, Any]:
+def _csrf_claim(state: AppState, settings: Settings) -> Claims:
     is_wanted = settings.csrf_protect and "csrf" in state.profile.more_claims
     return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
 
 
-def issuer_and_audience(settings: Settings) -> dict[str, Any]:
+def issuer_and_audience(settings: Settings) -> Claims:
     """Return the ``iss`` and the ``aud`` of issued tokens, as far as they are configured."""
-    claims: dict[str, Any] = {}
+    claims: Claims = {}
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
     if settings.encode_audience is not None:
@@ -222,7 +229,7 @@ def issuer_and_audience(settings: Settings) -> dict[str, Any]:
     return claims
 
 
-def _identity_claims(state: AppState, settings: Settings, user_id: Any) -> dict[str, Any]:
+def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Claims:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
@@ -237,7 +244,7 @@ def _identity_claims(state: AppState, settings: Settings, user_id: Any) -> dict[
 class _Login(NamedTuple):
     auth_time: int
     session: Session | None
-    payload: Mapping[str, Any] | None
+    payload: ClaimsView | None
     """What the payload handler has already returned for this login."""
 
 
@@ -254,7 +261,7 @@ def _is_during_login(now: float) -> bool:
 def login_context(
     auth_time: float,
     session: Session | None = None,
-    payload: Mapping[str, Any] | None = None,
+    payload: ClaimsView | None = None,
 ) -> Iterator[None]:
     """Bind the tokens that the encode handler issues within this context to a login.
 
@@ -269,7 +276,7 @@ def login_context(
         _login.reset(reset)
 
 
-def _add_session_claims(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+def _add_session_claims(payload: ClaimsView) -> ClaimsView:
     """Return *payload* with ``sid`` and ``auth_time``, and an ``exp`` no later than the session's.
 
     Without a session *payload* is returned unchanged.
@@ -284,7 +291,7 @@ def _add_session_claims(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return claims
 
 
-def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
+def _default_jwt_payload_handler(identity: object) -> Claims:
     """Return the claims of a new access token for *identity*."""
     claims = _issued_claims(identity)
     login = _login.get()
@@ -296,12 +303,12 @@ def _default_jwt_payload_handler(identity: Any) -> dict[str, Any]:
     return {**claims, **_additional_claims(state, identity, None, overwrite)}
 
 
-def _default_jwt_headers_handler(identity: Any) -> dict[str, Any] | None:
+def _default_jwt_headers_handler(identity: object) -> Header | None:
     """Return the header parameters of the ``additional_headers_loader``, or None."""
     return dict(_additional_headers(app_state(), identity)) or None
 
 
-def _default_jwt_encode_handler(identity: Any) -> Token:
+def _default_jwt_encode_handler(identity: object) -> Token:
     """Return a signed token with the payload handler's claims and the headers handler's parameters.
 
     :raises ConfigError: if the payload lacks a claim of ``JWT_REQUIRED_CLAIMS``; the guard would

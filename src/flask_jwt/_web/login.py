@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from flask import Response, has_request_context, request
 from werkzeug.exceptions import HTTPException
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("flask_jwt")
 
 
-def authenticate(state: AppState, username: Any, password: Any) -> Any:
+def authenticate(state: AppState, username: object, password: object) -> Any:
     """Return the user that the authentication handler returns for these credentials.
 
     :raises InvalidCredentials: if the handler returns no user
@@ -102,7 +102,7 @@ def _is_rejection(error: BaseException) -> bool:
 
 def log_in(
     state: AppState,
-    identity: Any,
+    identity: object,
     label: str | None = None,
     *,
     in_cookies: bool,
@@ -120,7 +120,7 @@ def log_in(
 
 
 def _log_in(
-    state: AppState, identity: Any, label: str | None, *, in_cookies: bool, keep: bool
+    state: AppState, identity: object, label: str | None, *, in_cookies: bool, keep: bool
 ) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
@@ -159,7 +159,7 @@ def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
             logger.warning("Could not end a session that a login replaces: %s", error.description)
 
 
-def create_token_response(state: AppState, access_token: Token, identity: Any) -> Response:
+def create_token_response(state: AppState, access_token: Token, identity: object) -> Response:
     """Return the response handler's response to tokens just issued, with their cookies if any."""
     respond = state.handlers.auth_response_callback
     response = state.app.make_response(state.call(respond, access_token, identity))
@@ -273,6 +273,6 @@ def _is_from_proxy(address: str | None) -> bool:
     return not address or is_private(address)
 
 
-def _is_valid_credential(value: Any) -> bool:
+def _is_valid_credential(value: object) -> TypeGuard[str]:
     # No account has a NUL in its name, and databases and bcrypt raise an exception for one.
     return isinstance(value, str) and value != "" and "\0" not in value

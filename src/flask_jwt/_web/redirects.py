@@ -31,7 +31,7 @@ def prefers_html() -> bool:
     return accepted["text/html"] > accepted["application/json"]
 
 
-def is_local_path(target: Any) -> bool:
+def is_local_path(target: object) -> bool:
     """Return whether *target* is an absolute path, so that a redirect to it stays on this site."""
     # Browsers ignore tabs and line breaks in URLs and treat a backslash as a slash, so with these
     # characters a path could still lead to another host: "/\evil.example", "/<TAB>/evil.example".

@@ -231,7 +231,7 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
         raise TokenInvalid(_NO_KEY) from error
 
 
-def token_to_string(token: Any) -> str | None:
+def token_to_string(token: object) -> str | None:
     """Return *token* as a string; Flask-JWT's request handlers may return bytes.
 
     :raises TypeError: if *token* is neither a string nor bytes nor None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from uuid import UUID
+
+from flask import has_request_context, request
 
 from .._config.settings import Settings
-from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, subject_of
+from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain_id, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
-from ..errors import TokenMalformed, TokenRevoked
+from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
 from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
@@ -28,6 +31,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
     guarded_store: Any = CircuitBreakerStore(store, state.clock)
     state.sessions = SessionManager(guarded_store, _create_host(state))
+    guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))
 
 
@@ -66,14 +70,13 @@ def _create_host(state: AppState) -> SessionHost:
             _warn_of_missing_sid(state, token)
         return token
 
-    def get_subject(user: Any) -> str:
-        load = state.handlers.user_identity_callback
-        if not state.issues_for_users():
-            # JWTManager's tokens contain whatever they are issued for, which is rarely a user.
-            return subject_of(user.id if hasattr(user, "id") else user)
-        # A user_identity_loader takes users, not the ids that it returns.
-        is_user = hasattr(user, "id") or (isinstance(user, Mapping) and "id" in user)
-        return subject_of(state.call(load, user) if is_user or load is identity_of else user)
+    def get_claimed_identity(claims: Mapping[str, Any]) -> Any:
+        return claimed_identity(dict(claims), state.settings.identity_claim)
+
+    def get_identity(user: Any) -> Any:
+        return _get_identity(
+            user, lambda user: get_claimed_identity(create_payload(user, state.clock.now()))
+        )
 
     def load_user(claims: Mapping[str, Any]) -> Any:
         claimed = claimed_identity(claims, state.settings.identity_claim)
@@ -85,18 +88,64 @@ def _create_host(state: AppState) -> SessionHost:
         # looked up: the lookup decides whether the user still exists.
         return claimed if user is not None and not state.issues_for_users() else user
 
+    settings = state.settings
+    issuer, namespace = settings.encode_issuer, settings.storage_namespace
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
         create_payload=create_payload,
         issue_access_token=issue_access_token,
-        get_subject=get_subject,
         load_user=load_user,
         check_blocklist=partial(_check_blocklist, state),
         sender=state.app,
         clock=state.clock,
         get_parties=lambda: issuer_and_audience(state.settings),
+        get_identity=get_identity,
+        get_claimed_identity=get_claimed_identity,
+        get_client=_get_client,
+        namespace=(issuer or "") if namespace is None else namespace,
+        issuer=issuer,
     )
+
+
+def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
+    """Return the identity that the tokens of a user hold.
+
+    :param user: the user; a string, an integer or a UUID is the identity itself
+    :param get_issued_identity: returns the identity in the payload that is issued for a user
+    :raises ConfigError: if there is no identity, or it is only known in a request
+    """
+    if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
+        user = user._get_current_object()
+    is_identity = isinstance(user, (str, int, UUID)) and not isinstance(user, bool)
+    if user is None or (is_identity and not hasattr(user, "id")):
+        return identity_of(user)
+    try:
+        identity = get_issued_identity(user)
+    except RuntimeError as error:
+        if isinstance(error, ConfigError) or has_request_context():
+            raise
+        raise ConfigError(
+            "The payload handler needs a request, so a user's sessions can't be found outside of "
+            "one. Pass the identity as it is in the tokens instead of the user."
+        ) from error
+    # A payload handler of the application may leave out the identity.
+    identity = identity_of(user) if identity is None else plain_id(identity)
+    try:
+        subject_of(identity)
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"The identity in the tokens of a {type(user).__name__} is not known: JSON can't "
+            f"represent the {type(identity).__name__} that the payload handler returns. Pass the "
+            "identity as it is in the tokens, or set a user_identity_loader."
+        ) from None
+    return identity
+
+
+def _get_client() -> tuple[str | None, str | None]:
+    if not has_request_context():
+        return None, None
+    return request.remote_addr, request.user_agent.string or None
 
 
 def _check_blocklist(state: AppState, header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:

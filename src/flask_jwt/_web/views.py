@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ..errors import (
     SessionNotFound,
     TokenMalformed,
     TokenMissing,
+    UserNotFound,
     WrongTokenType,
 )
 from .app_state import AppState
@@ -76,7 +78,7 @@ def _default_auth_request_handler() -> Any:
     return log_in(state, identity, label, in_cookies=in_cookies)
 
 
-def _parse_body(settings: Settings) -> Mapping[str, Any]:
+def _parse_body(settings: Settings) -> Mapping[str, object]:
     # Forms only with cookies, because a page can't use the JSON response, and because a form can
     # be sent by another site, which reject_forged_login() checks for cookies only.
     is_form = request.mimetype in _FORMS and "cookies" in settings.locations
@@ -97,7 +99,7 @@ def _parse_body(settings: Settings) -> Mapping[str, Any]:
     return body
 
 
-def _parse_optional_body(settings: Settings) -> Mapping[str, Any]:
+def _parse_optional_body(settings: Settings) -> Mapping[str, object]:
     # A body of unknown length is rejected rather than ignored: it may say "scope": "global".
     is_chunked = request.mimetype != "" and "Transfer-Encoding" in request.headers
     return _parse_body(settings) if request.content_length or is_chunked else {}
@@ -106,7 +108,7 @@ def _parse_optional_body(settings: Settings) -> Mapping[str, Any]:
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def _default_auth_response_handler(access_token: Token, identity: Any) -> Any:  # noqa: ARG001
+def _default_auth_response_handler(access_token: Token, identity: object) -> Any:  # noqa: ARG001
     """Return the response to a login or a refresh: the tokens as JSON (RFC 6749 section 5.1).
 
     If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``.
@@ -186,11 +188,13 @@ def logout_view() -> Response:
             raise MalformedLogin('"scope" must be "local", "others" or "global"')
         sessions = require_sessions(state)
         if scope == "local":
-            revoked = int(sessions.revoke(_get_sid_to_revoke(state)))
+            sid, is_active = _get_session_to_end(state)
+            is_first = sessions.revoke(sid)  # even if it has ended: its logout may be incomplete
+            revoked = int(is_first and is_active)
         else:
             session = _get_current_session(state)
             keep = session.sid if scope == "others" else None
-            revoked = sessions.revoke_all(session.subject, keep=keep)
+            revoked = sessions.revoke_all(session, keep=keep)
         return no_store(_logout_response(state, revoked, is_logged_out=scope != "others"))
 
 
@@ -210,11 +214,16 @@ def _logout_response(state: AppState, revoked: int, *, is_logged_out: bool) -> R
     return response
 
 
+MOST_LISTED = 1000
+"""The sessions that one response lists at most."""
+
+
 def sessions_view() -> Response:
-    """Return the user's active sessions: their devices."""
+    """Return a page of the user's active sessions: their devices."""
     state = app_state()
     with rendering_errors(state):
         current = _get_current_session(state)
+        sessions = require_sessions(state).list(current, **_parse_page(request.args))
         devices = [
             {
                 "sid": session.sid,
@@ -226,11 +235,22 @@ def sessions_view() -> Response:
                 "expires_at": int(session.ends_at()),
                 "current": session.sid == current.sid,
             }
-            for session in require_sessions(state).store.list_active(
-                current.subject, state.clock.now()
-            )
+            for session in sessions
         ]
     return jsonify(sessions=devices)
+
+
+def _parse_page(arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Return the arguments of :meth:`SessionManager.list` in a query string."""
+    page: dict[str, Any] = {}
+    if "after" in arguments:
+        page["after"] = arguments["after"]
+    if "limit" in arguments:
+        # A pattern, because int() also accepts signs, underscores and digits of other scripts.
+        if not re.fullmatch("[1-9][0-9]{0,3}", arguments["limit"]):
+            raise MalformedLogin('"limit" must be a number of sessions')
+        page["limit"] = min(int(arguments["limit"]), MOST_LISTED)
+    return page
 
 
 def session_view(sid: str) -> Response:
@@ -241,7 +261,8 @@ def session_view(sid: str) -> Response:
         sessions = require_sessions(state)
         session = sessions.get(sid)
         # The same response for a session of another user as for none, so that sids can't be probed.
-        if session is None or session.subject != current.subject or session.revoked_at is not None:
+        is_users = session is not None and sessions.have_same_user(session, current)
+        if session is None or not is_users or session.revoked_at is not None:
             raise SessionNotFound
         if request.method == "DELETE":
             sessions.revoke(sid)
@@ -280,8 +301,8 @@ def _verify_either_type() -> None:
         verify_jwt_in_request(refresh=True)
 
 
-def _get_sid_to_revoke(state: AppState) -> str:
-    """Return the sid of the request's token, even if its session has ended.
+def _get_session_to_end(state: AppState) -> tuple[str, bool]:
+    """Return the sid of the request's token, and whether its session was active until now.
 
     A client repeats its logout if the response was lost, or if the server failed in the middle.
 
@@ -296,12 +317,12 @@ def _get_sid_to_revoke(state: AppState) -> str:
         sid = failure.ended_sid if isinstance(failure, AuthError) else None
         if sid is None:
             raise
-        return sid
+        return sid, isinstance(failure, UserNotFound)
     claims = get_jwt()
     sid = claims.get("sid") if isinstance(claims, dict) else None
     if not isinstance(sid, str) or not sessions.is_sid(sid):
         raise SessionNotFound("This token belongs to no session")
-    return sid
+    return sid, True
 
 
 def jwks_view() -> Response:

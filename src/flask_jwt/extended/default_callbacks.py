@@ -7,15 +7,16 @@ from typing import Any
 
 from flask import Response, jsonify
 
+from .._jose.claims import Claims, Header
 from .config import config
 
 
-def default_additional_claims_callback(userdata: Any) -> dict[str, Any]:
+def default_additional_claims_callback(userdata: object) -> Claims:
     """Add no claims."""
     return {}
 
 
-def default_jwt_headers_callback(default_headers: Any) -> dict[str, Any]:
+def default_jwt_headers_callback(default_headers: object) -> Header:
     """Add no header parameters."""
     return {}
 
@@ -25,36 +26,34 @@ def default_user_identity_callback(userdata: Any) -> Any:
     return userdata
 
 
-def default_encode_key_callback(identity: Any) -> Any:
+def default_encode_key_callback(identity: object) -> Any:
     """Return the configured key that signs tokens."""
     return config.encode_key
 
 
 def default_decode_key_callback(
-    jwt_header: dict[str, Any],
-    jwt_data: dict[str, Any],
+    jwt_header: Header,
+    jwt_data: Claims,
 ) -> Any:
     """Return the configured key that verifies tokens."""
     return config.decode_key
 
 
 def default_blocklist_callback(
-    jwt_headers: dict[str, Any],
-    jwt_data: dict[str, Any],
+    jwt_headers: Header,
+    jwt_data: Claims,
 ) -> bool:
     """Return False: no token is revoked."""
     return False
 
 
-def default_token_verification_callback(
-    _jwt_header: dict[str, Any], _jwt_data: dict[str, Any]
-) -> bool:
+def default_token_verification_callback(_jwt_header: Header, _jwt_data: Claims) -> bool:
     """Accept any claims."""
     return True
 
 
 def default_expired_token_callback(
-    _expired_jwt_header: dict[str, Any], _expired_jwt_data: dict[str, Any]
+    _expired_jwt_header: Header, _expired_jwt_data: Claims
 ) -> tuple[Response, int]:
     """Respond 401 to a request with an expired token."""
     return _message("Token has expired", 401)
@@ -71,23 +70,23 @@ def default_unauthorized_callback(error_string: str) -> tuple[Response, int]:
 
 
 def default_needs_fresh_token_callback(
-    jwt_header: dict[str, Any],
-    jwt_data: dict[str, Any],
+    jwt_header: Header,
+    jwt_data: Claims,
 ) -> tuple[Response, int]:
     """Respond 401 to a request with a token that is not fresh."""
     return _message("Fresh token required", 401)
 
 
 def default_revoked_token_callback(
-    jwt_header: dict[str, Any],
-    jwt_data: dict[str, Any],
+    jwt_header: Header,
+    jwt_data: Claims,
 ) -> tuple[Response, int]:
     """Respond 401 to a request with a revoked token."""
     return _message("Token has been revoked", 401)
 
 
 def default_user_lookup_error_callback(
-    _jwt_header: dict[str, Any], jwt_data: dict[str, Any]
+    _jwt_header: Header, jwt_data: Claims
 ) -> tuple[Response, int]:
     """Respond 401 to a request whose user was not found."""
     identity = jwt_data.get(config.identity_claim_key)
@@ -95,7 +94,7 @@ def default_user_lookup_error_callback(
 
 
 def default_token_verification_failed_callback(
-    _jwt_header: dict[str, Any], _jwt_data: dict[str, Any]
+    _jwt_header: Header, _jwt_data: Claims
 ) -> tuple[Response, int]:
     """Respond 400 to a request whose claims were rejected."""
     return _message("User claims verification failed", 400)

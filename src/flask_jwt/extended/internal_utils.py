@@ -5,13 +5,14 @@ from typing import Any
 
 from flask import json as flask_json
 
+from .._jose.claims import Claims, Header
 from .._web.context import app_state
 
 
 class JSONEncoder(json.JSONEncoder):
     """Write what the JSON provider of the current application writes."""
 
-    def default(self, o: Any) -> Any:
+    def default(self, o: object) -> Any:
         # The provider only returns strings; json needs the value that the string stands for.
         return json.loads(flask_json.dumps(o))
 
@@ -29,7 +30,7 @@ def has_user_lookup() -> bool:
     return get_jwt_manager()._user_lookup_callback is not None
 
 
-def user_lookup(jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:
+def user_lookup(jwt_header: Header, jwt_data: Claims) -> Any:
     """Return the user that the ``user_lookup_loader`` finds for a token; None without a loader."""
     lookup = get_jwt_manager()._user_lookup_callback
     return None if lookup is None else app_state().call(lookup, jwt_header, jwt_data)

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from .. import JWT, JWTError
 from .._config.profile import Profile
+from .._jose.claims import Claims, Header
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 # What a callback returns is Any, because it may be an ``async`` function.
 IdentityCallback = Callable[[Any], Any]
 """Takes what ``create_access_token`` was called with."""
-TokenCallback = Callable[[dict[str, Any], dict[str, Any]], Any]
+TokenCallback = Callable[[Header, Claims], Any]
 """Takes the header and the claims of a token."""
 MessageCallback = Callable[[str], Any]
 """Takes the reason why a request was rejected."""
@@ -299,7 +300,7 @@ class JWTManager(JWT):
         """Return the exception that Flask-JWT-Extended raises for *error*."""
         return translate_error(error)
 
-    def _load_user(self, payload: dict[str, Any]) -> Any:
+    def _load_user(self, payload: Claims) -> Any:
         try:
             header = get_jwt_header()
         except RuntimeError:
@@ -338,7 +339,7 @@ class JWTManager(JWT):
                 return callback
         return None
 
-    def _set_error_handler_callbacks(self, app: Any) -> None:
+    def _set_error_handler_callbacks(self, app: Flask) -> None:
         """Do nothing.
 
         Programs call this so that REST extensions respond as Flask does. Here they always do.

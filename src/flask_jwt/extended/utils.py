@@ -22,7 +22,7 @@ from .typing import Claims, ExpiresDelta, Fresh
 
 
 def create_access_token(
-    identity: Any,
+    identity: object,
     fresh: Fresh = False,
     expires_delta: ExpiresDelta | None = None,
     additional_claims: Claims = None,
@@ -48,7 +48,7 @@ def create_access_token(
 
 
 def create_refresh_token(
-    identity: Any,
+    identity: object,
     expires_delta: ExpiresDelta | None = None,
     additional_claims: Claims = None,
     additional_headers: Claims = None,

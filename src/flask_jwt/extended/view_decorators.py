@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import flask_jwt
 
 from .._config.options import TokenLocation
+from .._jose.claims import Claims, Header
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
 
@@ -65,7 +66,7 @@ def verify_jwt_in_request(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
-) -> tuple[dict[str, Any], dict[str, Any]] | None:
+) -> tuple[Header, Claims] | None:
     """Verify the token of the current request, and return its header and its claims.
 
     Return None if the request has no token and *optional* allows that. The arguments are those of

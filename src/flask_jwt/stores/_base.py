@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import ConfigError
 
@@ -21,7 +21,8 @@ class Session:
     sid: str
     """The session id, 128 random bits in hexadecimal."""
     subject: str
-    """The ``sub`` of the session's tokens, which identifies the user."""
+    """The user's id as a string, for people to read. It may be shortened, and two users may have
+    the same one; :attr:`subject_key` identifies the user."""
     payload: str
     """The claims that the payload handler returned at the login, without the time claims, as JSON.
     The identity handler gets them at a refresh."""
@@ -33,8 +34,34 @@ class Session:
     idle_expires_at: float | None = None
     revoked_at: float | None = None
     user_agent: str | None = None
+    """The browser or client at the login."""
     ip: str | None = None
+    """The address of the client at the login."""
     label: str | None = None
+    subject_key: str | None = None
+    """Identifies the user exactly: see :func:`~flask_jwt._sessions.subjects.subject_key`. None if
+    an earlier version stored the session, or if it was made from a token rather than read."""
+    sequence: int | None = None
+    """The place of the session among those of its user, in the order of the logins. The store
+    assigns it, because the clocks of servers differ. None if an earlier version stored it."""
+    last_ip: str | None = None
+    """The address of the client at the last login or rotation."""
+    last_user_agent: str | None = None
+    """The browser or client at the last login or rotation."""
+    change_id: str | None = None
+    """A random id of the call that rotated or revoked the session last, by which a call whose
+    response was lost recognizes its own change."""
+    csrf: str | None = None
+    """The CSRF value of the session's cookies. No version sets it yet."""
+    revocation_kept_until: float | None = None
+    """The time until which a revoked session must not be pruned."""
+    feed_position: int | None = None
+    """The place of the revocation among all, in the order of the store. No version sets it yet."""
+
+    @property
+    def position(self) -> tuple[int, float, str]:
+        """The sort key of the order of logins, which is the same in all stores."""
+        return self.sequence or 0, self.created_at, self.sid
 
     def ends_at(self) -> float:
         """Return the time at which the session expires, by the absolute or by the idle limit."""
@@ -50,11 +77,27 @@ class Session:
 class SessionStore(Protocol):
     """The interface of the stores.
 
-    Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached.
+    Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached. A
+    caller may repeat any call whose response was lost, so a repetition must not fail.
     """
 
     def setup(self) -> None:
-        """Create what the store needs, such as tables, if it doesn't exist yet."""
+        """Create what the store needs, such as tables, if it doesn't exist yet.
+
+        :raises ConfigError: if an earlier version created it, and it must be upgraded first
+        """
+        ...
+
+    def upgrade(
+        self, key_of: Callable[[str], str | None], on_batch: Callable[[int, int], None]
+    ) -> dict[str, Any]:
+        """Add what earlier versions did not create, and return what was added.
+
+        :param key_of: returns the subject key for the payload of a session, or None if there is
+            none, for example because the session belongs to another application
+        :param on_batch: called after each batch with the number of sessions in it, and with the
+            number of all sessions that are to be read
+        """
         ...
 
     def close(self) -> None:
@@ -62,7 +105,11 @@ class SessionStore(Protocol):
         ...
 
     def create(self, session: Session) -> None:
-        """Store a new session."""
+        """Store a new session, and give it the next :attr:`~Session.sequence` of its user.
+
+        It is no error if the store has a session with this sid already: sids are random, so it is
+        the same session, and the response to an earlier attempt was lost.
+        """
         ...
 
     def get(self, sid: str) -> Session | None:
@@ -70,33 +117,82 @@ class SessionStore(Protocol):
         ...
 
     def rotate(
-        self, sid: str, generation: int, *, now: float, idle_expires_at: float | None
+        self,
+        sid: str,
+        generation: int,
+        *,
+        now: float,
+        idle_expires_at: float | None,
+        change_id: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one atomically.
 
+        :param change_id: stored as :attr:`Session.change_id`
+        :param ip: stored as :attr:`Session.last_ip`
+        :param user_agent: stored as :attr:`Session.last_user_agent`
         :returns: True for the one caller that moved the session; False if the session has another
             generation, is revoked, has expired or is unknown
         """
         ...
 
-    def revoke(self, sid: str, now: float) -> bool:
-        """Revoke a session, and return whether this call revoked it."""
+    def revoke(
+        self,
+        sid: str,
+        now: float,
+        *,
+        change_id: str | None = None,
+        kept_until: float | None = None,
+    ) -> bool:
+        """Revoke a session, and return whether this call revoked it.
+
+        A call for a session that is already revoked completes what an interrupted call left undone.
+
+        :param change_id: stored as :attr:`Session.change_id` if this call revokes the session
+        :param kept_until: stored as :attr:`Session.revocation_kept_until`
+        """
         ...
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session; return False if the session is unknown."""
         ...
 
-    def list_active(self, subject: str, now: float) -> list[Session]:
-        """Return the active sessions of *subject*, oldest first."""
+    def list_active(
+        self,
+        subject_key: str,
+        now: float,
+        *,
+        subject: str | None = None,
+        limit: int = 100,
+        after: Session | None = None,
+    ) -> list[Session]:
+        """Return up to *limit* active sessions of a user, in the order of their logins.
+
+        :param subject: also return sessions without a subject key that have this subject. A
+            database may compare it inexactly, so the caller compares the payloads
+        :param after: return only sessions that come after this one
+        """
+        ...
+
+    def list_surplus(
+        self, subject_key: str, now: float, *, keep: int, by_use: bool, limit: int = 100
+    ) -> list[Session]:
+        """Return up to *limit* active sessions of a user beyond the first *keep*.
+
+        :param by_use: keep the sessions that were used most recently, rather than the newest ones
+        """
         ...
 
     def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
         """Return the sid and the time of each revocation from *since* on."""
         ...
 
-    def prune(self, before: float, limit: int) -> int:
-        """Delete up to *limit* sessions that ended before *before*, and return their number."""
+    def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
+        """Delete up to *limit* sessions that ended before *before*, and return their number.
+
+        :param now: don't delete revoked sessions that are kept until a later time; default *before*
+        """
         ...
 
     def count(self, now: float) -> dict[str, int]:
@@ -106,6 +202,24 @@ class SessionStore(Protocol):
     def warnings(self) -> list[str]:
         """Return a sentence about each server setting that may lose sessions or revocations."""
         ...
+
+
+def find_surplus(sessions: list[Session], keep: int, limit: int, *, by_use: bool) -> list[Session]:
+    """Return up to *limit* of *sessions* beyond the first *keep*, as stores without SQL find them.
+
+    :param by_use: keep the sessions that were used most recently, rather than the newest ones
+    """
+    newest_first = sorted(
+        sessions,
+        key=lambda session: (session.rotated_at if by_use else 0.0, session.position),
+        reverse=True,
+    )
+    return newest_first[keep : keep + limit]
+
+
+def legacy_subject(subject: str) -> str:
+    """Return *subject* as a database can compare it: without NUL and lone surrogates."""
+    return subject.encode("utf-8", "ignore").decode("utf-8").replace("\0", "")
 
 
 def invalid_uri() -> ConfigError:

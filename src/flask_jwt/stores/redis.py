@@ -6,14 +6,21 @@ An acknowledged revocation survives a restart of Redis only with ``appendonly ye
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..errors import StoreUnavailable
-from ._base import DEFAULT_SERVICE, Session, invalid_uri, missing_driver
+from ._base import (
+    DEFAULT_SERVICE,
+    Session,
+    find_surplus,
+    invalid_uri,
+    legacy_subject,
+    missing_driver,
+)
 
 try:
     from redis import Redis
@@ -30,9 +37,12 @@ _FEED = "jwt:revoked"
 _FEED_LIFETIME = 90 * 86400
 """Seconds for which a revocation stays in the sorted set of revocations."""
 
+_SEQUENCE = "jwt:sequence"
+
 # Scripts run atomically on the server. They compare and set in one round trip; WATCH and MULTI
 # would need three and a retry whenever another client is faster. A script may only use keys of one
-# hash slot of a Redis Cluster, so each of these has a single key, the session's.
+# hash slot of a Redis Cluster, so each of these has a single key, except that without a cluster
+# _REVOKE has the feed too.
 #
 # register_script() computes the digest of the script and needs no server. Each call names the
 # client that runs the script, and sends the source only if the server doesn't have it.
@@ -45,20 +55,43 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 return redis.call('EXPIREAT', KEYS[1], ARGV[1])
 """)
 
+# The index of a user's sessions lives as long as the last of them.
+_ADD_TO_INDEX = _register("""
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+local remaining = tonumber(ARGV[3]) - redis.call('TIME')[1]
+if redis.call('TTL', KEYS[1]) < remaining then redis.call('EXPIREAT', KEYS[1], ARGV[3]) end
+return 1
+""")
+
 _ROTATE = _register("""
 local s = redis.call('HMGET', KEYS[1], 'generation', 'revoked_at', 'expires_at', 'idle_expires_at')
 local now = tonumber(ARGV[2])
 if s[1] ~= ARGV[1] or s[2] or tonumber(s[3]) <= now then return 0 end
 if s[4] and tonumber(s[4]) <= now then return 0 end
 redis.call('HSET', KEYS[1], 'generation', s[1] + 1, 'rotated_at', ARGV[2])
-if ARGV[3] == '' then redis.call('HDEL', KEYS[1], 'idle_expires_at')
-else redis.call('HSET', KEYS[1], 'idle_expires_at', ARGV[3]) end
+for n = 3, #ARGV, 2 do
+    if ARGV[n + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[n])
+    else redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
+end
 return 1
 """)
 
+# The feed is also completed for a session that is revoked already, because a crash or a lost
+# connection may have ended an earlier attempt in a cluster between the two scripts.
 _REVOKE = _register("""
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-return redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
+local is_first = 0
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    is_first = redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
+end
+if is_first == 1 then
+    if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'change_id', ARGV[2]) end
+    if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'revocation_kept_until', ARGV[3]) end
+end
+if KEYS[2] then
+    redis.call('ZADD', KEYS[2], 'NX', ARGV[1], ARGV[4])
+    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[5])
+end
+return is_first
 """)
 
 _RENAME = _register("""
@@ -68,7 +101,17 @@ else redis.call('HSET', KEYS[1], 'label', ARGV[1]) end
 return 1
 """)
 
-_TIME_FIELDS = ("created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at")
+_SET_SUBJECT_KEY = _register("""
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+return redis.call('HSETNX', KEYS[1], 'subject_key', ARGV[1])
+""")
+
+_TIME_FIELDS = (
+    "created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at",
+    "revocation_kept_until",
+)  # fmt: skip
+_NUMBER_FIELDS = ("generation", "sequence", "feed_position")
+_FIELDS = frozenset(field.name for field in fields(Session))
 
 
 class RedisStore:
@@ -93,6 +136,29 @@ class RedisStore:
         with _translating_errors():
             self.client.ping()
 
+    def upgrade(
+        self, key_of: Callable[[str], str | None], on_batch: Callable[[int, int], None]
+    ) -> dict[str, Any]:
+        """Give sessions of an earlier version their subject keys.
+
+        Without it they are found by subject, as long as they last.
+        """
+        total = 0
+        with _translating_errors():
+            names = list(self.client.scan_iter(match="jwt:{*}", count=1000))
+            for name in names:
+                on_batch(1, len(names))
+                session = _parse_session(self.client.hgetall(name))
+                if session is None or session.subject_key is not None:
+                    continue
+                key = key_of(session.payload)
+                if key is not None:
+                    # The index first: an interrupted upgrade begins again with this session.
+                    self._add_to_index(key, session.sid, 0, session.expires_at)
+                    self._run(_SET_SUBJECT_KEY, [_key(session.sid)], key)
+                    total += 1
+        return {"tables": [], "columns": [], "indexes": [], "sessions": total}
+
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
         self.client.close()
@@ -101,14 +167,21 @@ class RedisStore:
 
     def create(self, session: Session) -> None:
         """Store a new session until it expires."""
-        fields: list[str] = []
-        for name, value in asdict(session).items():
-            if value is not None:
-                fields += (name, str(value))
         with _translating_errors():
+            sequence = self.client.incr(_SEQUENCE)
+            values: list[str] = []
+            for name, value in asdict(session).items():
+                if value is not None and name != "sequence":
+                    values += (name, legacy_subject(value) if name == "subject" else str(value))
             # EXPIREAT takes whole seconds, and the session must not disappear before it expires.
-            self._run(_CREATE, session.sid, int(session.expires_at) + 1, *fields)
-            self.client.zadd(_subject_key(session.subject), {session.sid: session.expires_at})
+            expires_at = int(session.expires_at) + 1
+            self._run(_CREATE, [_key(session.sid)], expires_at, "sequence", sequence, *values)
+            # The index last: a listing removes entries that have no session.
+            if session.subject_key is not None:
+                self._add_to_index(session.subject_key, session.sid, sequence, expires_at)
+
+    def _add_to_index(self, key: str, sid: str, sequence: int, expires_at: float) -> None:
+        self._run(_ADD_TO_INDEX, [_index_key(key)], sequence, sid, int(expires_at) + 1)
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
@@ -116,20 +189,44 @@ class RedisStore:
             return _parse_session(self.client.hgetall(_key(sid)))
 
     def rotate(
-        self, sid: str, generation: int, *, now: float, idle_expires_at: float | None
+        self,
+        sid: str,
+        generation: int,
+        *,
+        now: float,
+        idle_expires_at: float | None,
+        change_id: str | None = None,
+        ip: str | None = None,
+        user_agent: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one, in one script."""
         idle = "" if idle_expires_at is None else repr(idle_expires_at)
+        changes = (
+            "idle_expires_at", idle, "change_id", change_id or "",
+            "last_ip", ip or "", "last_user_agent", user_agent or "",
+        )  # fmt: skip
         with _translating_errors():
-            return bool(self._run(_ROTATE, sid, str(generation), repr(now), idle))
+            return bool(self._run(_ROTATE, [_key(sid)], str(generation), repr(now), *changes))
 
-    def revoke(self, sid: str, now: float) -> bool:
+    def revoke(
+        self,
+        sid: str,
+        now: float,
+        *,
+        change_id: str | None = None,
+        kept_until: float | None = None,
+    ) -> bool:
         """Revoke a session."""
+        values = (
+            repr(now), change_id or "", "" if kept_until is None else repr(kept_until), sid,
+            repr(now - _FEED_LIFETIME),
+        )  # fmt: skip
         with _translating_errors():
-            is_first = bool(self._run(_REVOKE, sid, repr(now)))
-            # The set has another key than the session, so this can't be part of the script. It is
-            # also done for a session that is already revoked, because a crash or a lost connection
-            # may have ended an earlier attempt between the two commands.
+            if not self._is_cluster:
+                return bool(self._run(_REVOKE, [_key(sid), _FEED], *values))
+            # In a cluster the feed is on another node, so this can't be a single script. If it is
+            # interrupted in between, the caller repeats it.
+            is_first = bool(self._run(_REVOKE, [_key(sid)], *values))
             self.client.zadd(_FEED, {sid: now}, nx=True)
             self.client.zremrangebyscore(_FEED, "-inf", now - _FEED_LIFETIME)
         return is_first
@@ -137,25 +234,59 @@ class RedisStore:
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
         with _translating_errors():
-            return bool(self._run(_RENAME, sid, label or ""))
+            return bool(self._run(_RENAME, [_key(sid)], label or ""))
 
-    def list_active(self, subject: str, now: float) -> list[Session]:
-        """Return the active sessions of *subject*, oldest first."""
-        key = _subject_key(subject)
+    def list_active(
+        self,
+        subject_key: str,
+        now: float,
+        *,
+        subject: str | None = None,
+        limit: int = 100,
+        after: Session | None = None,
+    ) -> list[Session]:
+        """Return up to *limit* active sessions of a user, in the order of their logins."""
+        active = self._list_active(_index_key(subject_key), now)
+        if subject is not None:
+            earlier = self._list_active(_earlier_index_key(legacy_subject(subject)), now)
+            active += [session for session in earlier if session.subject_key is None]
+        active.sort(key=lambda session: session.position)
+        if after is not None:
+            active = [session for session in active if session.position > after.position]
+        return active[:limit]
+
+    def list_surplus(
+        self, subject_key: str, now: float, *, keep: int, by_use: bool, limit: int = 100
+    ) -> list[Session]:
+        """Return up to *limit* active sessions of a user beyond the first *keep*."""
+        key = _index_key(subject_key)
         with _translating_errors():
-            # Redis deletes expired hashes but not the members of a set.
-            self.client.zremrangebyscore(key, "-inf", now)
-            sids = self.client.zrange(key, 0, -1)
+            if self.client.zcard(key) <= keep:
+                return []
+        return find_surplus(self._list_active(key, now), keep, limit, by_use=by_use)
+
+    def _list_active(self, index: str, now: float) -> list[Session]:
+        with _translating_errors():
+            sids = self.client.zrange(index, 0, -1)
             sessions = [_parse_session(values) for values in self._read_hashes(sids)]
-        active = [s for s in sessions if s is not None and s.is_active(now)]
-        return sorted(active, key=lambda session: (session.created_at, session.sid))
+            # Redis deletes expired hashes but not the members of a set. Sessions that have ended
+            # are removed too, so that the set doesn't grow with each login; those that have expired
+            # only later, because the clocks of servers differ.
+            ended = [
+                sid
+                for sid, s in zip(sids, sessions, strict=True)
+                if s is None or s.revoked_at is not None or s.ends_at() < now - 3600
+            ]
+            if ended:
+                self.client.zrem(index, *ended)
+        return [s for s in sessions if s is not None and s.is_active(now)]
 
     def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
         """Return the sid and the time of each revocation from *since* on."""
         with _translating_errors():
             return list(self.client.zrangebyscore(_FEED, since, "+inf", withscores=True))
 
-    def prune(self, before: float, limit: int) -> int:  # noqa: ARG002
+    def prune(self, before: float, limit: int, *, now: float | None = None) -> int:  # noqa: ARG002
         """Return 0, because Redis deletes expired sessions itself."""
         return 0
 
@@ -179,7 +310,7 @@ class RedisStore:
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""
         with _translating_errors():
-            if isinstance(self.client, _LazyCluster):
+            if self._is_cluster:
                 # A cluster of one node returns its values directly, without the node's name.
                 infos = self.client.info(target_nodes=RedisCluster.PRIMARIES)
                 nodes = list(infos.values()) if "aof_enabled" not in infos else [infos]
@@ -199,8 +330,12 @@ class RedisStore:
             )
         return sentences
 
-    def _run(self, script: Any, sid: str, *arguments: Any) -> Any:
-        return script(keys=[_key(sid)], args=arguments, client=self.client)
+    @property
+    def _is_cluster(self) -> bool:
+        return isinstance(self.client, _LazyCluster)
+
+    def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
+        return script(keys=keys, args=arguments, client=self.client)
 
     def _read_hashes(self, sids: list[str]) -> list[dict[str, str]]:
         if not sids:
@@ -276,19 +411,27 @@ def _key(sid: str) -> str:
     return f"jwt:{{{sid}}}"
 
 
-def _subject_key(subject: str) -> str:
+def _index_key(subject_key: str) -> str:
+    return f"jwt:sessions:{subject_key}"
+
+
+def _earlier_index_key(subject: str) -> str:
+    """Return the key of the index that earlier versions wrote; its scores are expiry times."""
     return f"jwt:subject:{subject}"
 
 
 def _parse_session(values: dict[str, str]) -> Session | None:
     if "sid" not in values:
         return None
-    fields: dict[str, Any] = dict(values)
-    fields["generation"] = int(fields["generation"])
+    # A later version may have added fields.
+    known: dict[str, Any] = {name: values[name] for name in values if name in _FIELDS}
+    for name in _NUMBER_FIELDS:
+        if name in known:
+            known[name] = int(known[name])
     for name in _TIME_FIELDS:
-        if name in fields:
-            fields[name] = float(fields[name])
-    return Session(**fields)
+        if name in known:
+            known[name] = float(known[name])
+    return Session(**known)
 
 
 @contextmanager
