@@ -25,6 +25,7 @@ class GuardOptions(NamedTuple):
     locations: Sequence[TokenLocation] | None = None
     verify_type: bool = True
     skip_revocation_check: bool = False
+    renew: bool = True
     custom: str | None = None
     """The name of the function that :func:`guarded_by` calls; only it knows its requirements."""
 
