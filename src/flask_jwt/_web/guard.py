@@ -240,7 +240,8 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
         is_ignored = options.optional and _is_of_browser(state, current, options, error)
         is_ended = _ends_session(error) and _is_of_browser(state, current, options, error)
         current.clear()
-        current.failure = error
+        current.failure = type(error)
+        current.ended_sid = error.ended_sid if isinstance(error, AuthError) else None
         current.is_ended = current.is_ended or is_ended
         # The client can't help sending its cookies, so an invalid one counts as no token here.
         if not is_ignored:
