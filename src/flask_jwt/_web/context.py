@@ -53,8 +53,11 @@ class RequestState:
     """Whether the response is to complete that refresh, and bring its cookies."""
     rotated: Tokens | None = None
     """What the refresh cookie was exchanged for."""
-    failure: JWTError | None = None
-    """The error with which the last guard has rejected the request, before its translation."""
+    failure: type[JWTError] | None = None
+    """The class of the error of the last guard that has rejected the request, before its
+    translation. The error itself would keep its traceback, and so this object, alive."""
+    ended_sid: str | None = None
+    """The sid of the session, if that error means that it has ended."""
     is_ended = False
     """Whether the response is to delete the cookies, because their session has ended."""
     has_ended_twin = False
@@ -72,7 +75,8 @@ class RequestState:
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
-        self.location = self.session = self.verified_ahead = self.cookie = self.failure = None
+        self.location = self.session = self.verified_ahead = self.cookie = None
+        self.failure = self.ended_sid = None
 
 
 def app_state(app: Flask | None = None) -> AppState:

@@ -263,7 +263,8 @@ def _reject_token(
     is_of_browser = _is_of_browser(state, current, options, error)
     is_ended = is_of_browser and _ends_session(error)
     current.clear()
-    current.failure = error
+    current.failure = type(error)
+    current.ended_sid = error.ended_sid if isinstance(error, AuthError) else None
     current.is_ended = current.is_ended or is_ended
     # The client can't help sending its cookies, so an invalid one counts as no token here.
     if options.optional and is_of_browser:

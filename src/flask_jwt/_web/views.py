@@ -14,7 +14,6 @@ from .._jose.codec import Token, as_token
 from .._jose.encoding import parse_json
 from .._jose.key_file import PUBLISHED_FOR
 from ..errors import (
-    AuthError,
     JWTError,
     MalformedLogin,
     SchemeUnsupported,
@@ -296,7 +295,7 @@ def _verify_either_type() -> None:
     except JWTError:
         current = request_state()
         # The exception itself may be one of Flask-JWT-Extended's.
-        if current is None or not isinstance(current.failure, WrongTokenType):
+        if current is None or current.failure is not WrongTokenType:
             raise
         verify_jwt_in_request(refresh=True)
 
@@ -313,11 +312,9 @@ def _get_session_to_end(state: AppState) -> tuple[str, bool]:
         _verify_either_type()
     except JWTError:
         current = request_state()
-        failure = None if current is None else current.failure
-        sid = failure.ended_sid if isinstance(failure, AuthError) else None
-        if sid is None:
+        if current is None or current.ended_sid is None:
             raise
-        return sid, isinstance(failure, UserNotFound)
+        return current.ended_sid, current.failure is UserNotFound
     claims = get_jwt()
     sid = claims.get("sid") if isinstance(claims, dict) else None
     if not isinstance(sid, str) or not sessions.is_sid(sid):
