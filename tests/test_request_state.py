@@ -182,7 +182,7 @@ def test_a_refresh_cookie_is_exchanged_once_for_each_request_object():
     def twice():
         flask_jwt.verify_jwt_in_request()
         seen.append([key for key in request.environ if "flask_jwt" in key])
-        return flask_jwt.issued_tokens().session.sid
+        return flask_jwt.get_jwt()["sid"]
 
     client = JWTClient(app)
     client.login_as("ann", exp=0)

@@ -164,6 +164,8 @@ class AuthError(JWTError):
 
     :param description: the reason; by default the ``default_description`` of the class
     :param headers: extra response headers
+    :param ended_sid: the sid of the session, if the error means that the session has ended. The
+        rejection of a single token doesn't; it is no reason to delete a browser's cookies
     """
 
     title = "Invalid token"
@@ -171,10 +173,15 @@ class AuthError(JWTError):
     default_description: ClassVar[str]
 
     def __init__(
-        self, description: str | None = None, *, headers: Mapping[str, str] | None = None
+        self,
+        description: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ended_sid: str | None = None,
     ) -> None:
         description = description or self.default_description
         super().__init__(self.title, description, self.status, headers)
+        self.ended_sid = ended_sid
         self.jwt_header: dict[str, Any] = {}
         """The header of the rejected token, if its signature was valid."""
         self.jwt_data: Any = {}

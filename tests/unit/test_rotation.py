@@ -55,6 +55,7 @@ def make_manager(clock):
                 check_blocklist=lambda header, claims: None,
                 sender=object(),
                 clock=AppClock(clock),
+                get_parties=dict,
             ),
         )
         manager.users = users

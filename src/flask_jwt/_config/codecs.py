@@ -141,7 +141,7 @@ class Codecs:
 
     def _forget_codecs(self, settings: Settings) -> None:
         self._configured, self._others = None, {}
-        self.cache.size = settings.cache_size
+        self.cache.resize(settings.cache_size)
 
     def _get_configured(self) -> _ConfiguredCodecs:
         """Return the codecs for the configured keys, which are made when they are needed first.
@@ -174,10 +174,19 @@ class Codecs:
         self._report_weaknesses(keys)
         settings = self._config.latest
         # Options such as JWT_VERIFY_CLAIMS are for access tokens. Sessions depend on every claim of
-        # a refresh token, so its policy is fixed.
+        # a refresh token, so its policy is fixed. Applications with one secret must not accept each
+        # other's refresh tokens, so every aud and iss is checked. Only tokens of earlier versions
+        # have none.
         leeway = settings.clock_leeway
-        ahead = max(leeway, REFRESH_TOKEN_AHEAD)
-        policy = ClaimsPolicy("refresh", self._refresh_claims, leeway=leeway, ahead=ahead)
+        policy = ClaimsPolicy(
+            "refresh",
+            self._refresh_claims,
+            leeway=leeway,
+            ahead=max(leeway, REFRESH_TOKEN_AHEAD),
+            audience=settings.session_audience,
+            issuer=settings.session_issuer,
+            absent_parties=True,
+        )
         refresh = TokenCodec(keys, policy, max_size=settings.max_token_size)
         return _ConfiguredCodecs(keys, self._make_codec(keys, "access"), refresh)
 

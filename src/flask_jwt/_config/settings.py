@@ -287,6 +287,19 @@ class Settings:
         return self.decode_issuer
 
     @property
+    def session_audience(self) -> frozenset[str]:
+        """Return the accepted ``aud`` of a session's refresh token: what is issued or accepted."""
+        issued = self.encode_audience
+        accepted = self.decode_audience or frozenset()
+        return accepted if issued is None else accepted | parse_one_or_more(issued)
+
+    @property
+    def session_issuer(self) -> frozenset[str]:
+        """Return the accepted ``iss`` of a session's refresh token: what is issued or accepted."""
+        accepted = self.decode_issuer or frozenset()
+        return accepted if self.encode_issuer is None else accepted | {self.encode_issuer}
+
+    @property
     def access_lifetime(self) -> float:
         """Return the seconds for which an access token is accepted after it was issued."""
         return self.not_before + self.expiration + self.clock_leeway

@@ -73,11 +73,13 @@ class ClaimsPolicy:
     :param audience: accepted values of ``aud``; None rejects every token that has an ``aud``
     :param any_audience: accept every ``aud`` if *audience* is None
     :param issuer: accepted values of ``iss``; None accepts every issuer
+    :param absent_parties: accept a token without ``aud`` or ``iss``, whatever is accepted
     :param string_claims: claims that must be strings if they are present
     """
 
     __slots__ = (
-        "ahead", "any_access_type", "any_audience", "audience", "issuer", "leeway",
+        "absent_parties", "ahead", "any_access_type", "any_audience", "audience", "issuer",
+        "leeway",
         "required", "string_claims", "type", "unchecked",
     )  # fmt: skip
 
@@ -93,6 +95,7 @@ class ClaimsPolicy:
         audience: frozenset[str] | None = None,
         any_audience: bool = False,
         issuer: frozenset[str] | None = None,
+        absent_parties: bool = False,
         string_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.type = type
@@ -104,6 +107,7 @@ class ClaimsPolicy:
         self.audience = audience
         self.any_audience = any_audience
         self.issuer = issuer
+        self.absent_parties = absent_parties
         self.string_claims = string_claims
 
     # One list of checks, read from top to bottom, is clearer than several short ones.
@@ -173,6 +177,8 @@ class ClaimsPolicy:
                 raise ClaimInvalid(f'The "{name}" claim must be a string')
 
     def _check_issuer(self, claims: ClaimsView, accepted: frozenset[str]) -> None:
+        if self.absent_parties and "iss" not in claims:
+            return
         issuer = claims.get("iss")
         if issuer is None:
             raise ClaimMissing("iss")
@@ -181,6 +187,8 @@ class ClaimsPolicy:
 
     def _check_audience(self, claims: ClaimsView) -> None:
         if "aud" not in claims:
+            if self.absent_parties:
+                return
             raise ClaimMissing("aud")
         audience = claims["aud"]
         named = [audience] if isinstance(audience, str) else audience

@@ -26,6 +26,16 @@ class TokenCache:
         """Return the number of tokens, which includes those of codecs that are no longer used."""
         return len(self.tokens)
 
+    def resize(self, size: int) -> None:
+        """Set the maximum number of tokens. A smaller one takes effect at the next new token.
+
+        With 0 no token is added any more, so all are removed here.
+        """
+        with self._lock:
+            self.size = size
+            if size == 0:
+                self.tokens = {}
+
     def verify(self, token: str, codec: TokenCodec, now: float) -> VerifiedToken:
         """Return *token* from the cache, or verify and cache it.
 

@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ from ..errors import (
     SessionNotFound,
     StoreUnavailable,
     TokenExpired,
+    TokenInvalid,
     TokenRevoked,
     UserNotFound,
 )
@@ -83,6 +84,21 @@ class Tokens(NamedTuple):
         return f"<Tokens of session {self.session.sid}>"
 
 
+class PendingRefresh(NamedTuple):
+    """A refresh whose token was verified, and whose session is not rotated yet."""
+
+    claims: RefreshClaims
+    session: Session
+    """The session as it was stored when the token was verified."""
+    access_token: str
+    identity: Any
+    """The user."""
+
+    # Without the token: a repr ends up in logs and error reports.
+    def __repr__(self) -> str:
+        return f"<PendingRefresh of session {self.session.sid}>"
+
+
 class SessionHost(NamedTuple):
     """Hold the functions and objects that sessions need from the application.
 
@@ -105,6 +121,8 @@ class SessionHost(NamedTuple):
     sender: Any
     """The sender of signals: the Flask application."""
     clock: Clock
+    get_parties: Callable[[], Mapping[str, Any]]
+    """Return the ``iss`` and ``aud`` of refresh tokens, as far as they are configured."""
     get_identity: Callable[[Any], Any] = identity_of
     """Return the identity that the tokens of a user hold, given the user or the identity."""
     get_claimed_identity: Callable[[Mapping[str, Any]], Any] = lambda claims: claimed_identity(
@@ -293,30 +311,88 @@ class SessionManager:
         :raises StoreUnavailable: if the store can't be reached; the same token may be sent again
         """
         now = self._host.clock.now()
-        verified, claims = self._verify_refresh_token(token, now)
-        # Before anything changes, so that a listed token has no effect.
-        self._host.check_blocklist(verified.header, verified.claims)
-        own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
-        identity = self._host.load_user({**claims.payload, **own})
-        if identity is None:
-            self.revoke(claims.sid)
-            raise UserNotFound
-        policy = self._host.get_policy()
-        idle = None if policy.idle is None else now + policy.idle
-        generation = claims.generation
-        call = _Call(secrets.token_hex(16), *self._get_client())
-        if self.store.rotate(
-            claims.sid, generation, now=now, idle_expires_at=idle,
-            change_id=call.id, ip=call.ip, user_agent=call.user_agent,
-        ):  # fmt: skip
-            # The session is made from the token's claims rather than read from the store. Only the
-            # generation and the time of the rotation have changed, and both are known here. Reading
-            # would cost a second query, and another request could have rotated the session again.
-            session = claims.to_session(generation + 1, now)
+        call = self._make_call()
+        claims, identity = self._identify(token, now)
+        session = self._rotate(claims, now, call)
+        if session is not None:
             signals.session_refreshed.send(self._host.sender, session=session)
         else:
-            session = self._resolve_stale(claims, policy.grace, now, call)
+            session = self._resolve_stale(claims, self._host.get_policy().grace, now, call)
+            if session.generation == claims.generation:
+                # The session changed between rotate() and get(); ask the client to retry.
+                raise StoreUnavailable
         return self._issue_tokens(identity, session, claims.payload)
+
+    def begin_refresh(self, token: str) -> PendingRefresh:
+        """Verify a refresh token as :meth:`refresh` does, and issue an access token.
+
+        The session isn't rotated, so the token may be sent again: :meth:`complete_refresh` does
+        that, if the client is sure to get the result. But a token that was reused revokes its
+        session here.
+
+        :raises JWTError: as :meth:`refresh` does
+        """
+        now = self._host.clock.now()
+        claims, identity = self._identify(token, now)
+        policy = self._host.get_policy()
+        session = self._resolve_stale(claims, policy.grace, now, self._make_call())
+        renewed = session
+        if session.generation == claims.generation and policy.idle is not None:
+            # The access token is sent to the client only if the rotation extends the idle limit.
+            renewed = replace(session, idle_expires_at=now + policy.idle)
+        access_token = self._host.issue_access_token(identity, renewed, None)
+        return PendingRefresh(claims, session, access_token, identity)
+
+    def complete_refresh(self, pending: PendingRefresh) -> Tokens | None:
+        """Rotate the session of a pending refresh, and return its tokens.
+
+        If another request has rotated the session meanwhile, the tokens are the present ones,
+        within the grace period. This request has taken long, but it has not reused its token.
+
+        :returns: None if the grace period has passed; the other request has sent the new tokens
+        :raises TokenInvalid: if the session has ended meanwhile
+        :raises StoreUnavailable: if the store can't be reached
+        """
+        now = self._host.clock.now()
+        claims = pending.claims
+        call = self._make_call()
+        session = None
+        if pending.session.generation == claims.generation:
+            session = self._rotate(claims, now, call)
+        is_rotated = session is not None
+        if session is None:
+            session = self._get_active(claims.sid, now)
+            # The store may have repeated this call's own rotation, whose response was lost.
+            is_rotated = session.change_id == call.id
+            is_next = session.generation == claims.generation + 1
+            grace = self._host.get_policy().grace
+            if not is_next or not (is_rotated or _is_within(grace, session, now)):
+                return None
+        refresh_token = self._issue_refresh_token(session, claims.payload)
+        if is_rotated:
+            try:
+                signals.session_refreshed.send(self._host.sender, session=session)
+            except Exception:  # the client must get the tokens, because its own are used up
+                logger.exception("A receiver of session_refreshed has failed")
+        return Tokens(pending.access_token, refresh_token, session, pending.identity)
+
+    def drop_superseded(self, tokens: Sequence[str]) -> list[str]:
+        """Return refresh tokens of one client without those that others of them have replaced.
+
+        A browser sends two cookies of one name, an old one beside the current one, if the cookie's
+        domain or path was changed. The old one is then not a sign that the token was stolen.
+        """
+        newest: dict[str, tuple[int, str]] = {}
+        for token in tokens:
+            try:
+                _, claims = self._verify_refresh_token(token, self._host.clock.now())
+            except TokenInvalid:
+                newest[token] = 0, token  # to be rejected with its error
+            else:
+                newest[claims.sid] = max(
+                    newest.get(claims.sid, (-1, "")), (claims.generation, token)
+                )
+        return [token for _, token in newest.values()]
 
     def revoke(self, sid: str) -> bool:
         """Revoke a session.
@@ -338,12 +414,17 @@ class SessionManager:
             jwt.sessions.revoke_all(user, keep=get_jwt().get("sid"))
 
         :param user: the user, the identity in their tokens, or one of their sessions
-        :returns: the number of sessions revoked
+        :returns: the number of active sessions revoked
         :raises ConfigError: if *user* is neither a user nor an identity
         """
+        now = self._host.clock.now()
+        # A session that has reached its idle limit may have access tokens that are still valid.
+        # They are rejected only if the session is revoked too.
+        since = now - self._host.get_policy().access_lifetime
         revoked = 0
-        for session in self.iterate(user):
-            revoked += session.sid != keep and self.revoke(session.sid)
+        for session in self._iterate(user, since):
+            if session.sid != keep and self.revoke(session.sid):
+                revoked += session.is_active(now)
         return revoked
 
     def rename(self, sid: str, label: str | None) -> bool:
@@ -352,6 +433,32 @@ class SessionManager:
         :returns: False if there is no such session
         """
         return is_sid(sid) and self.store.rename(sid, printable(label, 255))
+
+    def _list(
+        self, user: Any, active_at: float, limit: int, after: str | Session | None
+    ) -> list[Session]:
+        """Return sessions that were active at the time *active_at*, and aren't revoked."""
+        key, subject = self._get_keys(user)
+        if isinstance(after, str):
+            session = self.get(after)
+            if session is None or not self._is_users(session, key, subject):
+                raise SessionNotFound
+            after = session
+        sessions: list[Session] = []
+        while len(sessions) < limit:
+            page = self.store.list_active(key, active_at, subject=subject, limit=limit, after=after)
+            # A session without a subject key was found by its subject, which may be another user's.
+            sessions += [session for session in page if self._is_users(session, key, subject)]
+            if len(page) < limit:
+                break
+            after = page[-1]
+        return sessions[:limit]
+
+    def _iterate(self, user: Any, active_at: float) -> Iterator[Session]:
+        after = None
+        while page := self._list(user, active_at, PAGE, after):
+            yield from page
+            after = page[-1]
 
     def list(
         self, user: Any, *, limit: int = PAGE, after: str | Session | None = None
@@ -367,33 +474,14 @@ class SessionManager:
         :raises ConfigError: if *user* is neither a user nor an identity
         :raises SessionNotFound: if *after* is not the sid of a session of the user
         """
-        key, subject = self._get_keys(user)
-        if isinstance(after, str):
-            session = self.get(after)
-            if session is None or not self._is_users(session, key, subject):
-                raise SessionNotFound
-            after = session
-        sessions: list[Session] = []
-        while len(sessions) < limit:
-            page = self.store.list_active(
-                key, self._host.clock.now(), subject=subject, limit=limit, after=after
-            )
-            # A session without a subject key was found by its subject, which may be another user's.
-            sessions += [session for session in page if self._is_users(session, key, subject)]
-            if len(page) < limit:
-                break
-            after = page[-1]
-        return sessions[:limit]
+        return self._list(user, self._host.clock.now(), limit, after)
 
     def iterate(self, user: Any) -> Iterator[Session]:
         """Yield all active sessions of a user, in the order of their logins.
 
         :param user: as for :meth:`list`
         """
-        after = None
-        while page := self.list(user, after=after):
-            yield from page
-            after = page[-1]
+        yield from self._iterate(user, self._host.clock.now())
 
     def have_same_user(self, session: Session, other: Session) -> bool:
         """Return whether two sessions belong to the same user."""
@@ -451,7 +539,7 @@ class SessionManager:
         _, claims = self._verify_refresh_token(token, now)
         current = self.store.get(claims.sid)
         if current is None or not current.is_active(now):
-            raise TokenRevoked
+            raise TokenRevoked(ended_sid=claims.sid)
         age = now - current.rotated_at if current.generation != claims.generation else 0
         is_recent = current.generation - claims.generation in (0, 1)
         if not is_recent or age > self._host.get_policy().grace:
@@ -478,17 +566,50 @@ class SessionManager:
         # The cache drops a revocation after the lifetime of access tokens. A token may be older,
         # because it was issued with a longer lifetime or before the option was changed. For such a
         # token the store is queried.
-        # Compared without arithmetic: an iat of hundreds of digits can't be added to a float.
+        # Compared, not subtracted: an integer of many digits can't be converted to a float.
         if recent is not None and issued_at >= self._host.clock.now() - recent.lifetime:
             recent.check(sid)
             return
         session = self.store.get(sid)
         if session is None or not session.is_active(self._host.clock.now()):
-            raise TokenRevoked
+            raise TokenRevoked(ended_sid=sid)
+
+    def _identify(self, token: str, now: float) -> tuple[RefreshClaims, Any]:
+        """Return the claims of a refresh token, and its user."""
+        verified, claims = self._verify_refresh_token(token, now)
+        # Before anything changes, so that a listed token has no effect.
+        self._host.check_blocklist(verified.header, verified.claims)
+        own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
+        identity = self._host.load_user({**claims.payload, **own})
+        if identity is None:
+            self.revoke(claims.sid)
+            raise UserNotFound(ended_sid=claims.sid)
+        return claims, identity
+
+    def _rotate(self, claims: RefreshClaims, now: float, call: _Call) -> Session | None:
+        """Rotate a session, and return it; None if it has another generation or has ended."""
+        policy = self._host.get_policy()
+        idle = None if policy.idle is None else now + policy.idle
+        generation = claims.generation
+        if not self.store.rotate(
+            claims.sid, generation, now=now, idle_expires_at=idle,
+            change_id=call.id, ip=call.ip, user_agent=call.user_agent,
+        ):  # fmt: skip
+            return None
+        # The session is made from the token's claims rather than read from the store. Only the
+        # generation and the times have changed, and all are known here. Reading would cost a second
+        # query, and another request could have rotated the session again.
+        return replace(claims.to_session(generation + 1, now), idle_expires_at=idle)
 
     def _verify_refresh_token(self, token: str, now: float) -> tuple[VerifiedToken, RefreshClaims]:
         # The codec for refresh tokens rejects a token that lacks one of these claims.
-        verified = self._host.get_codec().verify(token, now)
+        try:
+            verified = self._host.get_codec().verify(token, now)
+        except TokenExpired as error:
+            # The token expires with its session. Expiry is checked last, so it is valid otherwise.
+            sid = error.jwt_data.get("sid")
+            error.ended_sid = sid if isinstance(sid, str) and is_sid(sid) else None
+            raise
         payload = verified.claims
         claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
         if not claims.is_valid():
@@ -498,32 +619,27 @@ class SessionManager:
     def _resolve_stale(
         self, claims: RefreshClaims, grace: float, now: float, call: _Call
     ) -> Session:
-        """Handle a refresh token that the store didn't rotate.
+        """Return the stored session of a refresh token.
 
-        If it is the previous token of its session and the grace period has not passed, return the
-        session. Otherwise raise the error that gives the reason. If the token was reused, revoke
-        the session first.
+        The token is the session's current one, or the previous one and the grace period has not
+        passed. Otherwise raise the error that gives the reason. If the token was reused, revoke the
+        session first.
         """
-        current = self.store.get(claims.sid)
-        if current is None or current.revoked_at is not None:
-            raise TokenRevoked
-        if not current.is_active(now):
-            raise TokenExpired("Session has expired")
+        current = self._get_active(claims.sid, now)
         ahead = current.generation - claims.generation
+        if ahead == 0:
+            return current
         if ahead == 1 and current.change_id == call.id:
             # The store has repeated this call's own rotation, whose response was lost. That is no
             # reuse, even without a grace period.
             signals.session_refreshed.send(self._host.sender, session=current)
             return current
-        if ahead == 1 and grace > 0 and now - current.rotated_at <= grace:
+        if ahead == 1 and _is_within(grace, current, now):
             if call.is_from_another_client(current):
                 signals.refresh_token_repeated.send(
                     self._host.sender, session=current, ip=call.ip, user_agent=call.user_agent
                 )
             return current
-        if ahead == 0:
-            # The session changed between rotate() and get(); ask the client to retry.
-            raise StoreUnavailable
         if ahead < 0:
             # The store was restored from a backup that is older than the token, so the token was
             # not reused.
@@ -532,7 +648,15 @@ class SessionManager:
         signals.refresh_token_reused.send(
             self._host.sender, session=current, generation=claims.generation
         )
-        raise RefreshTokenReused
+        raise RefreshTokenReused(ended_sid=claims.sid)
+
+    def _get_active(self, sid: str, now: float) -> Session:
+        session = self.store.get(sid)
+        if session is None or session.revoked_at is not None:
+            raise TokenRevoked(ended_sid=sid)
+        if not session.is_active(now):
+            raise TokenExpired("Session has expired", ended_sid=sid)
+        return session
 
     def _issue_tokens(
         self,
@@ -541,6 +665,11 @@ class SessionManager:
         payload: Mapping[str, Any],
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
+        refresh_token = self._issue_refresh_token(session, payload)
+        access_token = self._host.issue_access_token(identity, session, access_claims)
+        return Tokens(access_token, refresh_token, session, identity)
+
+    def _issue_refresh_token(self, session: Session, payload: Mapping[str, Any]) -> str:
         # All claims of the refresh token are derived from the session, and none is random. This has
         # three advantages. The same token can be issued again within the grace period. The store
         # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
@@ -555,10 +684,12 @@ class SessionManager:
             "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
+            **self._host.get_parties(),
         }
-        refresh_token = self._host.get_codec().issue(claims, now=self._host.clock.now())
-        access_token = self._host.issue_access_token(identity, session, access_claims)
-        return Tokens(access_token, refresh_token, session, identity)
+        return self._host.get_codec().issue(claims, now=self._host.clock.now())
+
+    def _make_call(self) -> _Call:
+        return _Call(secrets.token_hex(16), *self._get_client())
 
     def _get_client(self) -> tuple[str | None, str | None]:
         ip, user_agent = self._host.get_client()
@@ -662,6 +793,11 @@ class SessionManager:
         self.store.revoke(sid, now, kept_until=kept_until)
         if self.revocations is not None:
             self.revocations.add(sid, now)
+
+
+def _is_within(grace: float, session: Session, now: float) -> bool:
+    """Return whether the token that the last rotation has replaced is still accepted."""
+    return grace > 0 and now - session.rotated_at <= grace
 
 
 _PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")

@@ -63,7 +63,7 @@ class Revocations:
         number = int(sid, 16)
         for revoked in self._buckets.values():
             if number in revoked:
-                raise TokenRevoked
+                raise TokenRevoked(ended_sid=sid)
 
     def add(self, sid: str, revoked_at: float) -> None:
         """Add a session that this process has revoked, without waiting for the next poll."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.local import LocalProxy
 
 from .._clock import Clock
 from .._config.codecs import Codecs
@@ -84,8 +85,11 @@ class AppState:
         ``async`` ``__call__`` is awaited too.
         """
         result = handler(*args)
-        # Looked up on the type, as ``await`` does: a proxy or a mock may have every attribute.
+        # Looked up on the type, as ``await`` does: a mock may have every attribute.
         if hasattr(type(result), "__await__"):
+            # Werkzeug's proxies have ``__await__`` whatever they stand for, even for None.
+            if issubclass(type(result), LocalProxy):
+                return result._get_current_object()
             return self.app.async_to_sync(_awaited)(result)
         return result
 

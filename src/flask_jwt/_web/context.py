@@ -12,13 +12,13 @@ from .._config.options import TokenLocation
 from .._config.settings import OPTIONS, parse_option
 from .._jose.claims import Claims, Header, claimed_identity
 from .._jose.codec import VerifiedToken
-from ..errors import ConfigError
+from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 
 if TYPE_CHECKING:
     from flask.ctx import AppContext
 
-    from .._sessions.manager import SessionManager, Tokens
+    from .._sessions.manager import PendingRefresh, SessionManager, Tokens
     from ..stores import Session
     from .guarded_views import GuardOptions
 
@@ -45,8 +45,25 @@ class RequestState:
     issued: Tokens | None = None
     in_cookies = False
     """Whether the issued tokens are sent in cookies rather than in the response's body."""
+    cookie: str | None = None
+    """The token of the cookie that was verified. A request may have several of that name."""
+    renewal: PendingRefresh | None = None
+    """The refresh that the refresh cookie of this request has begun."""
+    is_renewed = False
+    """Whether the response is to complete that refresh, and bring its cookies."""
     rotated: Tokens | None = None
-    """What the refresh cookie of this request was exchanged for."""
+    """What the refresh cookie was exchanged for."""
+    failure: type[JWTError] | None = None
+    """The class of the error of the last guard that has rejected the request, before its
+    translation. The error itself would keep its traceback, and so this object, alive."""
+    ended_sid: str | None = None
+    """The sid of the session, if that error means that it has ended."""
+    is_ended = False
+    """Whether the response is to delete the cookies, because their session has ended."""
+    has_ended_twin = False
+    """Whether there is another cookie of the same name, whose session has ended."""
+    rejected: dict[str, JWTError] | None = None
+    """The access cookies that were rejected, with the errors, while there are others to verify."""
     verified_ahead: GuardOptions | None = None
     """The options of a guard for which this request was verified before its view was called."""
 
@@ -58,7 +75,8 @@ class RequestState:
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
-        self.location = self.session = self.verified_ahead = None
+        self.location = self.session = self.verified_ahead = self.cookie = None
+        self.failure = self.ended_sid = None
 
 
 def app_state(app: Flask | None = None) -> AppState:

@@ -1,27 +1,18 @@
-"""Set, delete and rotate tokens in cookies, and the CSRF values beside them."""
+"""Set, read and delete tokens in cookies, and the CSRF values beside them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from flask import Request, Response, after_this_request, request
+from flask import Request, Response, request
 from markupsafe import Markup
 
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
-from .context import (
-    app_state,
-    make_request_state,
-    request_state,
-    require_sessions,
-    set_issued_tokens,
-)
-from .csrf import check_value, csrf_value, submitted_value
-from .redirects import no_store
+from .context import app_state, request_state
+from .csrf import check_value, csrf_value
 from .responses import rendering_errors
 
-if TYPE_CHECKING:
-    from .._sessions.manager import Tokens
+_MOST_COOKIES = 10
+"""How many cookies of one name are read, because each of them takes a signature verification."""
 
 
 def set_access_cookies(
@@ -65,18 +56,38 @@ def unset_access_cookies(response: Response, domain: str | None = None) -> None:
 
     The token itself stays valid until it expires; to reject it earlier, revoke its session.
     """
-    _unset("access", response, domain)
+    _unset("access", response, domain or app_state().settings.cookie_domain)
 
 
 def unset_refresh_cookies(response: Response, domain: str | None = None) -> None:
     """Delete the cookies that :func:`set_refresh_cookies` has set, given the same *domain*."""
-    _unset("refresh", response, domain)
+    _unset("refresh", response, domain or app_state().settings.cookie_domain)
 
 
 def unset_jwt_cookies(response: Response, domain: str | None = None) -> None:
     """Delete all cookies of this package."""
     unset_access_cookies(response, domain)
     unset_refresh_cookies(response, domain)
+
+
+def unset_host_only_cookies(response: Response) -> None:
+    """Delete the cookies that were set while there was no ``JWT_COOKIE_DOMAIN``.
+
+    For a browser they are others than those with a domain, so it sends both. Without the option,
+    this does nothing.
+    """
+    if app_state().settings.cookie_domain is not None:
+        _unset("access", response, None)
+        _unset("refresh", response, None)
+
+
+def get_cookies(request: Request, name: str) -> list[str]:
+    """Return the values of all cookies of this name, in the order of the header.
+
+    There may be several, which differ in their domain or path (RFC 6265 section 5.4).
+    """
+    values = dict.fromkeys(filter(None, request.cookies.getlist(name)))
+    return list(values)[:_MOST_COOKIES]
 
 
 def get_csrf_token(encoded_token: str) -> str:
@@ -100,14 +111,18 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
 
 
 def jwt_csrf_token() -> str:
-    """Return the CSRF value for the current request's access cookie; empty if there is none."""
+    """Return the CSRF value for the current request's access cookie; empty if there is none.
+
+    If the response brings a new access cookie, the value is for the new one.
+    """
     state, current = app_state(), request_state()
     token = request.cookies.get(state.settings.access_cookie_name, "")
-    # If this request has rotated its session, the claims are those of the new token, and the cookie
-    # holds the old one. Both have the same CSRF value, because it is derived from the session.
-    claims = current.claims if current is not None and current.location == "cookies" else {}
+    if current is not None and current.renewal is not None:
+        token = current.renewal.access_token
+    elif current is not None and current.cookie is not None:
+        token = current.cookie
     try:
-        return csrf_value(token, claims or state.codecs.decode_unverified(token)[1])
+        return get_csrf_token(token)
     except TokenMalformed:
         return ""
 
@@ -169,7 +184,7 @@ def _unset(token_type: str, response: Response, domain: str | None) -> None:
             expires=0,
             secure=settings.cookie_secure,
             httponly=is_secret,
-            domain=domain or settings.cookie_domain,
+            domain=domain,
             path=path,
             samesite=settings.cookie_samesite,
         )
@@ -188,63 +203,3 @@ def _list_cookies(
     if settings.csrf_protect and settings.csrf_in_cookies:
         cookies.append((option("csrf_cookie_name"), option("csrf_cookie_path"), csrf_token, False))
     return cookies
-
-
-# The rotation of a session's cookies, after the access token has expired.
-
-
-def has_refresh_cookie(state: AppState, request: Request) -> bool:
-    """Return whether *request* has a refresh cookie that could be rotated."""
-    has_cookie = bool(request.cookies.get(state.settings.refresh_cookie_name))
-    return has_cookie and state.sessions is not None
-
-
-def rotate_session(state: AppState, request: Request) -> Tokens:
-    """Exchange the refresh cookie for new tokens, and set their cookies on this request's response.
-
-    Concurrent requests get the same refresh token, within the grace period.
-
-    :raises JWTError: as :meth:`SessionManager.refresh` does, or if the CSRF value is missing or
-        wrong
-    """
-    current = make_request_state()
-    # Two guards may verify one request, and the cookie can be exchanged only once.
-    if current.rotated is not None:
-        return current.rotated
-    token = request.cookies.get(state.settings.refresh_cookie_name, "")
-    csrf_token = submitted_value(request, state.settings, refresh=True)
-    if csrf_token is not None:
-        claims = state.codecs.refresh().verify(token, state.clock.now()).claims
-        check_value(csrf_token, token, claims)
-    tokens = require_sessions(state).refresh(token)
-    current.rotated = tokens
-    set_issued_tokens(tokens)
-    settings = state.settings
-
-    @after_this_request
-    def set_rotated_cookies(response: Response) -> Response:
-        # The view may have logged in or out since the rotation; its cookies are newer.
-        names = {line.partition("=")[0] for line in response.headers.getlist("Set-Cookie")}
-        if settings.refresh_cookie_name not in names:
-            if settings.access_cookie_name not in names:
-                set_access_cookies(response, tokens.access_token)
-            set_refresh_cookies(response, tokens.refresh_token)
-        return _prevent_caching(response)
-
-    return tokens
-
-
-def clear_cookies() -> None:
-    """Delete the JWT cookies with this response; their session has ended."""
-
-    @after_this_request
-    def delete_cookies(response: Response) -> Response:
-        unset_jwt_cookies(response)
-        return _prevent_caching(response)
-
-
-def _prevent_caching(response: Response) -> Response:
-    # The view may have allowed caching, because it doesn't know of these cookies. A shared cache
-    # would send them to other users, who would then be logged in as this user.
-    response.headers["Cache-Control"] = "no-store"
-    return no_store(response)

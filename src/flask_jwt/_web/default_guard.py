@@ -129,17 +129,23 @@ def _responds_to_options(view: object) -> bool:
     """Return whether Flask, or a decorator such as Flask-CORS's, responds without the view."""
     if getattr(request.url_rule, _AUTOMATIC_OPTIONS, False):
         return True
-    # A decorator sets this attribute on the function. A class has its own, and its own options().
+    # A decorator that responds adds OPTIONS to the required_methods of the function. A view that
+    # lists OPTIONS among its own methods is called, so it needs a token.
     is_decorated = hasattr(view, "__wrapped__") and not hasattr(view, "view_class")
-    return is_decorated and getattr(view, _AUTOMATIC_OPTIONS, None) is False
+    adds_options = "OPTIONS" in getattr(view, "required_methods", ())
+    return is_decorated and adds_options and getattr(view, _AUTOMATIC_OPTIONS, None) is False
 
 
 def _is_static(state: AppState, endpoint: str) -> bool:
     """Return whether *endpoint* is Flask's own view of static files."""
     owner, _, name = endpoint.rpartition(".")
     scaffold = state.app.blueprints.get(owner) if owner else state.app
-    # Without a static folder, "static" is a view of the application that happens to have the name.
-    return name == "static" and scaffold is not None and scaffold.has_static_folder
+    if name != "static" or scaffold is None or not scaffold.has_static_folder:
+        return False
+    # A blueprint with a static folder always registers its own view. An application registers one
+    # only if its folder is known from the start; otherwise "static" may be a view of the program.
+    view = state.app.view_functions[endpoint]
+    return bool(owner or getattr(view, "__module__", None) == Flask.__module__)
 
 
 def _is_login_page(state: AppState) -> bool:
@@ -157,10 +163,14 @@ def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> Non
 
     @app.before_request
     def check() -> None:
-        # A new list, because Flask is iterating over the old one. Later requests pay nothing.
-        others = [hook for hook in app.before_request_funcs.pop(None, []) if hook is not check]
+        # A new list, because Flask is iterating over the old one. It replaces the old one in one
+        # step: a request of another thread must never find the guard missing. Later requests pay
+        # nothing.
+        others = [hook for hook in app.before_request_funcs.get(None, ()) if hook is not check]
         if others:
             app.before_request_funcs[None] = others
+        else:
+            app.before_request_funcs.pop(None, None)
         if state.notices.first_time("views checked"):
             _check_views(state, exemptions)
 

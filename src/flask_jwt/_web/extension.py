@@ -35,6 +35,7 @@ from .login import (
     prepare_limits,
     reject_forged_login,
 )
+from .renewal import finish_response_last
 from .request_token import _default_request_handler
 from .responses import _default_jwt_error_handler, handle_jwt_error, rendering_errors
 from .views import (
@@ -141,6 +142,7 @@ class JWT(Handlers):
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
+            finish_response_last(state)
         # An application that logs users in signs tokens, so a missing key pair is a mistake. Others
         # may get all keys from key loaders, which may be set later.
         logs_in = self.authentication_callback is not None and self.encode_key_callback is None
@@ -214,7 +216,7 @@ class JWT(Handlers):
                 reject_forged_login(state.settings)
             return authenticate(state, username, password)
 
-    def log_in(self, identity: Any, *, label: str | None = None) -> Response:
+    def log_in(self, identity: Any, *, label: str | None = None, keep: bool = False) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
         Call it after :meth:`authenticate`, or after a sign-up. It starts a session if the
@@ -225,6 +227,8 @@ class JWT(Handlers):
                 return jwt.log_in(create_user(request.get_json()))
 
         :param label: the device's name, for its user to recognize
+        :param keep: True: the session whose cookies the response replaces doesn't end, for example
+            because an administrator logs in as a user for a while
         :raises StoreUnavailable: (503) if the store can't be reached
         :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
@@ -232,7 +236,7 @@ class JWT(Handlers):
         with rendering_errors(state):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
-            return log_in(state, identity, label, in_cookies=in_cookies)
+            return log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
 
     def exempt(self, view: Exempt) -> Exempt:
         """Exempt *view* from ``JWT_REQUIRED_BY_DEFAULT``, which guards all other views.

@@ -30,9 +30,15 @@ from ..errors import (
 )
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request
-from .cookies import clear_cookies
+from .cookies import get_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
-from .request_token import codec_for, token_to_string, verify_token
+from .request_token import (
+    _default_request_handler,
+    codec_for,
+    find_unverified_token,
+    token_to_string,
+    verify_token,
+)
 from .responses import prepare_error, rendering_errors
 
 _NUMBERS = (int, float)
@@ -49,6 +55,7 @@ def jwt_required(
     locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    renew: bool = True,
 ) -> Callable[[View], View]:
     """Require a valid access token for a view, which otherwise isn't called.
 
@@ -76,13 +83,17 @@ def jwt_required(
     :param verify_type: False to accept a token of any type
     :param skip_revocation_check: accept a token whose session was revoked, or that is on the
         blocklist
+    :param renew: False to verify the refresh cookie without renewing it, if the browser doesn't get
+        this response: for a proxy that asks whether a request is allowed, such as nginx with
+        ``auth_request``
     :raises TypeError: if the decorated object is not a function
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
-        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
-    )
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
+        skip_revocation_check, renew,
+    )  # fmt: skip
     return make_guard(partial(verify_request, options, options.is_default), options)
 
 
@@ -173,6 +184,7 @@ def verify_jwt_in_request(
     locations: TokenLocation | Sequence[TokenLocation] | None = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    renew: bool = True,
 ) -> None:
     """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
@@ -183,8 +195,9 @@ def verify_jwt_in_request(
     :raises JWTError: if the request is rejected; if it isn't caught, it becomes the response
     """
     options = GuardOptions(
-        realm, optional, fresh, refresh, _as_sequence(locations), verify_type, skip_revocation_check
-    )
+        realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
+        skip_revocation_check, renew,
+    )  # fmt: skip
     verify_request(options, options.is_default)
 
 
@@ -199,7 +212,7 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def verify_request(options: GuardOptions, is_default: bool) -> None:
+def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C901
     """Verify the current request, and keep its token and its user in its :class:`RequestState`.
 
     :param is_default: ``options.is_default``, which is computed once for each guard
@@ -219,20 +232,44 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:
     if request.method in state.profile.exempt_methods:
         return
     try:
-        _verify(state, request, current, options, is_default)
+        try:
+            _verify(state, request, current, options, is_default)
+        except JWTError as error:
+            if current.cookie is None:
+                raise
+            _verify_other_cookies(state, request, current, options, error)
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
-        if isinstance(error, AuthError) and current.verified is not None:
-            error.jwt_header, error.jwt_data = current.verified.header, current.claims
-        is_ended = _ends_session(state, current, options, error)
+        rejection = _reject_token(state, current, options, error)
+        if rejection is not None:
+            raise rejection from error.__cause__
+    except BaseException:
+        # A handler has failed or called abort(). The program may catch the error, or ask in an
+        # error handler who the user is; the token has not been accepted.
         current.clear()
-        if is_ended:
-            clear_cookies()
-        # With optional=True the cookies of a session that has ended count as no token.
-        if not (is_ended and options.optional):
-            raise prepare_error(state, error, options.realm) from error.__cause__
+        raise
+
+
+def _reject_token(
+    state: AppState, current: RequestState, options: GuardOptions, error: JWTError
+) -> JWTError | None:
+    """Remove the rejected token from the request's state, and return the exception to raise.
+
+    :returns: None if the request is allowed without a token
+    """
+    _add_token(error, current)
+    is_of_browser = _is_of_browser(state, current, options, error)
+    is_ended = is_of_browser and _ends_session(error)
+    current.clear()
+    current.failure = type(error)
+    current.ended_sid = error.ended_sid if isinstance(error, AuthError) else None
+    current.is_ended = current.is_ended or is_ended
+    # The client can't help sending its cookies, so an invalid one counts as no token here.
+    if options.optional and is_of_browser:
+        return None
+    return prepare_error(state, error, options.realm)
 
 
 def _start_again(current: RequestState, new: RequestState) -> RequestState:
@@ -243,14 +280,66 @@ def _start_again(current: RequestState, new: RequestState) -> RequestState:
     return current
 
 
-def _ends_session(
+def _verify_other_cookies(
+    state: AppState,
+    request: Request,
+    current: RequestState,
+    options: GuardOptions,
+    error: JWTError,
+) -> None:
+    """Verify the request with its other cookies, after one with a valid token was rejected.
+
+    :param error: the reason, such as that its session has ended
+    """
+    settings = state.settings
+    name = settings.refresh_cookie_name if options.refresh else settings.access_cookie_name
+    rejected: dict[str, JWTError] = {}
+    current.rejected = rejected
+    try:
+        while current.cookie is not None:
+            is_ended = _ends_session(error)
+            has_others = len(get_cookies(request, name)) > len(rejected) + 1
+            has_sessions = len(get_cookies(request, settings.refresh_cookie_name)) > 1
+            if not has_others and not (is_ended and has_sessions):
+                raise error
+            _add_token(error, current)
+            rejected[current.cookie] = error
+            current.clear()
+            try:
+                _verify(state, request, current, options, options.is_default)
+            except JWTError as other:
+                error = other
+            else:
+                current.has_ended_twin = current.has_ended_twin or is_ended
+                return
+        raise error
+    finally:
+        current.rejected = None
+
+
+def _add_token(error: JWTError, current: RequestState) -> None:
+    if isinstance(error, AuthError) and current.verified is not None:
+        error.jwt_header, error.jwt_data = current.verified.header, current.claims
+
+
+def _is_of_browser(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
 ) -> bool:
-    """Return whether *error* means that the session of this request's cookies has ended."""
+    """Return whether *error* is about the token in a cookie, which is invalid by itself."""
     if current.location != "cookies" or state.sessions is None or options.refresh:
         return False
     # ClaimsRejected comes from the application's own check, which may accept the next request.
     return isinstance(error, (TokenInvalid, UserNotFound)) and not isinstance(error, ClaimsRejected)
+
+
+def _ends_session(error: JWTError) -> bool:
+    """Return whether *error* means that the session of the token has ended.
+
+    The rejection of one token, for example because it has expired, doesn't.
+    """
+    if isinstance(error, UserNotFound):  # the token may have no session
+        return True
+    return isinstance(error, AuthError) and error.ended_sid is not None
 
 
 def _verify(
@@ -262,7 +351,7 @@ def _verify(
 ) -> None:
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
-        claims = current.claims = _decode_with_handler(state)
+        claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
             _check_session(state, claims)
     else:
@@ -282,19 +371,24 @@ def _verify(
     else:
         identity = state.call(identify, _get_identity_claims(current))
     if identity is None:
-        raise UserNotFound
+        raise UserNotFound(ended_sid=_get_sid(state, claims))
     current.identity = identity
 
 
 def _check_session(state: AppState, claims: Any) -> None:
     """Reject the claims of an ended session, which a decode handler has returned."""
-    sid = claims.get("sid") if isinstance(claims, Mapping) else None
-    if state.sessions is None or state.check_session is None or not isinstance(sid, str):
-        return
-    # Tokens of other issuers may have a sid of another form, which is no session's.
-    if state.sessions.is_sid(sid):
+    sid = _get_sid(state, claims)
+    if sid is not None and state.check_session is not None:
         issued_at: Any = claims.get("iat")
         state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+
+
+def _get_sid(state: AppState, claims: Any) -> str | None:
+    """Return the sid of a session in *claims*, or None."""
+    sid = claims.get("sid") if isinstance(claims, Mapping) else None
+    # Tokens of other issuers may have a sid of another form, which is no session's.
+    is_sid = state.sessions is not None and isinstance(sid, str) and state.sessions.is_sid(sid)
+    return sid if is_sid else None
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -324,7 +418,7 @@ def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> No
     if isinstance(fresh, timedelta):
         window = fresh.total_seconds()
         login = _get_login_time(claims)
-        # An auth_time of hundreds of digits can be compared with a float, but not added to it.
+        # Compared, not subtracted: an integer of many digits can't be converted to a float.
         if login is None or login < state.clock.now() - window:
             raise ReauthenticationRequired(int(window))
     elif not _is_fresh(claims, state.clock.now()):
@@ -350,8 +444,13 @@ def _is_fresh(claims: ClaimsView, now: float) -> bool:
     return login is not None and issued_at <= login
 
 
-def _decode_with_handler(state: AppState) -> Any:
-    token = state.call(state.handlers.request_callback)
+def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
+    find = state.handlers.request_callback
+    # A request handler of the application decides for itself where it looks.
+    if options.locations and find is _default_request_handler:
+        token = find_unverified_token(state, options.locations)
+    else:
+        token = state.call(find)
     if token is None:
         raise TokenMissing
     state.settings  # noqa: B018  apply changed options; nothing else on this path reads them
@@ -361,7 +460,8 @@ def _decode_with_handler(state: AppState) -> Any:
         raise
     except jwt.InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
-    if isinstance(claims, Mapping) and claims.get("type", "access") != "access":
+    is_mapping = options.verify_type and isinstance(claims, Mapping)
+    if is_mapping and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")
     return claims
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from inspect import isfunction, ismethod
+from inspect import isclass, isfunction, ismethod
 from typing import Any, NamedTuple
 from weakref import ReferenceType, WeakSet, ref
 
@@ -25,6 +25,7 @@ class GuardOptions(NamedTuple):
     locations: Sequence[TokenLocation] | None = None
     verify_type: bool = True
     skip_revocation_check: bool = False
+    renew: bool = True
     custom: str | None = None
     """The name of the function that :func:`guarded_by` calls; only it knows its requirements."""
 
@@ -104,10 +105,13 @@ def list_layers(view: object, method: str) -> Iterator[Any]:
     owner = None
     for layer in unwrap(view):
         yield layer
-        owner = owner or getattr(layer, "view_class", None)
+        # A mock or a proxy has every attribute, so what it has may be anything.
+        if owner is None and isclass(candidate := getattr(layer, "view_class", None)):
+            owner = candidate
     if owner is None:
         return
     yield owner
+    yield from unwrap(getattr(owner, "dispatch_request", None))
     name = method.lower()
     # Flask calls get() for HEAD if the class has no head().
     if name == "head" and not hasattr(owner, name):
@@ -115,8 +119,8 @@ def list_layers(view: object, method: str) -> Iterator[Any]:
     # Flask-RESTful and Flask-RESTX decorate a method each time that they call it.
     decorators = getattr(owner, "method_decorators", ())
     yield from decorators.get(name, ()) if isinstance(decorators, dict) else decorators
-    runs = name if issubclass(owner, MethodView) else "dispatch_request"
-    yield from unwrap(getattr(owner, runs, None))
+    if issubclass(owner, MethodView):
+        yield from unwrap(getattr(owner, name, None))
 
 
 def unwrap(view: object) -> Iterator[object]:

@@ -159,7 +159,7 @@ def _issued_claims(
         "jti": secrets.token_urlsafe(12),
         "type": token_type,
         **_csrf_claim(state, settings),
-        **_issuer_and_audience(settings),
+        **issuer_and_audience(settings),
     }
 
 
@@ -222,7 +222,8 @@ def _csrf_claim(state: AppState, settings: Settings) -> Claims:
     return {"csrf": secrets.token_urlsafe(24)} if is_wanted else {}
 
 
-def _issuer_and_audience(settings: Settings) -> Claims:
+def issuer_and_audience(settings: Settings) -> Claims:
+    """Return the ``iss`` and the ``aud`` of issued tokens, as far as they are configured."""
     claims: Claims = {}
     if settings.encode_issuer is not None:
         claims["iss"] = settings.encode_issuer
@@ -290,7 +291,7 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
     if type(claims.get("exp", math.inf)) in (int, float):
-        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.expires_at))
+        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
     return claims
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from flask import Response, has_request_context, request
@@ -19,17 +20,20 @@ from ..errors import (
     InvalidCredentials,
     JWTError,
     LoginNotFound,
+    StoreUnavailable,
     TooManyLoginAttempts,
 )
 from .app_state import AppState
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
-from .cookies import set_cookies
+from .cookies import get_cookies, set_cookies
 from .csrf import is_cross_origin
 from .issue import login_context
 from .redirects import no_store
+from .request_token import codec_for
 
 if TYPE_CHECKING:
     from .._login.limits import LoginLimits
+    from .._sessions.manager import SessionManager
 
 logger = logging.getLogger("flask_jwt")
 
@@ -97,17 +101,27 @@ def _is_rejection(error: BaseException) -> bool:
 
 
 def log_in(
-    state: AppState, identity: object, label: str | None = None, *, in_cookies: bool
+    state: AppState,
+    identity: object,
+    label: str | None = None,
+    *,
+    in_cookies: bool,
+    keep: bool = False,
 ) -> Response:
-    """Issue tokens for *identity*, in a session if there is a store, and return the response."""
+    """Issue tokens for *identity*, in a session if there is a store, and return the response.
+
+    :param keep: don't end the session whose cookies the response replaces
+    """
     try:
-        return _log_in(state, identity, label, in_cookies=in_cookies)
+        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
     except InvalidIdentity as error:
         message = "authenticate() returned {}; return {}"
         raise InvalidIdentity(error.description, message) from None
 
 
-def _log_in(state: AppState, identity: object, label: str | None, *, in_cookies: bool) -> Response:
+def _log_in(
+    state: AppState, identity: object, label: str | None, *, in_cookies: bool, keep: bool
+) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
@@ -121,7 +135,28 @@ def _log_in(state: AppState, identity: object, label: str | None, *, in_cookies:
         )
         access_token = as_token(tokens.access_token)
         set_issued_tokens(tokens, in_cookies=in_cookies)
+        if in_cookies and not keep:
+            _end_replaced_sessions(state, state.sessions)
     return create_token_response(state, access_token, identity)
+
+
+def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
+    """Revoke the sessions of the request's cookies, which no one can use after this response."""
+    now = state.clock.now()
+    settings = state.settings
+    sids = set()
+    for token in get_cookies(request, settings.access_cookie_name):
+        with suppress(JWTError):
+            sids.add(codec_for(state, token, "access").verify(token, now).sid)
+    for token in get_cookies(request, settings.refresh_cookie_name):
+        with suppress(JWTError):
+            sids.add(state.codecs.refresh().verify(token, now).sid)
+    for sid in sids:
+        try:
+            if isinstance(sid, str):
+                sessions.revoke(sid)
+        except StoreUnavailable as error:  # the login itself has succeeded
+            logger.warning("Could not end a session that a login replaces: %s", error.description)
 
 
 def create_token_response(state: AppState, access_token: Token, identity: object) -> Response:

@@ -33,12 +33,14 @@ from ..errors import (
     SchemeUnsupported,
     TokenInvalid,
     TokenMissing,
+    UserNotFound,
 )
 from . import csrf
 from .app_state import AppState
 from .context import RequestState, app_state, current_request, require_sessions
-from .cookies import has_refresh_cookie, rotate_session
+from .cookies import get_cookies
 from .guarded_views import GuardOptions
+from .renewal import begin_renewal, has_refresh_cookie
 
 _NO_KEY = "There is no key to verify this token"
 
@@ -91,7 +93,8 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     """Return the first valid token, in the order of the locations.
 
     An invalid token ends the search, unless it is in a cookie. If the search finds no valid token,
-    and the access cookie is missing or invalid, the refresh cookie is exchanged for new tokens.
+    and the access cookie is missing or invalid, the refresh cookie is verified, and a new access
+    token is issued for its session.
 
     :raises JWTError: if there is no valid token
     """
@@ -113,10 +116,10 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
             failure = failure or error
     current.location = None if failure is None else "cookies"
     # Not after a missing CSRF value or an unavailable store: the access cookie may well be valid.
-    is_unusable = failure is None or isinstance(failure, TokenInvalid)
+    is_unusable = failure is None or isinstance(failure, (TokenInvalid, UserNotFound))
     if is_unusable and "cookies" in locations and _can_rotate_session(state, options):
         current.location = "cookies"
-        token = rotate_session(state, current_request()).access_token
+        token = begin_renewal(state, current_request(), renew=options.renew)
         return codec_for(state, token, "access").verify(token, state.clock.now())
     raise failure or _combine_missing(absences, settings.header_name)
 
@@ -131,7 +134,7 @@ def _verify_in_location(
     token = extract_token(location, current_request(), state.settings, refresh=options.refresh)
     current.location = location
     if location == "cookies":
-        return _verify_cookie(state, current, options, token)
+        return _verify_cookies(state, current, options)
     return _verify(state, current, options, token)
 
 
@@ -149,26 +152,38 @@ def _is_missing_header(error: AuthError) -> bool:
     return isinstance(error, TokenMissing) and error.location == "headers"
 
 
-def _verify_cookie(
-    state: AppState, current: RequestState, options: GuardOptions, token: str
-) -> VerifiedToken:
+def _verify_cookies(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
+    """Return the token of the first cookie that is valid, of those with the name.
+
+    A browser sends an old cookie beside the current one if the domain or the path has changed.
+    """
+    settings, request = state.settings, current_request()
     # A missing value is reported before the token is verified, a wrong one after: it belongs to
     # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(current_request(), state.settings, refresh=options.refresh)
-    verified = _verify(state, current, options, token)
-    if value is not None:
-        csrf.check_value(value, token, verified.claims)
-    return verified
+    value = csrf.submitted_value(request, settings, refresh=options.refresh)
+    name = settings.refresh_cookie_name if options.refresh else settings.access_cookie_name
+    rejected = current.rejected or {}
+    failure = next(iter(rejected.values()), None)
+    for token in get_cookies(request, name):
+        if token in rejected:
+            continue
+        try:
+            verified = _verify(state, current, options, token)
+            if value is not None:
+                csrf.check_value(value, token, verified.claims)
+        except (TokenInvalid, CsrfFailed) as error:
+            failure = failure or error
+        else:
+            current.cookie = token
+            return verified
+    raise failure or TokenMissing(location="cookies")
 
 
 def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
     now = state.clock.now()
-    # Of refresh tokens, only a session's has a sid. It is read without verification to choose the
-    # codec; the session manager then verifies the token with the codec for sessions.
-    is_refresh = options.refresh and state.sessions is not None
-    if is_refresh and "sid" in state.codecs.decode_unverified(token)[1]:
+    if options.type != "access" and _is_session_refresh_token(state, options, token):
         current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
     codec = codec_for(state, token, options.type)
@@ -176,6 +191,18 @@ def _verify(
     if options.refresh:
         return codec.verify(token, now)
     return state.codecs.cache.verify(token, codec, now)
+
+
+def _is_session_refresh_token(state: AppState, options: GuardOptions, token: str) -> bool:
+    """Return whether *token*, which isn't verified yet, claims to be a session's refresh token.
+
+    Of refresh tokens, only a session's has a ``sid``. The claims only choose the codec; the session
+    manager then verifies the token with the codec for sessions.
+    """
+    if state.sessions is None:
+        return False
+    claims = state.codecs.decode_unverified(token)[1]
+    return "sid" in claims and (options.refresh or claims.get("type") == "refresh")
 
 
 def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
@@ -362,9 +389,18 @@ def _default_request_handler() -> Any:
 
     :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
-    state, request = app_state(), current_request()
+    state = app_state()
+    return find_unverified_token(state, state.settings.locations)
+
+
+def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -> str | None:
+    """Return the current request's token from the first of *locations* that has one, or None.
+
+    :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
+    """
+    request = current_request()
     failure: CsrfFailed | None = None
-    for location in state.settings.locations:
+    for location in locations:
         try:
             token = extract_token(location, request, state.settings, refresh=False)
             if location == "cookies":

@@ -17,7 +17,7 @@ from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState
-from .issue import _default_jwt_encode_handler, login_context
+from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -99,6 +99,7 @@ def _create_host(state: AppState) -> SessionHost:
         check_blocklist=partial(_check_blocklist, state),
         sender=state.app,
         clock=state.clock,
+        get_parties=lambda: issuer_and_audience(state.settings),
         get_identity=get_identity,
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,

@@ -14,11 +14,13 @@ from .._jose.codec import Token, as_token
 from .._jose.encoding import parse_json
 from .._jose.key_file import PUBLISHED_FOR
 from ..errors import (
+    JWTError,
     MalformedLogin,
     SchemeUnsupported,
     SessionNotFound,
     TokenMalformed,
     TokenMissing,
+    UserNotFound,
     WrongTokenType,
 )
 from .app_state import AppState
@@ -27,10 +29,11 @@ from .context import (
     get_jwt,
     is_issued_in_cookies,
     issued_tokens,
+    request_state,
     require_sessions,
     set_issued_tokens,
 )
-from .cookies import has_refresh_cookie, rotate_session, unset_jwt_cookies
+from .cookies import unset_host_only_cookies, unset_jwt_cookies
 from .guard import verify_jwt_in_request
 from .issue import END_OF_TIME
 from .login import (
@@ -42,6 +45,7 @@ from .login import (
     require_login_handler,
 )
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
+from .renewal import has_refresh_cookie, rotate_session
 from .request_token import parse_authorization
 from .responses import rendering_errors
 
@@ -182,10 +186,12 @@ def logout_view() -> Response:
         if scope not in ("local", "others", "global"):
             raise MalformedLogin('"scope" must be "local", "others" or "global"')
         sessions = require_sessions(state)
-        session = _get_current_session(state)
         if scope == "local":
-            revoked = int(sessions.revoke(session.sid))
+            sid, is_active = _get_session_to_end(state)
+            is_first = sessions.revoke(sid)  # even if it has ended: its logout may be incomplete
+            revoked = int(is_first and is_active)
         else:
+            session = _get_current_session(state)
             keep = session.sid if scope == "others" else None
             revoked = sessions.revoke_all(session, keep=keep)
         return no_store(_logout_response(state, revoked, is_logged_out=scope != "others"))
@@ -203,6 +209,7 @@ def _logout_response(state: AppState, revoked: int, *, is_logged_out: bool) -> R
         response = redirect_to(next_url() or page)
     if has_pages and is_logged_out:
         unset_jwt_cookies(response)
+        unset_host_only_cookies(response)
     return response
 
 
@@ -273,16 +280,46 @@ def _get_current_session(state: AppState) -> Session:
     :raises SessionNotFound: if the token has no session, or the session was revoked
     """
     sessions = require_sessions(state)
-    try:
-        verify_jwt_in_request()
-    except WrongTokenType:
-        verify_jwt_in_request(refresh=True)
+    _verify_either_type()
     claims = get_jwt()
     sid = claims.get("sid") if isinstance(claims, dict) else None
     session = sessions.get(sid) if isinstance(sid, str) else None
     if session is None or session.revoked_at is not None:
         raise SessionNotFound("This token belongs to no session")
     return session
+
+
+def _verify_either_type() -> None:
+    try:
+        verify_jwt_in_request()
+    except JWTError:
+        current = request_state()
+        # The exception itself may be one of Flask-JWT-Extended's.
+        if current is None or current.failure is not WrongTokenType:
+            raise
+        verify_jwt_in_request(refresh=True)
+
+
+def _get_session_to_end(state: AppState) -> tuple[str, bool]:
+    """Return the sid of the request's token, and whether its session was active until now.
+
+    A client repeats its logout if the response was lost, or if the server failed in the middle.
+
+    :raises SessionNotFound: if the token has no session
+    """
+    sessions = require_sessions(state)
+    try:
+        _verify_either_type()
+    except JWTError:
+        current = request_state()
+        if current is None or current.ended_sid is None:
+            raise
+        return current.ended_sid, current.failure is UserNotFound
+    claims = get_jwt()
+    sid = claims.get("sid") if isinstance(claims, dict) else None
+    if not isinstance(sid, str) or not sessions.is_sid(sid):
+        raise SessionNotFound("This token belongs to no session")
+    return sid, True
 
 
 def jwks_view() -> Response:

@@ -21,6 +21,8 @@ def jwt_required(
     locations: LocationType = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    *,
+    renew: bool = True,
 ) -> Callable[[View], View]:
     """Guard a view, as :func:`flask_jwt.jwt_required` does. Write the parentheses.
 
@@ -30,21 +32,27 @@ def jwt_required(
     :param locations: where to find the token; default ``JWT_TOKEN_LOCATION``
     :param verify_type: False: accept access and refresh tokens
     :param skip_revocation_check: also accept a revoked token
+    :param renew: False to verify the refresh cookie without renewing it, as in
+        :func:`flask_jwt.jwt_required`
     :raises TypeError: without parentheses
     """
     # @jwt_required without parentheses passes the view as `optional`.
     if callable(optional):
         raise TypeError("Write @jwt_required() with parentheses; without them nothing is guarded.")
 
+    # A test suite's replacement of verify_jwt_in_request may know only Flask-JWT-Extended's
+    # arguments.
+    more = {} if renew else {"renew": False}
+
     def verify() -> None:
         # Read from the module at each request, because test suites replace it there.
         verify_jwt_in_request(
-            optional, fresh, refresh, locations, verify_type, skip_revocation_check
+            optional, fresh, refresh, locations, verify_type, skip_revocation_check, **more
         )
 
     places = (locations,) if isinstance(locations, str) else locations
     options = GuardOptions(
-        None, optional, fresh, refresh, places, verify_type, skip_revocation_check
+        None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew
     )
     return make_guard(verify, options)
 
@@ -56,6 +64,8 @@ def verify_jwt_in_request(
     locations: LocationType = None,
     verify_type: bool = True,
     skip_revocation_check: bool = False,
+    *,
+    renew: bool = True,
 ) -> tuple[Header, Claims] | None:
     """Verify the token of the current request, and return its header and its claims.
 
@@ -71,6 +81,7 @@ def verify_jwt_in_request(
         locations=locations,
         verify_type=verify_type,
         skip_revocation_check=skip_revocation_check,
+        renew=renew,
     )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None
