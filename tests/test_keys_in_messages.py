@@ -1,4 +1,4 @@
-"""Key material in the wrong option must not appear in the message about it."""
+"""Secrets in the wrong option must not appear in the message about it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ PEM = "-----BEGIN PRIVATE KEY-----\nSENSITIVE\n-----END PRIVATE KEY-----"
         ("JWT_PUBLIC_KEY", ["", JWK]),
         ("JWT_PUBLIC_KEY", [None, PEM]),
         ("JWT_PRIVATE_KEY", [PEM]),
+        ("JWT_STORAGE_URI", "SENSITIVE"),
     ],
 )
-def test_no_message_quotes_a_private_key(option, value):
+def test_no_message_quotes_a_secret(option, value):
     app = Flask("tested")
     app.config[option] = value
     with pytest.raises(ConfigError, match=option) as caught:

@@ -34,8 +34,10 @@ def open_store(uri: str, timeout: float) -> SessionStore:
         from .sql import SqlStore
 
         return SqlStore(uri, timeout)
+    # Without a colon the value is no URI, and may well be a password.
+    start = f"begins with {scheme!r}, which is not supported" if ":" in uri else "is not a URI"
     raise ConfigError(
-        f"JWT_STORAGE_URI begins with {scheme!r}, which is not supported. Write memory://, "
+        f"JWT_STORAGE_URI {start}. Write memory://, "
         "sqlite:///path, postgresql+psycopg://…, mysql+…://…, redis://…, redis+cluster://… or "
         "redis+sentinel://…"
     )
