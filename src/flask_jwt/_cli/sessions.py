@@ -180,8 +180,11 @@ def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str |
         click.echo(f"Revoked {_count(revoked)}.")
     if unknown:
         raise click.ClickException(f"There is no session {', '.join(unknown)}.")
-    if subject is None:
-        return
+    if subject is not None:
+        _revoke_subject(sessions, subject, json_type)
+
+
+def _revoke_subject(sessions: SessionManager, subject: str, json_type: str | None) -> None:
     found = _find_sessions(subject, json_type)
     if len(found) > 1:
         users = " and ".join(_describe(reading) for reading, _ in found)

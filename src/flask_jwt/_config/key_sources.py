@@ -128,6 +128,7 @@ def _use_same_keys(algorithm: str, other: str) -> bool:
 
 def _load_pair(settings: Settings) -> list[Key]:
     """Return the private key, if there is one, and the public keys that verify beside it."""
+    # Not split further: the two options are judged together, in the order of this list.
     # JWT_ALGORITHM's default, HS256, doesn't fit a key pair. If it isn't set, the type of the key
     # determines the algorithm.
     signing = (settings.algorithm,) if "JWT_ALGORITHM" in settings.explicit else ()
@@ -140,8 +141,7 @@ def _load_pair(settings: Settings) -> list[Key]:
         raise InvalidKey("JWT_PRIVATE_KEY holds a public key: put it into JWT_PUBLIC_KEY")
     for number, material in enumerate(listed, 1):
         option = f"JWT_PUBLIC_KEY {number}" if is_list else "JWT_PUBLIC_KEY"
-        key = _read_pair_key(option, material, verifying, settings)
-        if key is not None:
+        if (key := _read_pair_key(option, material, verifying, settings)) is not None:
             keys.setdefault(key.thumbprint(), key.public())
     # With a list, the private key may be replaced first and the list later.
     if private is not None and len(keys) > 1 and not is_list:

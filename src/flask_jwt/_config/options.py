@@ -425,6 +425,7 @@ def parse_key(value: object) -> Any:
 
     Only its form is checked. Parsing a key takes long, and errors must not contain the material.
     """
+    # A list of the accepted forms, one after the other.
     if value is None or (isinstance(value, (str, bytes)) and not value):
         return None
     if isinstance(value, str) and any(map(_is_surrogate, value)):

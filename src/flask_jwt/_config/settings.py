@@ -380,7 +380,10 @@ class Settings:
                 f"JWT_IDENTITY_CLAIM: tokens have the claim {self.identity_claim!r} for another "
                 "purpose; write another name, such as 'sub'"
             )
-        sentences += self._find_shared_cookie_names()
+        return [*sentences, *self._find_shared_cookie_names(), *self._find_invalid_prefixes()]
+
+    def _find_invalid_prefixes(self) -> list[str]:
+        sentences = []
         # Browsers also reject cookies that break the rules of their name prefix (RFC 6265bis
         # section 4.1.3). Without these checks a login would succeed and have no effect.
         for cookie in _COOKIES:

@@ -185,6 +185,7 @@ class ClaimsPolicy:
         if not isinstance(issuer, str) or issuer not in accepted:
             raise IssuerInvalid
 
+    # One list of checks.
     def _check_audience(self, claims: ClaimsView) -> None:
         if "aud" not in claims:
             if self.absent_parties:

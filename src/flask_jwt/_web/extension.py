@@ -143,13 +143,7 @@ class JWT(Handlers):
 
             bind_sessions(state, self._store)
             finish_response_last(state)
-        # An application that logs users in signs tokens, so a missing key pair is a mistake. Others
-        # may get all keys from key loaders, which may be set later.
-        logs_in = self.authentication_callback is not None and self.encode_key_callback is None
-        if state.settings.has_key or (logs_in and not state.settings.is_symmetric):
-            state.codecs.access()  # so that an invalid key is an error here, not at a request
-        elif self.decode_key_callback is None and state.settings.needs_secret:
-            warnings.warn(NO_KEY, UserWarning, stacklevel=3)
+        _check_keys(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
         # so this package reads its own key, STATE_KEY.
@@ -257,6 +251,17 @@ class JWT(Handlers):
         """
         self._exemptions.add(view)
         return view
+
+
+def _check_keys(state: AppState) -> None:
+    handlers, settings = state.handlers, state.settings
+    # An application that logs users in signs tokens, so a missing key pair is a mistake. Others may
+    # get all keys from key loaders, which may be set later.
+    logs_in = handlers.authentication_callback is not None and handlers.encode_key_callback is None
+    if settings.has_key or (logs_in and not settings.is_symmetric):
+        state.codecs.access()  # so that an invalid key is an error here, not at a request
+    elif handlers.decode_key_callback is None and settings.needs_secret:
+        warnings.warn(NO_KEY, UserWarning, stacklevel=4)
 
 
 def _add_rules(state: AppState) -> None:

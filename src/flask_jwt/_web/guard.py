@@ -349,6 +349,7 @@ def _verify(
     options: GuardOptions,
     is_default: bool,
 ) -> None:
+    # Not split further, because it runs on each guarded request.
     handlers = state.handlers
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)

@@ -150,6 +150,17 @@ def _update_cookies(state: AppState, current: RequestState, response: Response) 
     keeps_refresh = settings.refresh_cookie_name in kept
     if current.is_renewed and not current.is_ended and not keeps_refresh:
         _complete_renewal(state, current)
+    _replace_cookies(response, current, keeps_access=keeps_access, keeps_refresh=keeps_refresh)
+    has_ended = current.is_ended or current.has_ended_twin
+    if has_ended and not (keeps_access or keeps_refresh):
+        unset_host_only_cookies(response)
+    _forbid_caching(response, current, len(lines))
+
+
+def _replace_cookies(
+    response: Response, current: RequestState, *, keeps_access: bool, keeps_refresh: bool
+) -> None:
+    """Delete the cookies of an ended session, or set those of a renewed one."""
     if current.is_ended:
         if not keeps_access:
             unset_access_cookies(response)
@@ -159,10 +170,15 @@ def _update_cookies(state: AppState, current: RequestState, response: Response) 
         if not keeps_access:
             set_access_cookies(response, current.rotated.access_token)
         set_refresh_cookies(response, current.rotated.refresh_token)
-    has_ended = current.is_ended or current.has_ended_twin
-    if has_ended and not (keeps_access or keeps_refresh):
-        unset_host_only_cookies(response)
-    if len(response.headers.getlist("Set-Cookie")) > len(lines) or current.rotated is not None:
+
+
+def _forbid_caching(response: Response, current: RequestState, number_before: int) -> None:
+    """Keep a response with cookies of this module out of caches.
+
+    :param number_before: the number of cookies that the response had before
+    """
+    has_new = len(response.headers.getlist("Set-Cookie")) > number_before
+    if has_new or current.rotated is not None:
         # The view may have allowed caching, because it doesn't know of these cookies. A shared
         # cache would send them to other users, who would then be logged in as this user.
         response.headers["Cache-Control"] = "no-store"

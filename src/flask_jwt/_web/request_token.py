@@ -56,6 +56,7 @@ def verify_token(
 
     :raises JWTError: if the request has no valid token
     """
+    # Not split further, because it runs on each guarded request.
     handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
         token = token_to_string(state.call(handlers.request_callback))

@@ -131,6 +131,12 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
         ) from error
     # A payload handler of the application may leave out the identity.
     identity = identity_of(user) if identity is None else plain_id(identity)
+    _check_identity(identity, user)
+    return identity
+
+
+def _check_identity(identity: Any, user: Any) -> None:
+    """Raise a ConfigError if no session can be found by this identity."""
     try:
         subject_of(identity)
     except (TypeError, ValueError):
@@ -139,7 +145,6 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
             f"represent the {type(identity).__name__} that the payload handler returns. Pass the "
             "identity as it is in the tokens, or set a user_identity_loader."
         ) from None
-    return identity
 
 
 def _get_client() -> tuple[str | None, str | None]:
