@@ -36,7 +36,7 @@ def make_app(package, **config):
 
 def responses(package, claims, **config):
     client = make_app(package, **config).test_client()
-    token = pyjwt.encode({"sub": "joe", "exp": NOW + 300, **claims}, SECRET)
+    token = pyjwt.encode({"sub": "joe", "exp": NOW + 86400, **claims}, SECRET)
     answers = [
         client.get(f"/{name}", headers=bearer(token)) for name in ("access", "refresh", "any")
     ]
@@ -77,6 +77,6 @@ def test_jwt_accepts_its_own_types_only(type):
     app.config["SECRET_KEY"] = SECRET
     JWT(app)
     app.add_url_rule("/", "view", jwt_required()(lambda: "in"))
-    claims = {"sub": "joe", "exp": NOW + 300, "nbf": NOW - 5, "iat": NOW - 5, "type": type}
+    claims = {"sub": "joe", "exp": NOW + 86400, "nbf": NOW - 5, "iat": NOW - 5, "type": type}
     response = app.test_client().get("/", headers=bearer(pyjwt.encode(claims, SECRET)))
     assert (response.status_code, response.get_json()["code"]) == (401, "wrong_token_type")

@@ -46,7 +46,8 @@ class Load:
     def work(self):
         client = self.app.test_client()
         tokens = None
-        credentials = {"username": "joe", "password": "pass"}
+        # A user of its own: the threads' many logins would end each other's sessions.
+        credentials = {"username": f"joe {threading.get_ident()}", "password": "pass"}
         while not self.stopped.is_set():
             response = self.send("login", lambda: client.post("/auth", json=credentials))
             tokens = response.get_json() if response.status_code == 200 else tokens

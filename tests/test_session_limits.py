@@ -98,6 +98,16 @@ def test_without_a_limit_the_session_unused_longest_ends_and_the_log_says_so(sho
     assert caplog.text == ""
 
 
+@pytest.mark.usefixtures("few_sessions")
+def test_a_login_without_a_limit_does_not_end_its_own_session(shop):
+    """A new session's times are whole seconds, so refreshed ones look as if they were used later."""
+    app = shop()
+    app.clock.tick(0.5)
+    for _ in range(3):
+        assert is_logged_in(app, log_in(app))
+    assert is_logged_in(app, log_in(app))
+
+
 def test_the_limit_without_an_option(shop):
     assert MOST_SESSIONS == 100
     app = shop()

@@ -740,6 +740,10 @@ class SessionManager:
         key = self._get_user_key(newest)
         surplus = self.store.list_surplus(key, now, keep=keep, by_use=maximum is None)
         for session in surplus:
+            if maximum is None and session.sid == newest.sid:
+                # It was used just now. Its times are whole seconds, so it looks older than sessions
+                # that were refreshed within this second.
+                continue
             if maximum is None:
                 logger.warning(
                     "The user %r had more than %d active sessions; the one that was unused longest "
