@@ -231,13 +231,13 @@ def parse_any_string(value: object) -> str:
     raise ValueError("write a string")
 
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """A token as RFC 9110 section 5.6.2 and RFC 6265 section 4.1.1 define it."""
 
 
 def parse_token(value: object) -> str:
     """Check the name of an authorization scheme, a header or a cookie."""
-    if isinstance(value, str) and _TOKEN.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_TOKEN, value):
         return value
     raise ValueError(
         "write one word of ASCII letters, digits and !#$%&'*+-.^_`|~, such as 'Bearer'"
@@ -330,14 +330,14 @@ def parse_cookie_path(value: object) -> str:
 
 
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_DOMAIN = re.compile(rf"\.?{_LABEL}(?:\.{_LABEL})*")
+_DOMAIN = rf"\.?{_LABEL}(?:\.{_LABEL})*"
 
 
 def parse_cookie_domain(value: object) -> str | None:
     """Return a host name, which may start with a dot; an empty string stands for None."""
     if value is None or value == "":
         return None
-    if isinstance(value, str) and _DOMAIN.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_DOMAIN, value):
         return value.lower()
     if isinstance(value, str) and not value.isascii():
         message = "write the domain in its ASCII form (Punycode)"

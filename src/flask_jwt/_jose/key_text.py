@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
-_SSH_PUBLIC = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s")
+# Bytes, which re compiles and keeps at the first use: few applications have such keys.
+_BLOCK = rb"(?s)-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----"
+_SSH_PUBLIC = rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s"
 #: Also after a byte order mark, or after the options of an authorized_keys file.
-_SSH_PUBLIC_ANYWHERE = re.compile(rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s+AAAA")
-_SSH_BODY = re.compile(rb"\0\0\0.(?:ssh-|sk-|ecdsa-)", re.DOTALL)
+_SSH_PUBLIC_ANYWHERE = rb"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)\S*\s+AAAA"
+_SSH_BODY = rb"(?s)\0\0\0.(?:ssh-|sk-|ecdsa-)"
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
 
@@ -27,7 +28,7 @@ def is_key_text(data: bytes) -> bool:
     """Return whether *data* is marked as a key, so that it is neither a path nor a secret."""
     start = data.lstrip()
     is_jwk = start.startswith(b"{") and b'"kty"' in start
-    return b"-----BEGIN " in data or is_jwk or _SSH_PUBLIC.match(start) is not None
+    return b"-----BEGIN " in data or is_jwk or re.match(_SSH_PUBLIC, start) is not None
 
 
 def is_encoded_public_key(data: bytes) -> bool:
@@ -35,7 +36,7 @@ def is_encoded_public_key(data: bytes) -> bool:
 
     Such a key must not become an HMAC secret: anyone who knows it could sign tokens.
     """
-    if _SSH_PUBLIC_ANYWHERE.search(data) or _is_public_der(data):
+    if re.search(_SSH_PUBLIC_ANYWHERE, data) or _is_public_der(data):
         return True
     encoded = b"".join(data.split()).translate(_TO_BASE64).rstrip(b"=")
     try:
@@ -43,7 +44,7 @@ def is_encoded_public_key(data: bytes) -> bool:
     except ValueError:
         return False
     is_pem = b"-----BEGIN " in decoded and b"PRIVATE KEY" not in decoded
-    return is_pem or _SSH_BODY.match(decoded) is not None or _is_public_der(decoded)
+    return is_pem or re.match(_SSH_BODY, decoded) is not None or _is_public_der(decoded)
 
 
 def _is_public_der(data: bytes) -> bool:
@@ -105,7 +106,7 @@ def load_key(data: bytes) -> PrivateKeyTypes | PublicKeyTypes:
 
     data = data.replace(b"\\r", b"").replace(b"\\n", b"\n").strip()
     try:
-        if _SSH_PUBLIC.match(data + b"\n"):
+        if re.match(_SSH_PUBLIC, data + b"\n"):
             return serialization.load_ssh_public_key(data)
         label, block = _choose_block(data)
         if label == b"OPENSSH PRIVATE KEY":
@@ -126,7 +127,7 @@ def load_key(data: bytes) -> PrivateKeyTypes | PublicKeyTypes:
 
 def _choose_block(data: bytes) -> tuple[bytes, bytes]:
     """Return the label and the text of the PEM block that holds the key."""
-    blocks = [(match[1], match[0]) for match in _BLOCK.finditer(data)]
+    blocks = [(match[1], match[0]) for match in re.finditer(_BLOCK, data)]
     # A file may hold a private key beside its certificate or, as OpenSSL writes it, below the
     # parameters of its curve. Of a certificate chain, the first is the one of the key's owner.
     private = [block for block in blocks if block[0].endswith(b"PRIVATE KEY")]

@@ -287,7 +287,7 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
 def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     """Return the words of the credentials with an accepted scheme in a list of credentials."""
     elements: list[list[str]] = [
-        element.split() for element in _LIST_ELEMENT.findall(value) if element.strip()
+        element.split() for element in re.findall(_LIST_ELEMENT, value) if element.strip()
     ]
     accepted = [
         number
@@ -309,13 +309,15 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
 
 def _is_scheme(element: list[str]) -> bool:
     is_parameter = len(element) > 1 and element[1].startswith("=")
-    return not is_parameter and _SCHEME.fullmatch(element[0]) is not None
+    return not is_parameter and re.fullmatch(_SCHEME, element[0]) is not None
 
 
-_SCHEME = re.compile("[A-Za-z][A-Za-z0-9-]*")
+# Strings, which re compiles and keeps at the first use: few applications see such a header, and
+# compiling takes longer than importing the rest of this module.
+_SCHEME = "[A-Za-z][A-Za-z0-9-]*"
 #: An element of a list in a header; a comma in a quoted string (RFC 9110 section 5.6.4) separates
 #: none. A quoted string that isn't closed ends with the header.
-_LIST_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+', re.DOTALL)
+_LIST_ELEMENT = r'(?s:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+'
 
 
 def _extract_from_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
