@@ -153,3 +153,21 @@ def test_a_store_that_is_down_can_be_closed(guard):
     assert breaker.store.closed == 1
     with pytest.raises(StoreUnavailable):
         breaker.count(0)
+
+
+def test_an_operation_that_began_before_the_failure_does_not_close_the_circuit(guard, passed):
+    breaker = guard(StoreUnavailable())
+
+    def count(now):
+        passed.tick(0.1)
+        with pytest.raises(StoreUnavailable):
+            breaker.get("another thread's")
+        return {}
+
+    breaker.store.count = count
+    assert breaker.count(0) == {}
+    with pytest.raises(StoreUnavailable):
+        breaker.get("the store is not asked again so soon")
+    assert breaker.store.calls == 1
+    passed.tick(FAIL_FAST_FOR)
+    assert breaker.get("one that begins later") == "found"

@@ -59,6 +59,7 @@ class CircuitBreakerStore:
                 error = StoreUnavailable()
                 error.was_attempted = False
                 raise error
+            started = self._clock.monotonic()
             try:
                 try:
                     result = operation(*args, **kwargs)
@@ -72,7 +73,7 @@ class CircuitBreakerStore:
                 self._record_failure(error)
                 raise
             if self._failed_at is not None:
-                self._record_recovery()
+                self._record_recovery(started)
             # The store's warnings are read after the first success rather than at startup, because
             # the application must be able to start while the store is down.
             if not self._has_logged_warnings:
@@ -107,11 +108,17 @@ class CircuitBreakerStore:
                 self._name, self._meanwhile, type(cause).__name__, reason,
             )  # fmt: skip
 
-    def _record_recovery(self) -> None:
+    def _record_recovery(self, started: float) -> None:
+        """Record that an operation has succeeded, which began at *started*."""
+        now = self._clock.monotonic()
         with self._lock:
-            is_first = self._failed_at is not None
-            self._failed_at = None
-        if is_first:
+            failed_at = self._failed_at
+            # An operation that began before the failure may have reached the store while it was
+            # still available. The failure is in the future if a test has set the clock back since.
+            is_older = failed_at is not None and started < failed_at <= now
+            if not is_older:
+                self._failed_at = None
+        if failed_at is not None and not is_older:
             logger.warning("The %s is available again", self._name)
 
     def _log_warnings(self) -> None:
