@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from threading import Lock
 
 from .._clock import Clock
 from ..errors import StoreUnavailable, TokenRevoked
 from ..stores import SessionStore
-
-logger = logging.getLogger("flask_jwt")
 
 _BUCKETS = 4
 _RETRY_AFTER = 1.0
