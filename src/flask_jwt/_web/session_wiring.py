@@ -30,7 +30,7 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
-    guarded_store: Any = CircuitBreakerStore(store, state.clock)
+    guarded_store: Any = CircuitBreakerStore(store, state.clock, timeout=settings.store_timeout)
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))

@@ -6,6 +6,8 @@ the columns, which SQLAlchemy reserves for the values of INSERT and UPDATE.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from ._sql_tables import sessions_table
@@ -95,3 +97,5 @@ SET_KEY = (
     .where(_row.sid == sa.bindparam("sid_"), _row.subject_key.is_(None))
     .values(subject_key=_key)
 )
+
+PING: sa.Select[Any] = sa.select(sa.literal_column("1"))
