@@ -30,6 +30,9 @@ PROBE_SHARE = 0.25
 LOG_AGAIN_AFTER = 60.0
 """Seconds without an error of a kind after which the next one is logged again."""
 
+MOST_OF_A_CAUSE = 300
+"""The characters of a driver's message that are logged; redis-py describes its whole client."""
+
 UNLIMITED = frozenset({"upgrade", "count"})
 """Operations on the whole store, which may take minutes; each of their steps is limited."""
 
@@ -231,4 +234,4 @@ def _cause(error: StoreUnavailable) -> str:
     cause = error.__cause__
     # The first line only: SQLAlchemy and the databases append the statement and parts of the row.
     reason = str(cause).partition("\n")[0] if cause else error.description
-    return f"{type(cause).__name__}: {reason}"
+    return f"{type(cause).__name__}: {reason[:MOST_OF_A_CAUSE]}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+from threading import Condition, Lock
 
 from .._clock import Clock
 from ..errors import StoreUnavailable, TokenRevoked
 from ..stores import SessionStore
+from ..stores._deadline import time_limit
+
+EARLY_WAIT = 0.1
+"""Seconds for which a request waits for a poll that is not required yet."""
 
 _BUCKETS = 4
 _RETRY_AFTER = 1.0
@@ -44,6 +49,9 @@ class Revocations:
         self._tried_at = float("-inf")
         self._read_until: float | None = None
         self._lock = Lock()
+        self._polled = Condition(self._lock)
+        self._poller: int | None = None
+        """The process in which a thread polls, or None."""
 
     def check(self, sid: str) -> None:
         """Reject the access token of a revoked session.
@@ -78,29 +86,58 @@ class Revocations:
         self._buckets[bucket].add(int(sid, 16))
 
     def _poll(self, *, is_required: bool) -> None:
-        # Until a poll is required, only one thread polls, and the others use what is cached.
-        if not self._lock.acquire(blocking=is_required):
+        # One thread polls, and nothing is locked meanwhile. Until a poll is required, the other
+        # threads use what is cached.
+        if not self._begin_poll(is_required=is_required):
             return
         try:
             now = self._clock.monotonic()
             age = now - self._polled_at
             is_required = not 0 <= age < self.staleness
-            if 0 <= age * 2 < self.staleness:
-                return  # another thread polled while this one waited for the lock
-            if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
-                if is_required:
-                    raise StoreUnavailable
-                return
             self._tried_at = now
             try:
-                self._read_revocations()
+                if is_required:
+                    self._read_revocations()
+                else:
+                    # The request goes on with what is cached rather than wait for a store that
+                    # hangs. A store that always takes longer is polled when it is required.
+                    with time_limit(EARLY_WAIT):
+                        self._read_revocations()
             except StoreUnavailable:
                 if is_required:
                     raise
             else:
                 self._polled_at = now
         finally:
-            self._lock.release()
+            with self._polled:
+                self._poller = None
+                self._polled.notify_all()
+
+    def _begin_poll(self, *, is_required: bool) -> bool:
+        """Return whether this thread is to poll; if another one does, wait if it is required.
+
+        :raises StoreUnavailable: if a poll is required, and one has just failed
+        """
+        with self._polled:
+            if self._is_polling():
+                if not is_required:
+                    return False
+                # The poll itself is limited.
+                self._polled.wait_for(lambda: not self._is_polling())
+            now = self._clock.monotonic()
+            age = now - self._polled_at
+            if 0 <= age * 2 < self.staleness:
+                return False  # another thread has polled meanwhile
+            if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
+                if not 0 <= age < self.staleness:
+                    raise StoreUnavailable
+                return False
+            self._poller = os.getpid()
+            return True
+
+    def _is_polling(self) -> bool:
+        # A thread that polled in the parent of a forked process doesn't exist here.
+        return self._poller == os.getpid()
 
     def _read_revocations(self) -> None:
         now = self._clock.now()
@@ -110,8 +147,10 @@ class Revocations:
         # If this clock was set back, all revocations are read again.
         read_until = self._read_until
         since = oldest if read_until is None or now < read_until else read_until - self._overlap
-        for sid, revoked_at in self._store.revoked_since(max(since, oldest)):
-            self._insert(sid, revoked_at)
+        revocations = self._store.revoked_since(max(since, oldest))
+        with self._lock:
+            for sid, revoked_at in revocations:
+                self._insert(sid, revoked_at)
         self._read_until = now
         expired = [b for b in self._buckets if (b + 1) * self._bucket_seconds < oldest]
         if expired:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from threading import Lock
 
 from ..errors import StoreUnavailable
 from ..stores import Session
+from ..stores._deadline import time_limit
 
 logger = logging.getLogger("flask_jwt")
 
@@ -34,6 +36,8 @@ class UnfinishedRevocations:
         self._finish = finish
         self._sessions: dict[str, str | Session] = {}
         self._lock = Lock()
+        self._finisher: int | None = None
+        """The process in which a thread revokes the sessions, or None."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -49,17 +53,21 @@ class UnfinishedRevocations:
         """Revoke the sessions, until the store fails again or it takes too long."""
         # One thread does so, and the others go on. The store's operations call this function
         # again, and it then returns as well.
-        if not self._sessions or not self._lock.acquire(blocking=False):
-            return
+        process = os.getpid()
+        with self._lock:
+            if not self._sessions or self._finisher == process:
+                return
+            self._finisher = process
         deadline = time.monotonic() + LONGEST_DELAY
         try:
-            # The lock is held, so only add() changes the dict meanwhile.
+            # Only add() changes the dict meanwhile.
             for sid in list(self._sessions):
                 if time.monotonic() > deadline:
                     return
                 revocation = self._sessions[sid]
                 try:
-                    self._finish(sid, revocation)
+                    with time_limit(LONGEST_DELAY):
+                        self._finish(sid, revocation)
                 except StoreUnavailable:
                     return
                 except Exception:
@@ -68,4 +76,4 @@ class UnfinishedRevocations:
                 if self._sessions.get(sid) is revocation:
                     del self._sessions[sid]
         finally:
-            self._lock.release()
+            self._finisher = None

@@ -6,21 +6,21 @@ An acknowledged revocation survives a restart of Redis only with ``appendonly ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..errors import StoreUnavailable
 from ._base import Session, find_surplus, invalid_uri, legacy_subject, missing_driver
+from ._deadline import no_time_limit, time_limit
 
 try:
     from redis.cluster import RedisCluster
-    from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import RedisClusterException, RedisError
 
     from . import _redis_scripts as scripts
-    from ._redis_client import LazyCluster, make_client
+    from ._redis_client import make_client
+    from ._redis_errors import translating_errors
 except ModuleNotFoundError:
     raise missing_driver("redis", "redis") from None
 
@@ -50,14 +50,34 @@ class RedisStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
+        self._uri = uri
+        self._timeout = timeout
+        self._is_cluster = uri.startswith("redis+cluster:")
         try:
-            self.client, self._sentinels = make_client(uri, timeout)
+            self._process = _Process(*make_client(uri, timeout))
         except ValueError:
             raise invalid_uri() from None
 
+    @property
+    def client(self) -> Any:
+        """Return the client of this process."""
+        process = self._process
+        if process.id != os.getpid():
+            # A forked process inherits the sockets and the locks of its parent. redis-py notices
+            # that, but not everywhere in its client for clusters. The inherited client is kept,
+            # because its connections must not be closed here.
+            _abandoned.append(process)
+            process = self._process = _Process(*make_client(self._uri, self._timeout))
+        return process.client
+
+    def ping(self, timeout: float) -> None:
+        """Check that the server responds within *timeout* seconds."""
+        with no_time_limit(), time_limit(timeout), self._translating_errors():
+            self.client.ping()
+
     def setup(self) -> None:
         """Check that the server responds."""
-        with _translating_errors():
+        with self._translating_errors():
             self.client.ping()
 
     def upgrade(
@@ -68,7 +88,7 @@ class RedisStore:
         Without it they are found by subject, as long as they last.
         """
         total = 0
-        with _translating_errors():
+        with self._translating_errors():
             names = list(self.client.scan_iter(match="jwt:{*}", count=1000))
             for name in names:
                 on_batch(1, len(names))
@@ -86,12 +106,12 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
         self.client.close()
-        for sentinel in self._sentinels:
+        for sentinel in self._process.sentinels:
             sentinel.close()
 
     def create(self, session: Session) -> None:
         """Store a new session until it expires."""
-        with _translating_errors():
+        with self._translating_errors():
             sequence = self.client.incr(_SEQUENCE)
             values: list[str] = []
             for name, value in asdict(session).items():
@@ -111,7 +131,7 @@ class RedisStore:
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
-        with _translating_errors():
+        with self._translating_errors():
             return _parse_session(self.client.hgetall(_key(sid)))
 
     def rotate(
@@ -131,7 +151,7 @@ class RedisStore:
             "idle_expires_at", idle, "change_id", change_id or "",
             "last_ip", ip or "", "last_user_agent", user_agent or "",
         )  # fmt: skip
-        with _translating_errors():
+        with self._translating_errors():
             return bool(
                 self._run(scripts.ROTATE, [_key(sid)], str(generation), repr(now), *changes)
             )
@@ -149,7 +169,7 @@ class RedisStore:
             repr(now), change_id or "", "" if kept_until is None else repr(kept_until), sid,
             repr(now - _FEED_LIFETIME),
         )  # fmt: skip
-        with _translating_errors():
+        with self._translating_errors():
             if not self._is_cluster:
                 return bool(self._run(scripts.REVOKE, [_key(sid), _FEED], *values))
             # In a cluster the feed is on another node, so this can't be a single script. If it is
@@ -161,7 +181,7 @@ class RedisStore:
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
-        with _translating_errors():
+        with self._translating_errors():
             return bool(self._run(scripts.RENAME, [_key(sid)], label or ""))
 
     def list_active(
@@ -188,13 +208,13 @@ class RedisStore:
     ) -> list[Session]:
         """Return up to *limit* active sessions of a user beyond the first *keep*."""
         key = _index_key(subject_key)
-        with _translating_errors():
+        with self._translating_errors():
             if self.client.zcard(key) <= keep:
                 return []
         return find_surplus(self._list_active(key, now), keep, limit, by_use=by_use)
 
     def _list_active(self, index: str, now: float) -> list[Session]:
-        with _translating_errors():
+        with self._translating_errors():
             sids = self.client.zrange(index, 0, -1)
             sessions = [_parse_session(values) for values in self._read_hashes(sids)]
             # Redis deletes expired hashes but not the members of a set. Sessions that have ended
@@ -211,7 +231,7 @@ class RedisStore:
 
     def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
         """Return the sid and the time of each revocation from *since* on."""
-        with _translating_errors():
+        with self._translating_errors():
             return list(self.client.zrangebyscore(_FEED, since, "+inf", withscores=True))
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:  # noqa: ARG002
@@ -224,7 +244,7 @@ class RedisStore:
         Redis has deleted most expired sessions, so their number is close to 0.
         """
         counts = {"active": 0, "revoked": 0, "expired": 0}
-        with _translating_errors():
+        with self._translating_errors():
             for key in self.client.scan_iter(match="jwt:{*}", count=1000):
                 session = _parse_session(self.client.hgetall(key))
                 if session is not None:
@@ -237,7 +257,7 @@ class RedisStore:
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""
-        with _translating_errors():
+        with self._translating_errors():
             if self._is_cluster:
                 # A cluster of one node returns its values directly, without the node's name.
                 infos = self.client.info(target_nodes=RedisCluster.PRIMARIES)
@@ -258,9 +278,8 @@ class RedisStore:
             )
         return sentences
 
-    @property
-    def _is_cluster(self) -> bool:
-        return isinstance(self.client, LazyCluster)
+    def _translating_errors(self) -> AbstractContextManager[None]:
+        return translating_errors(is_cluster=self._is_cluster)
 
     def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
         return script(keys=keys, args=arguments, client=self.client)
@@ -303,11 +322,13 @@ def _parse_session(values: dict[str, str]) -> Session | None:
     return Session(**known)
 
 
-@contextmanager
-def _translating_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException) as error:
-        # RedisClusterException is not a RedisError.
-        is_lost = isinstance(error, LostConnection)
-        raise StoreUnavailable.because(error, lost_connection=is_lost) from error
+class _Process:
+    """What a process has of its own."""
+
+    def __init__(self, client: Any, sentinels: list[Any]) -> None:
+        self.id = os.getpid()
+        self.client = client
+        self.sentinels = sentinels
+
+
+_abandoned: list[_Process] = []
