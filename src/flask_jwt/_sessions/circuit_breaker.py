@@ -233,5 +233,5 @@ def _attempt(operation: Callable[[], object]) -> object:
 def _cause(error: StoreUnavailable) -> str:
     cause = error.__cause__
     # The first line only: SQLAlchemy and the databases append the statement and parts of the row.
-    reason = str(cause).partition("\n")[0] if cause else error.description
+    reason = str(cause).partition("\n")[0] if cause else str(error.description)
     return f"{type(cause).__name__}: {reason[:MOST_OF_A_CAUSE]}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from collections.abc import Callable
 from threading import Lock
 
 from ..errors import StoreUnavailable
 from ..stores import Session
-from ..stores._deadline import time_limit
+from ..stores._deadline import time_left, time_limit
 
 logger = logging.getLogger("flask_jwt")
 
@@ -58,22 +57,24 @@ class UnfinishedRevocations:
             if not self._sessions or self._finisher == process:
                 return
             self._finisher = process
-        deadline = time.monotonic() + LONGEST_DELAY
         try:
-            # Only add() changes the dict meanwhile.
-            for sid in list(self._sessions):
-                if time.monotonic() > deadline:
-                    return
-                revocation = self._sessions[sid]
-                try:
-                    with time_limit(LONGEST_DELAY):
-                        self._finish(sid, revocation)
-                except StoreUnavailable:
-                    return
-                except Exception:
-                    # The request that happens to come next must not fail because of this session.
-                    logger.exception("Could not revoke the session %s", sid)
-                if self._sessions.get(sid) is revocation:
-                    del self._sessions[sid]
+            with time_limit(LONGEST_DELAY):
+                self._finish_each()
         finally:
             self._finisher = None
+
+    def _finish_each(self) -> None:
+        # Only add() changes the dict meanwhile.
+        for sid in list(self._sessions):
+            if time_left(LONGEST_DELAY) <= 0:
+                return
+            revocation = self._sessions[sid]
+            try:
+                self._finish(sid, revocation)
+            except StoreUnavailable:
+                return
+            except Exception:
+                # The request that happens to come next must not fail because of this session.
+                logger.exception("Could not revoke the session %s", sid)
+            if self._sessions.get(sid) is revocation:
+                del self._sessions[sid]

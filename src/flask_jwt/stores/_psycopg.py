@@ -14,13 +14,25 @@ from collections.abc import Generator
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from ._deadline import time_left
 
-VERSION_NEEDED = "3.2"
-"""The first version whose waiting can be limited to less than its own interval."""
-
 _INTERVAL = 0.1
+
+
+def is_recent() -> bool:
+    """Return whether psycopg resumes an operation that has to wait; it does from 3.2 on."""
+    return hasattr(psycopg, "capabilities")
+
+
+def find_invalid_option(options: dict[str, Any]) -> Exception | None:
+    """Return the error for an unknown option of a connection, or None."""
+    try:
+        make_conninfo(**options)
+    except psycopg.Error as error:
+        return error
+    return None
 
 
 class _TimedOut(psycopg.OperationalError):

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import ConnectionPool, parse_url
+from redis.connection import parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -40,10 +40,8 @@ def make_client(uri: str, timeout: float) -> tuple[Any, list[Any]]:
         # "unix" and "rediss" are the schemes of redis-py for these connections.
         kinds: dict[str, type] = {"rediss": LimitedSSLConnection, "unix": LimitedUnixConnection}
         kind = kinds.get(parts.scheme, LimitedConnection)
-        pool = ConnectionPool.from_url(
-            uri, **{**options, "connection_class": limited(kind, timeout)}
-        )
-        return _check_options(Redis(connection_pool=pool)), []
+        options["connection_class"] = limited(kind, timeout)
+        return _check_options(Redis.from_url(uri, **options)), []
     addresses = parts.netloc.rpartition("@")[2].split(",")
     hosts = [_parse_address(address) for address in addresses]
     # In this way redis-py gives each option of the query its type.
@@ -119,11 +117,19 @@ class LazyCluster:
         if self._client is None:
             self._client = client
         else:  # another thread was faster
-            client.close()
+            _close_cluster(client)
         return self._client
 
     def close(self) -> None:
         """Close the connections, if there are any; the next use reconnects."""
         client, self._client = self._client, None
         if client is not None:
-            client.close()
+            _close_cluster(client)
+
+
+def _close_cluster(client: Any) -> None:
+    client.close()
+    # Its nodes leave a class of pools that was given to them open.
+    for node in client.get_nodes():
+        if node.redis_connection is not None:
+            node.redis_connection.connection_pool.disconnect()

@@ -184,24 +184,19 @@ def _configure_sqlite(connection: Any, timeout: float) -> None:
 
 
 def _prepare_postgresql(engine: sa.Engine, options: dict[str, Any], timeout: float) -> None:
-    import psycopg
-    from psycopg.conninfo import make_conninfo
+    from ._psycopg import LimitedConnection, find_invalid_option, is_recent
 
-    from ._psycopg import LimitedConnection
-
-    if not hasattr(psycopg, "capabilities"):
+    if not is_recent():
         raise ConfigError("JWT_STORAGE_URI needs psycopg 3.2 or later: pip install -U psycopg")
     changes: dict[str, Any] = {}
     threshold = options.pop("prepare_threshold", "5").lower()
     if threshold != "none" and not threshold.isdigit():
         raise ConfigError("JWT_STORAGE_URI: write prepare_threshold=none, or a number")
     changes["prepare_threshold"] = None if threshold == "none" else int(threshold)
-    try:
-        # SQLAlchemy has added an object to the options of the URL.
-        given: dict[str, Any] = {k: v for k, v in options.items() if isinstance(v, (str, int))}
-        make_conninfo(**given)
-    except psycopg.Error as error:
-        raise _reject_option(error) from None
+    # SQLAlchemy has added an object to the options of the URL.
+    given = {name: value for name, value in options.items() if isinstance(value, (str, int))}
+    if error := find_invalid_option(given):
+        raise _reject_option(error)
     # In transaction mode, PgBouncer has no prepared statements, because it lets several clients use
     # one connection of the server, and it rejects "options".
     if threshold != "none":
