@@ -18,8 +18,9 @@ from tests.servers import stores, uri_of
 
 @pytest.fixture(
     params=stores(
-        "memory", "sqlite", "postgres", "mariadb", "redis", "redis_cluster", "redis_sentinel"
-    )
+        "memory", "sqlite", "postgres", "pgbouncer", "mariadb", "mysqlclient",
+        "redis", "redis_cluster", "redis_sentinel",
+    )  # fmt: skip
 )
 def store_uri(request, tmp_path):
     return uri_of(request.param, request, tmp_path)
