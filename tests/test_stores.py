@@ -18,9 +18,16 @@ from tests.servers import stores, uri_of
 
 @pytest.fixture(
     params=stores(
-        "memory", "sqlite", "postgres", "pgbouncer", "mariadb", "mysqlclient",
-        "redis", "redis_cluster", "redis_sentinel",
-    )  # fmt: skip
+        "memory",
+        "sqlite",
+        "postgres",
+        "pgbouncer",
+        "mariadb",
+        "mysqlclient",
+        "redis",
+        "redis_cluster",
+        "redis_sentinel",
+    )
 )
 def store_uri(request, tmp_path):
     return uri_of(request.param, request, tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from redis.exceptions import (
@@ -21,18 +21,20 @@ from redis.exceptions import TimeoutError as NoResponse
 
 from ..errors import JWTError, StoreUnavailable
 
+READ_ONLY = "read-only"
+
 _REASONS = (
     (AuthenticationError, "permission denied"),
     (NoPermissionError, "permission denied"),
     (MaxConnectionsError, "connection limit"),
     (OutOfMemoryError, "out of memory"),
-    (ReadOnlyError, "read-only"),
+    (ReadOnlyError, READ_ONLY),
     (ClusterDownError, "a part of the cluster is down"),
 )
 _WORDS = {
     "max number of clients": "connection limit",
-    "is now a slave": "read-only",
-    "READONLY": "read-only",
+    "is now a slave": READ_ONLY,
+    "READONLY": READ_ONLY,
     "MISCONF": "no writes to disk",
     "NOREPLICAS": "not enough replicas",
     "OOM": "out of memory",
@@ -60,14 +62,23 @@ def find_reason(error: BaseException) -> str:
 
 
 @contextmanager
-def translating_errors(*, is_cluster: bool) -> Iterator[None]:
-    """Raise StoreUnavailable for the errors of Redis and of its client."""
+def translating_errors(
+    drop_connections: Callable[[], object], *, is_cluster: bool
+) -> Iterator[None]:
+    """Raise StoreUnavailable for the errors of Redis and of its client.
+
+    :param drop_connections: called if the server has become read-only
+    """
     try:
         yield
     except (RedisError, RedisClusterException) as error:
         # RedisClusterException is not a RedisError.
         reason = find_reason(error)
-        is_lost = isinstance(error, LostConnection) and (not reason or reason == "read-only")
+        is_lost = isinstance(error, LostConnection) and not reason
+        if reason == READ_ONLY:
+            # The next connections may find the server that takes writes now.
+            drop_connections()
+            is_lost = True
         raise StoreUnavailable.because(error, lost_connection=is_lost, reason=reason) from error
     except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         # While slots are moved, the client for clusters raises such errors from its own tables.

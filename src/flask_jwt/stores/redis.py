@@ -279,7 +279,11 @@ class RedisStore:
         return sentences
 
     def _translating_errors(self) -> AbstractContextManager[None]:
-        return translating_errors(is_cluster=self._is_cluster)
+        return translating_errors(self._drop_connections, is_cluster=self._is_cluster)
+
+    def _drop_connections(self) -> None:
+        if not self._is_cluster:  # a cluster names the server that takes writes
+            self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
         return script(keys=keys, args=arguments, client=self.client)
