@@ -33,6 +33,9 @@ SERVER_SHARE = 0.9
 """The share of the timeout after which the database itself gives up a statement. If it does so
 first, the connection can go on being used, and the statement doesn't run on."""
 
+DROP_AGAIN_AFTER = 5.0
+"""Seconds after which all connections to a server that is read-only are dropped again."""
+
 IN_MEMORY = (None, "", ":memory:")
 """The databases of the URLs of SQLite that have a single connection."""
 
@@ -102,11 +105,19 @@ def make_engine(url: sa.URL, timeout: float) -> sa.Engine:
     else:
         _prepare_mysql(engine, options, timeout)
 
+    dropped_at = float("-inf")
+
     @event.listens_for(engine, "handle_error")
     def judge(context: Any) -> None:
+        nonlocal dropped_at
         if is_from_demoted_server(context.original_exception, backend):
-            # The next connection may find the server that takes writes now.
+            # The next connection may find the server that takes writes now. The others are dropped
+            # as well, but not again and again.
             context.is_disconnect = True
+            now = time.monotonic()
+            context.invalidate_pool_on_disconnect = now - dropped_at > DROP_AGAIN_AFTER
+            if context.invalidate_pool_on_disconnect:
+                dropped_at = now
         elif time_left(timeout) <= 0:
             # One slow operation is no reason to give up the connections of others.
             context.invalidate_pool_on_disconnect = False
