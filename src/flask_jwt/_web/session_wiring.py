@@ -28,7 +28,8 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     """Give *state* its sessions, kept in *store* or in the store of ``JWT_STORAGE_URI``."""
     settings = state.settings
     if store is None:
-        store = open_store(str(settings.storage_uri), settings.store_timeout)
+        uri, folder = str(settings.storage_uri), state.app.instance_path
+        store = open_store(uri, settings.store_timeout, folder)
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
     guarded_store: Any = CircuitBreakerStore(store, state.clock, timeout=settings.store_timeout)
     state.sessions = SessionManager(guarded_store, _create_host(state))
