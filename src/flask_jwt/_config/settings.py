@@ -492,6 +492,10 @@ def unknown_keys(config: Mapping[str, object]) -> list[str]:
 
 
 def _describe_unknown(key: str) -> str:
+    from .._former_names import OF_CONFIG
+
+    if advice := OF_CONFIG.get(key):
+        return f"{key} is not an option of Flask-JWT-Too; {advice}"
     import difflib  # imported here because only a misspelled option needs it
 
     similar = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)

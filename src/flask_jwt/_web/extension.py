@@ -22,7 +22,7 @@ from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .guard import _default_jwt_decode_handler
-from .handlers import Handlers
+from .handlers import PARAMETERS, Handlers, accepts
 from .issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
@@ -102,8 +102,19 @@ class JWT(Handlers):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.authentication_callback = authentication_handler
-        self.identity_callback = identity_handler
+        if _are_swapped(authentication_handler, identity_handler):
+            warnings.warn(
+                "The handlers are swapped: write JWT(app, authentication_handler, "
+                "identity_handler). The first is called with (username, password), the second "
+                "with (payload).", UserWarning, stacklevel=2,
+            )  # fmt: skip
+            # One mistake, one message: __setattr__ would add two.
+            vars(self).update(
+                authentication_callback=authentication_handler, identity_callback=identity_handler
+            )
+        else:
+            self.authentication_callback = authentication_handler
+            self.identity_callback = identity_handler
         self.auth_response_callback = _default_auth_response_handler
         self.auth_request_callback = _default_auth_request_handler
         self.jwt_encode_callback = _default_jwt_encode_handler
@@ -123,6 +134,11 @@ class JWT(Handlers):
 
         :raises ConfigError: if the configuration is invalid, or *app* already has a JWT
         """
+        if not hasattr(app, "extensions"):
+            raise ConfigError(
+                f"The application must be a Flask object, not a {type(app).__name__}: write "
+                "JWT(app, authentication_handler, identity_handler)"
+            )
         if STATE_KEY in app.extensions:
             raise ConfigError(
                 "This application has a JWT already; call init_app once for each application."
@@ -251,6 +267,20 @@ class JWT(Handlers):
         """
         self._exemptions.add(view)
         return view
+
+
+def _are_swapped(authenticate: object, identify: object) -> bool:
+    credentials, payload = (
+        PARAMETERS[name] for name in ("authentication_callback", "identity_callback")
+    )
+    return (
+        callable(authenticate)
+        and callable(identify)
+        and not accepts(authenticate, credentials)
+        and not accepts(identify, payload)
+        and accepts(authenticate, payload)
+        and accepts(identify, credentials)
+    )
 
 
 def _check_keys(state: AppState) -> None:

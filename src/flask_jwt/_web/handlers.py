@@ -3,12 +3,81 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .._former_names import describe_attribute
 from .._jose.claims import identity_of
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+#: The attributes that hold handlers, with the parameters that each is called with.
+PARAMETERS = {
+    "authentication_callback": ("username", "password"),
+    "identity_callback": ("payload",),
+    "auth_response_callback": ("access_token", "identity"),
+    "auth_request_callback": (),
+    "jwt_encode_callback": ("identity",),
+    "jwt_decode_callback": ("token",),
+    "jwt_headers_callback": ("identity",),
+    "jwt_payload_callback": ("identity",),
+    "jwt_error_callback": ("error",),
+    "request_callback": (),
+    "user_identity_callback": ("identity",),
+    "additional_claims_callback": ("identity",),
+    "additional_headers_callback": ("identity",),
+    "encode_key_callback": ("identity",),
+    "decode_key_callback": ("header", "payload"),
+    "blocklist_callback": ("header", "payload"),
+    "verification_callback": ("header", "payload"),
+    # of JWTManager
+    "_user_lookup": ("jwt_header", "jwt_payload"),
+    "_expired_token_callback": ("jwt_header", "jwt_payload"),
+    "_invalid_token_callback": ("reason",),
+    "_needs_fresh_token_callback": ("jwt_header", "jwt_payload"),
+    "_revoked_token_callback": ("jwt_header", "jwt_payload"),
+    "_token_verification_failed_callback": ("jwt_header", "jwt_payload"),
+    "_unauthorized_callback": ("reason",),
+    "_user_lookup_error_callback": ("jwt_header", "jwt_payload"),
+}
+
+
+def accepts(callback: object, parameters: Sequence[str]) -> bool:
+    """Return whether *callback* can be called with as many arguments as there are *parameters*."""
+    if not callable(callback):
+        return False
+    try:
+        bound = signature(callback)
+    except (TypeError, ValueError):  # a callable of C, which doesn't state its parameters
+        return True
+    try:
+        bound.bind(*parameters)
+    except TypeError:
+        return False
+    return True
+
+
+def warn_of_parameters(name: str, callback: object, parameters: Sequence[str]) -> None:
+    """Warn that *callback*, the handler of the attribute *name*, can't be called as it will be."""
+    called = getattr(callback, "__qualname__", type(callback).__qualname__)
+    wanted = f"({', '.join(parameters)})"
+    title = name.removeprefix("_").removesuffix("_callback")
+    if not callable(callback):
+        problem = f"is a {called}, which can't be called; write a function of {wanted}"
+    else:
+        problem = f"is {called}{_describe_parameters(callback)}, but it is called with {wanted}"
+    warnings.warn(f"The handler {title} {problem}", UserWarning, stacklevel=4)
+
+
+def _describe_parameters(callback: Callable[..., Any]) -> str:
+    # Only the names: a default value may be a secret.
+    names = [
+        f"{'*' if each.kind is each.VAR_POSITIONAL else ''}{name}"
+        for name, each in signature(callback).parameters.items()
+    ]
+    return f"({', '.join(names)})"
 
 
 class Handlers:
@@ -38,6 +107,20 @@ class Handlers:
 
     def __init__(self) -> None:
         self.user_identity_callback = identity_of
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Each way to set a handler leads here: arguments, decorators, and code that was written for
+        # Flask-JWT, which sets the attributes. Such a mistake would show at the first request only.
+        parameters = PARAMETERS.get(name)
+        if parameters is not None and value is not None and not accepts(value, parameters):
+            warn_of_parameters(name, value, parameters)
+        super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # or mypy would accept any name
+
+        def __getattr__(self, name: str) -> Any:
+            existing = frozenset(each for each in dir(type(self)) if not each.startswith("_"))
+            raise AttributeError(describe_attribute(type(self).__name__, name, existing))
 
     def authentication_handler(self, callback: Handler) -> Handler:
         """Set ``(username, password)`` -> the user, or a false value to reject the login."""

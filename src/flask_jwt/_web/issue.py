@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import secrets
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from .._jose.claims import (
     ClaimsView,
     Header,
     HeaderView,
+    find_id,
     has_bool_identity,
     plain_id,
     subject_of,
@@ -32,6 +34,8 @@ from .context import app_state
 if TYPE_CHECKING:
     from ..stores import Session
 
+
+logger = logging.getLogger("flask_jwt")
 
 END_OF_TIME = 253402300799
 """The ``exp`` of a token that never expires, if ``JWT_REQUIRED_CLAIMS`` requires one.
@@ -170,6 +174,7 @@ def _get_user_id(state: AppState, identity: object) -> object:
     """
     user_id = state.call(state.handlers.user_identity_callback, identity)
     if not state.profile.checks_identity:
+        _log_unrepresentable(state, user_id)
         return user_id
     if user_id is None:
         # The guard would reject such a token, because None stands for a user who doesn't exist.
@@ -185,6 +190,26 @@ def _get_user_id(state: AppState, identity: object) -> object:
             f"contain it: {error}. Return a string instead."
         ) from None
     return user_id
+
+
+def _log_unrepresentable(state: AppState, user_id: object) -> None:
+    """Log what to write if JSON can't represent *user_id*.
+
+    The TypeError that follows is the one of Flask-JWT-Extended.
+    """
+    if user_id is None or isinstance(user_id, (str, int, float, dict, list, tuple)):
+        return
+    try:
+        state.app.json.dumps(user_id)
+    except (TypeError, ValueError):
+        name = type(user_id).__name__
+        if state.notices.first_time(f"no JSON for {name}"):
+            # No traceback: the error itself is raised when the token is encoded.
+            logger.error(  # noqa: TRY400
+                "The identity is of the type %s, which JSON can't represent. Set a "
+                "user_identity_loader that returns a string, for example: return %s",
+                name, find_id(user_id) or "str(user.id)",
+            )  # fmt: skip
 
 
 def _check_identity(state: AppState, payload: ClaimsView) -> None:

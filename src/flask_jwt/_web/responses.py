@@ -12,7 +12,13 @@ from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import JWTError, ReauthenticationRequired, json_response
+from ..errors import (
+    JWTError,
+    LoginNotFound,
+    ReauthenticationRequired,
+    StoreUnavailable,
+    json_response,
+)
 from .app_state import AppState
 from .context import app_state
 from .redirects import login_redirect
@@ -65,17 +71,42 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
     """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
-    logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
+    page = login_redirect(state, error)
+    _log_rejection(state, error, is_redirect=page is not None)
+    if page is not None:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
+
+
+_LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
+
+
+def _log_rejection(state: AppState, error: JWTError, *, is_redirect: bool) -> None:
+    """Log the reason of a rejection, and once per application where the reasons are."""
+    reason = f"{error.status_code} {error}"
+    if error.hint is not None:
+        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
+    # A description that a view has written may quote the request, which must not forge lines.
+    reason = "".join(c if c.isprintable() else " " for c in reason)
+    # A browser that is sent to the login page isn't rejected, it has not logged in yet. Other
+    # errors have a warning of their own.
+    is_news = not is_redirect and not isinstance(error, _LOGGED_ALREADY)
+    is_hidden = is_news and not logger.isEnabledFor(logging.INFO)
+    if is_hidden and state.notices.first_time("a rejection"):
+        logger.warning(
+            "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
+            'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
+            '.setLevel("INFO")', reason.rstrip("."),
+        )  # fmt: skip
+        return
+    logger.info("%s", reason)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:

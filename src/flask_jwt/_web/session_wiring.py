@@ -65,7 +65,7 @@ def _create_host(state: AppState) -> SessionHost:
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"
-                raise InvalidIdentity(error.description, message) from None
+                raise error.with_message(message) from None
         if encode is not _default_jwt_encode_handler:
             _warn_of_missing_sid(state, token)
         return token
