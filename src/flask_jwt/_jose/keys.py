@@ -83,6 +83,16 @@ def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
         ) from None
 
 
+def _require_cryptography() -> None:
+    """Raise an error if there is no cryptography package, before a key's type is known."""
+    try:
+        import cryptography  # noqa: F401
+    except ModuleNotFoundError:
+        raise InvalidKey(
+            "Key pairs need the cryptography package: pip install 'Flask-JWT-Too[crypto]'"
+        ) from None
+
+
 class Key:
     """Sign and verify with one key and one algorithm.
 
@@ -211,7 +221,7 @@ class Key:
 
         :raises InvalidKey: if *pem* holds no unencrypted key, or doesn't fit *algorithms*
         """
-        _engine("RS256")  # raises a helpful error without the cryptography package
+        _require_cryptography()
         try:
             material = load_key(pem.encode() if isinstance(pem, str) else pem)
         except ValueError as error:
@@ -299,7 +309,9 @@ class Key:
         algorithm = _choose_algorithm(key_type, algorithms)
         if algorithm is None and algorithms:
             names = " or ".join(algorithms)
-            raise InvalidKey(f"A key of type {key_type} can't be used with {names}")
+            fitting = _DEFAULT_ALGORITHM.get(key_type)
+            advice = f": set JWT_ALGORITHM to {fitting}, or remove it" if fitting else ""
+            raise InvalidKey(f"A key of type {key_type} can't be used with {names}{advice}")
         if algorithm is None:
             raise InvalidKey(f"Keys of type {key_type} are not supported")
         if weakness and not allow_weak:

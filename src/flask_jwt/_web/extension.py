@@ -298,7 +298,7 @@ def _add_rules(state: AppState) -> None:
     app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
         options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
-        with _naming("JWT_AUTH_URL_RULE, JWT_AUTH_ENDPOINT or JWT_AUTH_URL_OPTIONS"):
+        with _naming("JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_URL_OPTIONS"):
             app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
     if settings.jwks_url_rule is not None and settings.has_public_key:
         with _naming("JWT_JWKS_URL_RULE"):
@@ -319,12 +319,20 @@ def _add_rules(state: AppState) -> None:
 
 
 @contextmanager
-def _naming(options: str) -> Iterator[None]:
-    """Name *options* in the error if Flask or Werkzeug rejects their values."""
+def _naming(rule: str, endpoint: str | None = None, more: str | None = None) -> Iterator[None]:
+    """Name the option in the error if Flask or Werkzeug rejects its value.
+
+    :param rule: the option that holds the rule
+    :param endpoint: the option that holds the endpoint, which another view may have
+    :param more: the option that holds other arguments
+    """
     try:
         yield
     except (AssertionError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"{options} can't be used for an endpoint: {error}") from None
+        # Flask raises an AssertionError for an endpoint that another view has.
+        option = endpoint if isinstance(error, AssertionError) else None
+        option = more if isinstance(error, TypeError) else option
+        raise ConfigError(f"{option or rule} can't be used for an endpoint: {error}") from None
 
 
 def _warn_of_mistakes(app: Flask) -> None:
