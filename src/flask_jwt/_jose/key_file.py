@@ -215,6 +215,8 @@ def _explain_write_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{path} can't be written: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the path
+        raise ConfigError(f"{path} can't be written: {error}") from None
 
 
 def _make_folder(folder: str) -> None:
