@@ -128,8 +128,8 @@ def _read_file(path: str) -> Iterator[Column]:
             yield Column((line.rstrip("\r\n") for line in file), total)
     except OSError as error:
         raise ConfigError(f"Could not read {path}: {error.strerror}") from None
-    except ValueError as error:  # a NUL in the path
-        raise ConfigError(f"Could not read {path}: {error}") from None
+    except ValueError:  # a NUL, or what the file system can't encode
+        raise ConfigError(f"Could not read {path}: it is not a path") from None
 
 
 def _engine(info: ScriptInfo, database: str | None) -> sa.Engine:

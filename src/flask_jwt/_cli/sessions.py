@@ -129,7 +129,7 @@ def _read_identity(argument: str) -> list[Any]:
     """Return the identities that an argument of a command may stand for."""
     try:
         value = json.loads(argument)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [argument]
     # 007 or 1e3 is a string, because the number is not written like that in a token.
     is_number = type(value) is int and str(value) == argument

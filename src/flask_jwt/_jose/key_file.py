@@ -174,8 +174,8 @@ def create_key_file(path: str, keys: KeySet) -> None:
     """
     if not os.path.basename(path):
         raise ConfigError(f"{path!r} is not the path of a file; add the name of the file")
-    target = os.path.realpath(path)
     with _explain_write_errors(path):
+        target = os.path.realpath(path)
         _make_folder(os.path.dirname(target))
         with _locked(target):
             if os.path.lexists(target):
@@ -215,8 +215,8 @@ def _explain_write_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{path} can't be written: {error.strerror}") from None
-    except ValueError as error:  # a NUL in the path
-        raise ConfigError(f"{path} can't be written: {error}") from None
+    except ValueError:  # a NUL, or what the file system can't encode
+        raise ConfigError(f"{path} can't be written: it is not a path") from None
 
 
 def _make_folder(folder: str) -> None:
