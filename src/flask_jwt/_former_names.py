@@ -113,7 +113,7 @@ def describe_import(module: str, name: str, names: Mapping[str, str]) -> ImportE
     advice = names.get(name)
     if advice is None:
         return None
-    return ImportError(f"{module} has no {name}: {advice}", name=module)
+    return ImportError(f"{module} has no {name}; {advice}", name=module)
 
 
 def describe_attribute(owner: str, name: str, existing: frozenset[str]) -> str:
@@ -123,7 +123,7 @@ def describe_attribute(owner: str, name: str, existing: frozenset[str]) -> str:
     """
     message = f"{owner!r} object has no attribute {name!r}"
     if advice := OF_EXTENSION.get(name):
-        return f"{message}: {advice}"
+        return f"{message}; {advice}"
     if name in OF_EXTENDED_ONLY:
         return f"{message}, but JWTManager has it: {_EXTENDED.format('JWTManager')}"
     import difflib  # imported here because only a misspelled name needs it

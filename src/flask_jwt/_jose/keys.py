@@ -15,7 +15,7 @@ from jwt.exceptions import PyJWTError
 
 from ..errors import ConfigError
 from .encoding import b64decode, b64encode, b64encode_bytes, parse_json
-from .key_text import explain_encoding, is_encoded_public_key, load_key
+from .key_text import explain_encoding, is_encoded_public_key, is_key_text, load_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -172,7 +172,10 @@ class Key:
         try:
             prepared = _engine(algorithm).prepare_key(secret)
         except _MATERIAL_ERRORS as error:
-            raise InvalidKey(f"Invalid secret: {error}") from None
+            advice = ""
+            if is_key_text(secret):
+                advice = " Set JWT_PUBLIC_KEY to a public key, JWT_PRIVATE_KEY to a private one."
+            raise InvalidKey(f"Invalid secret: {error}{advice}") from None
         return cls(algorithm, prepared, prepared, **state)
 
     @classmethod

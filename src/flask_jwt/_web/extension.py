@@ -22,7 +22,7 @@ from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .guard import _default_jwt_decode_handler
-from .handlers import PARAMETERS, Handlers, accepts
+from .handlers import Handlers, accepts
 from .issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
@@ -270,16 +270,13 @@ class JWT(Handlers):
 
 
 def _are_swapped(authenticate: object, identify: object) -> bool:
-    credentials, payload = (
-        PARAMETERS[name] for name in ("authentication_callback", "identity_callback")
-    )
     return (
         callable(authenticate)
         and callable(identify)
-        and not accepts(authenticate, credentials)
-        and not accepts(identify, payload)
-        and accepts(authenticate, payload)
-        and accepts(identify, credentials)
+        and not accepts(authenticate, "authentication_callback")
+        and not accepts(identify, "identity_callback")
+        and accepts(authenticate, "identity_callback")
+        and accepts(identify, "authentication_callback")
     )
 
 

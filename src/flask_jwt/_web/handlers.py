@@ -13,39 +13,43 @@ from .._jose.claims import identity_of
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-#: The attributes that hold handlers, with the parameters that each is called with.
-PARAMETERS = {
-    "authentication_callback": ("username", "password"),
-    "identity_callback": ("payload",),
-    "auth_response_callback": ("access_token", "identity"),
-    "auth_request_callback": (),
-    "jwt_encode_callback": ("identity",),
-    "jwt_decode_callback": ("token",),
-    "jwt_headers_callback": ("identity",),
-    "jwt_payload_callback": ("identity",),
-    "jwt_error_callback": ("error",),
-    "request_callback": (),
-    "user_identity_callback": ("identity",),
-    "additional_claims_callback": ("identity",),
-    "additional_headers_callback": ("identity",),
-    "encode_key_callback": ("identity",),
-    "decode_key_callback": ("header", "payload"),
-    "blocklist_callback": ("header", "payload"),
-    "verification_callback": ("header", "payload"),
+#: The attributes that hold handlers, each with the name of its decorator and the parameters that it
+#: is called with.
+SIGNATURES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "authentication_callback": ("authentication_handler", ("username", "password")),
+    "identity_callback": ("identity_handler", ("payload",)),
+    "auth_response_callback": ("auth_response_handler", ("access_token", "identity")),
+    "auth_request_callback": ("auth_request_handler", ()),
+    "jwt_encode_callback": ("jwt_encode_handler", ("identity",)),
+    "jwt_decode_callback": ("jwt_decode_handler", ("token",)),
+    "jwt_headers_callback": ("jwt_headers_handler", ("identity",)),
+    "jwt_payload_callback": ("jwt_payload_handler", ("identity",)),
+    "jwt_error_callback": ("jwt_error_handler", ("error",)),
+    "request_callback": ("request_handler", ()),
+    "user_identity_callback": ("user_identity_loader", ("identity",)),
+    "additional_claims_callback": ("additional_claims_loader", ("identity",)),
+    "additional_headers_callback": ("additional_headers_loader", ("identity",)),
+    "encode_key_callback": ("encode_key_loader", ("identity",)),
+    "decode_key_callback": ("decode_key_loader", ("header", "payload")),
+    "blocklist_callback": ("token_in_blocklist_loader", ("header", "payload")),
+    "verification_callback": ("token_verification_loader", ("header", "payload")),
     # of JWTManager
-    "_user_lookup": ("jwt_header", "jwt_payload"),
-    "_expired_token_callback": ("jwt_header", "jwt_payload"),
-    "_invalid_token_callback": ("reason",),
-    "_needs_fresh_token_callback": ("jwt_header", "jwt_payload"),
-    "_revoked_token_callback": ("jwt_header", "jwt_payload"),
-    "_token_verification_failed_callback": ("jwt_header", "jwt_payload"),
-    "_unauthorized_callback": ("reason",),
-    "_user_lookup_error_callback": ("jwt_header", "jwt_payload"),
+    "_user_lookup": ("user_lookup_loader", ("jwt_header", "jwt_payload")),
+    "_expired_token_callback": ("expired_token_loader", ("jwt_header", "jwt_payload")),
+    "_invalid_token_callback": ("invalid_token_loader", ("reason",)),
+    "_needs_fresh_token_callback": ("needs_fresh_token_loader", ("jwt_header", "jwt_payload")),
+    "_revoked_token_callback": ("revoked_token_loader", ("jwt_header", "jwt_payload")),
+    "_token_verification_failed_callback": (
+        "token_verification_failed_loader",
+        ("jwt_header", "jwt_payload"),
+    ),
+    "_unauthorized_callback": ("unauthorized_loader", ("reason",)),
+    "_user_lookup_error_callback": ("user_lookup_error_loader", ("jwt_header", "jwt_payload")),
 }
 
 
-def accepts(callback: object, parameters: Sequence[str]) -> bool:
-    """Return whether *callback* can be called with as many arguments as there are *parameters*."""
+def accepts(callback: object, attribute: str) -> bool:
+    """Return whether *callback* can be called as the handler in *attribute* is."""
     if not callable(callback):
         return False
     try:
@@ -53,22 +57,21 @@ def accepts(callback: object, parameters: Sequence[str]) -> bool:
     except (TypeError, ValueError):  # a callable of C, which doesn't state its parameters
         return True
     try:
-        bound.bind(*parameters)
+        bound.bind(*SIGNATURES[attribute][1])
     except TypeError:
         return False
     return True
 
 
-def warn_of_parameters(name: str, callback: object, parameters: Sequence[str]) -> None:
-    """Warn that *callback*, the handler of the attribute *name*, can't be called as it will be."""
+def _warn_of_parameters(callback: object, name: str, parameters: Sequence[str]) -> None:
+    """Warn that *callback* can't be called as the handler with this *name* is."""
     called = getattr(callback, "__qualname__", type(callback).__qualname__)
     wanted = f"({', '.join(parameters)})"
-    title = name.removeprefix("_").removesuffix("_callback")
     if not callable(callback):
         problem = f"is a {called}, which can't be called; write a function of {wanted}"
     else:
         problem = f"is {called}{_describe_parameters(callback)}, but it is called with {wanted}"
-    warnings.warn(f"The handler {title} {problem}", UserWarning, stacklevel=4)
+    warnings.warn(f"The {name} {problem}", UserWarning, stacklevel=4)
 
 
 def _describe_parameters(callback: Callable[..., Any]) -> str:
@@ -111,9 +114,8 @@ class Handlers:
     def __setattr__(self, name: str, value: object) -> None:
         # Each way to set a handler leads here: arguments, decorators, and code that was written for
         # Flask-JWT, which sets the attributes. Such a mistake would show at the first request only.
-        parameters = PARAMETERS.get(name)
-        if parameters is not None and value is not None and not accepts(value, parameters):
-            warn_of_parameters(name, value, parameters)
+        if name in SIGNATURES and value is not None and not accepts(value, name):
+            _warn_of_parameters(value, *SIGNATURES[name])
         super().__setattr__(name, value)
 
     if not TYPE_CHECKING:  # or mypy would accept any name

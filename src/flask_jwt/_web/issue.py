@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import secrets
 from collections.abc import Iterator
@@ -34,8 +33,6 @@ from .context import app_state
 if TYPE_CHECKING:
     from ..stores import Session
 
-
-logger = logging.getLogger("flask_jwt")
 
 END_OF_TIME = 253402300799
 """The ``exp`` of a token that never expires, if ``JWT_REQUIRED_CLAIMS`` requires one.
@@ -174,7 +171,6 @@ def _get_user_id(state: AppState, identity: object) -> object:
     """
     user_id = state.call(state.handlers.user_identity_callback, identity)
     if not state.profile.checks_identity:
-        _log_unrepresentable(state, user_id)
         return user_id
     if user_id is None:
         # The guard would reject such a token, because None stands for a user who doesn't exist.
@@ -192,24 +188,26 @@ def _get_user_id(state: AppState, identity: object) -> object:
     return user_id
 
 
-def _log_unrepresentable(state: AppState, user_id: object) -> None:
-    """Log what to write if JSON can't represent *user_id*.
+def _warn_of_identity(state: AppState, user_id: object) -> None:
+    """Warn of an identity that no token, or only a rejected one, can contain.
 
-    The TypeError that follows is the one of Flask-JWT-Extended.
+    If JSON can't represent it, the TypeError that follows is the one of Flask-JWT-Extended.
     """
-    if user_id is None or isinstance(user_id, (str, int, float, dict, list, tuple)):
-        return
+    name = type(user_id).__name__
     try:
         state.app.json.dumps(user_id)
     except (TypeError, ValueError):
-        name = type(user_id).__name__
-        if state.notices.first_time(f"no JSON for {name}"):
-            # No traceback: the error itself is raised when the token is encoded.
-            logger.error(  # noqa: TRY400
-                "The identity is of the type %s, which JSON can't represent. Set a "
-                "user_identity_loader that returns a string, for example: return %s",
-                name, find_id(user_id) or "str(user.id)",
-            )  # fmt: skip
+        state.notices.warn(
+            f"This identity is of type {name}, and JSON can't represent it or its content. Set a "
+            "user_identity_loader that returns a string, for example: return "
+            f"{find_id(user_id) or 'str(user.id)'}"
+        )
+        return
+    state.notices.warn(
+        f"This identity is of type {name}, so its token will be rejected: "
+        '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
+        "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
+    )
 
 
 def _check_identity(state: AppState, payload: ClaimsView) -> None:
@@ -262,11 +260,7 @@ def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Cl
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
-        state.notices.warn(
-            f"This identity is of type {type(user_id).__name__}, so its token will be rejected: "
-            '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
-            "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
-        )
+        _warn_of_identity(state, user_id)
     return {settings.identity_claim: user_id}
 
 

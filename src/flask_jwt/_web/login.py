@@ -281,9 +281,10 @@ def _explain_credentials(settings: Settings, username: object, password: object)
     given = {settings.username_key: username, settings.password_key: password}
     missing = [f'"{name}"' for name, value in given.items() if value is None]
     if missing:
-        fields = " and ".join(missing)
-        options = "JWT_AUTH_USERNAME_KEY and JWT_AUTH_PASSWORD_KEY"
-        return f"The login lacks {fields}. Send it, or set {options} to the names that clients send"
+        return (
+            f"The login lacks {' and '.join(missing)}. JWT_AUTH_USERNAME_KEY and "
+            "JWT_AUTH_PASSWORD_KEY set the names of these fields"
+        )
     invalid = [f'"{name}"' for name, value in given.items() if not _is_valid_credential(value)]
     return f"{' and '.join(invalid)} must be a string that is not empty and has no NUL character"
 

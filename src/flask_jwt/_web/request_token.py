@@ -178,6 +178,8 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
         else:
             current.cookie = token
             return verified
+    if isinstance(failure, CsrfFailed) and failure.hint is None:
+        failure.hint = csrf.explain_origin(request)
     raise failure or TokenMissing(location="cookies")
 
 

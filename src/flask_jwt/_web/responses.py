@@ -75,11 +75,12 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    page = login_redirect(state, error)
-    _log_rejection(state, error, is_redirect=page is not None)
-    if page is not None:
+    if (page := login_redirect(state, error)) is not None:
+        # This browser isn't rejected, it has not logged in yet.
+        logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    _log_rejection(state, error, response.status_code)
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
@@ -88,25 +89,25 @@ def _render(state: AppState, error: JWTError) -> Response:
 _LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
 
 
-def _log_rejection(state: AppState, error: JWTError, *, is_redirect: bool) -> None:
+def _log_rejection(state: AppState, error: JWTError, status: int) -> None:
     """Log the reason of a rejection, and once per application where the reasons are."""
-    reason = f"{error.status_code} {error}"
-    if error.hint is not None:
-        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
-    # A description that a view has written may quote the request, which must not forge lines.
-    reason = "".join(c if c.isprintable() else " " for c in reason)
-    # A browser that is sent to the login page isn't rejected, it has not logged in yet. Other
-    # errors have a warning of their own.
-    is_news = not is_redirect and not isinstance(error, _LOGGED_ALREADY)
-    is_hidden = is_news and not logger.isEnabledFor(logging.INFO)
-    if is_hidden and state.notices.first_time("a rejection"):
+    reason = _describe(error, status)
+    if logger.isEnabledFor(logging.INFO) or isinstance(error, _LOGGED_ALREADY):
+        logger.info("%s", reason)
+    elif state.notices.first_time("a rejection"):
         logger.warning(
             "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
             'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
             '.setLevel("INFO")', reason.rstrip("."),
         )  # fmt: skip
-        return
-    logger.info("%s", reason)
+
+
+def _describe(error: JWTError, status: int) -> str:
+    reason = f"{status} {error}"
+    if error.hint is not None:
+        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
+    # A description that a view has written may quote the request, which must not forge lines.
+    return "".join(c if c.isprintable() else " " for c in reason)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:

@@ -23,6 +23,6 @@ def describe_location(uri: str) -> str:
     if scheme.startswith("sqlite") and not hosts and path.strip("/"):
         # SQLAlchemy resolves a relative path in the current folder, which isn't always obvious.
         path = "/" + os.path.abspath(path[1:])
-        missing = "" if os.path.isdir(os.path.dirname(path[1:])) else ", whose folder is missing"
-        return f"{scheme}://{path}{missing}"
+        has_folder = os.path.isdir(os.path.dirname(path[1:]))
+        return f"{scheme}://{path}{'' if has_folder else ' (its folder was missing at start)'}"
     return f"{scheme}://{hosts}{path}"
