@@ -379,12 +379,12 @@ MISTAKES: dict[str, dict[str, Callable[[type[JWT]], Outcome]]] = {
             JWT_ACCESS_COOKIE_NAME="jwt",
             JWT_REFRESH_COOKIE_NAME="jwt",
             JWT_ACCESS_CSRF_COOKIE_NAME="jwt",
-        ),  # fmt: skip
+        ),
         "`SameSite=None` and `__Host-` without Secure": config(
             JWT_COOKIE_SECURE=False,
             JWT_COOKIE_SAMESITE="None",
             JWT_ACCESS_COOKIE_NAME="__Host-access",
-        ),  # fmt: skip
+        ),
         "a rule that Werkzeug can't parse": config(JWT_AUTH_URL_RULE="/auth/<"),
         "an unknown argument for the rule": config(
             JWT_AUTH_URL_RULE="/auth", JWT_AUTH_URL_OPTIONS={"method": "POST"}
