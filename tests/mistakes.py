@@ -1,7 +1,8 @@
 """Typical mistakes of developers, each made for real: what the client gets, and what the log says.
 
-``python -m tests.mistakes`` prints the outcomes as JSON. That was done once with the code before
-these messages were written (tests/mistakes_before.json); test_messages.py compares and documents.
+``python -m tests.mistakes`` writes docs/messages.md and, beside the code of before these messages,
+tests/mistakes_before_after.md; test_messages.py fails if they are out of date. The outcomes of
+before were recorded once, in tests/mistakes_before.json, by running this module with that code.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from flask import jsonify
 import flask_jwt
 from flask_jwt import JWT, JWTError, current_identity, jwt_required
 from flask_jwt.extended import JWTManager
-from tests.support import User, issue, make_app, private_pem
+from tests.support import ROOT, User, issue, make_app, private_pem
 
 EC_KEY = ec.derive_private_key(0xF1A5C0DE, ec.SECP256R1())
 EC_PEM = private_pem(EC_KEY)
@@ -407,5 +408,97 @@ def observe_all() -> dict[str, dict[str, Any]]:
     }
 
 
+PAGE, COMPARISON = ROOT / "docs/messages.md", ROOT / "tests/mistakes_before_after.md"
+BEFORE = ROOT / "tests/mistakes_before.json"
+
+_INTRODUCTION = """# Messages
+
+What typical mistakes lead to: the response or the exception, and what is logged. In the profile of `JWT` the JSON body
+has a `hint`; in the profile of `JWTManager` bodies are Flask-JWT-Extended's, so the hint is only in the log. Neither
+quotes what a client has sent. `description` and `msg` are the predecessors' texts, letter for letter.
+
+Rejections are logged at the level INFO by the logger `flask_jwt`, which a default server doesn't show. The first one
+is logged as a warning, which says how to see the others:
+
+```py
+logging.basicConfig()
+logging.getLogger("flask_jwt").setLevel("INFO")
+```
+
+A test makes each of these mistakes and writes this page.
+"""
+
+
+def write_page(outcomes: dict[str, dict[str, Any]]) -> str:
+    """Return docs/messages.md."""
+    lines = [_INTRODUCTION]
+    for section, mistakes in MISTAKES.items():
+        lines += [
+            f"## {section}",
+            "",
+            "| mistake | what you get | what the log says |",
+            "|---|---|---|",
+        ]
+        lines += [_write_row(mistake, outcomes[mistake]) for mistake in mistakes]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _write_row(mistake: str, by_profile: dict[str, Any]) -> str:
+    # The log repeats the hint, and is the same for both classes but for the predecessor's text.
+    _, _, document = by_profile["JWT"]["client"].partition(" ")
+    hint = json.loads(document).get("hint") if document.startswith("{") else None
+    got = _merge({name: _write_client(each["client"]) for name, each in by_profile.items()})
+    log = _merge({name: _write_log(each["log"], hint) for name, each in by_profile.items()})
+    return f"| {mistake} | {got} | {log} |"
+
+
+def _merge(cells: dict[str, str]) -> str:
+    if len(set(cells.values())) == 1:
+        return next(iter(cells.values()))
+    return "<br>".join(f"`{name}`: {cell}" for name, cell in cells.items())
+
+
+def _write_client(client: str) -> str:
+    status, _, document = client.partition(" ")
+    if not document.startswith("{"):
+        return _cell(client) or "nothing"
+    body = json.loads(document)
+    if "msg" in body:
+        return _cell(f"{status}, {body['msg']}")
+    parts = f"{status} `{body['code']}`, {body['description']}"
+    return _cell(parts + (f" **Hint:** {body['hint']}" if "hint" in body else ""))
+
+
+def _write_log(log: list[str], hint: str | None) -> str:
+    lines = [line.replace(f"Hint: {hint}", "Hint: *as in the body*") for line in log]
+    return "<br>".join(map(_cell, lines)) or "nothing"
+
+
+def _cell(text: str) -> str:
+    text = (
+        text.strip()
+        .replace("|", "\\|")
+        .replace("<token>", "&lt;token&gt;")
+        .replace("<JWT>", "&lt;JWT&gt;")
+    )
+    return text.replace("\n", "<br>").replace("    ", "&nbsp; &nbsp; ")
+
+
+def write_comparison(outcomes: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) -> str:
+    """Return the table of both, before and after."""
+    lines = ["# Messages, before and after", "", "Written by `python -m tests.mistakes`.", ""]
+    for mistake, by_profile in outcomes.items():
+        lines += [f"## {mistake}", "", "| | client | log |", "|---|---|---|"]
+        for name, after in by_profile.items():
+            for title, each in (("before", before[mistake][name]), ("after", after)):
+                log = "<br>".join(map(_cell, each["log"])) or "nothing"
+                lines.append(f"| `{name}` {title} | {_cell(each['client']) or 'nothing'} | {log} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
-    print(json.dumps(observe_all(), indent=1, ensure_ascii=False))
+    OUTCOMES = observe_all()
+    PAGE.write_text(write_page(OUTCOMES))
+    COMPARISON.write_text(write_comparison(OUTCOMES, json.loads(BEFORE.read_text())))

@@ -271,12 +271,12 @@ def identity_of(identity: Any) -> str | int:
 
 
 def find_id(user: object) -> str | None:
-    """Return source code for the id of *user*, which has no ``id``; None if there is no id to see.
+    """Return source code for the id of *user* as a string, or None if there is no id to see.
 
     MongoDB's documents have an ``_id``. An object of a type of its own, such as an ObjectId, may be
     the id itself.
     """
-    for name in ("_id", "pk", "user_id", "uid"):
+    for name in ("id", "_id", "pk", "user_id", "uid"):
         if isinstance(user, Mapping) and name in user:
             return f"str(user[{json.dumps(name)}])"
         if not isinstance(user, type) and hasattr(user, name):

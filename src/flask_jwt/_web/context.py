@@ -279,10 +279,10 @@ class UserProxy(LocalProxy[Any]):
         return iter(user)
 
 
-# What makes JSON names the class of an object that it can't represent, so the name says what to do.
+# Python and Flask name the class of an object that can't be a mapping or JSON, so the name says what
+# to do instead.
 UserProxy.__name__ = (
-    "LocalProxy (current_identity or current_user; pass the fields that the client may see, such "
-    "as {'id': current_identity['id']})"
+    "LocalProxy (current_identity or current_user; use its fields, such as current_identity['id'])"
 )
 
 
