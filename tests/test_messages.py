@@ -235,6 +235,27 @@ def test_a_wrong_header_gets_a_hint(extension, value, hint):
         assert part not in client
 
 
+@BOTH
+def test_a_wrong_header_gets_a_hint_beside_other_locations(extension):
+    app = app_of(extension, JWT_TOKEN_LOCATION=["cookies", "headers", "query_string"])
+    headers = {"Authorization": f"Token {issue(app, 'joe')}"}
+    _, (line,) = observe(lambda: app.test_client().get("/protected", headers=headers))
+    assert "not Token" in line.partition("Hint: ")[2]
+    _, (line,) = observe(lambda: app.test_client().get("/protected"))
+    assert "Hint" not in line
+
+
+@pytest.mark.parametrize("sent", ["body", "header"])
+def test_a_malformed_refresh_token_gets_a_hint(sent):
+    app = app_of(JWT, JWT_STORAGE_URI="memory://")
+    options = {"json": {"refresh_token": "undefined"}}
+    if sent == "header":
+        options = {"headers": {"Authorization": "Bearer undefined"}}
+    response = app.test_client().post("/auth/refresh", **options)
+    assert response.status_code == 401
+    assert 'sent "undefined"' in response.get_json()["hint"]
+
+
 def test_a_correct_header_needs_no_hint():
     app = app_of(JWT)
     for scheme in ("Bearer", "bearer", "JWT", "jwt", "BEARER"):

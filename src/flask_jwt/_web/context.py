@@ -279,8 +279,8 @@ class UserProxy(LocalProxy[Any]):
         return iter(user)
 
 
-# Python and Flask name the class of an object that can't be a mapping or JSON, so the name says what
-# to do instead.
+# Python and Flask name the class of an object that can't be a mapping or JSON, so the name says
+# what to do instead.
 UserProxy.__name__ = (
     "LocalProxy (current_identity or current_user; use its fields, such as current_identity['id'])"
 )

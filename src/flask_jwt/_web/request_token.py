@@ -147,7 +147,11 @@ def _combine_missing(absences: Sequence[AuthError], header: str) -> AuthError:
         f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
         for error in absences
     )
-    return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
+    missing = TokenMissing(
+        f"Request does not contain an access token: {reasons}", absences=absences
+    )
+    missing.hint = next((error.hint for error in absences if error.hint is not None), None)
+    return missing
 
 
 def _is_missing_header(error: AuthError) -> bool:
