@@ -32,12 +32,16 @@ class LimitedConnection(Connection):
         options["connect_timeout"] = max(_LEAST, time_left(self.longest_wait))
         super().__init__(**options)
 
+    _sock: Any
+
     def _read_bytes(self, num_bytes: int) -> Any:
+        driver: Any = super()
         # PyMySQL 1.1 sets the timeout of its socket at each read, and 1.2 if it has changed.
         self._read_timeout = self._current_timeout = max(_LEAST, time_left(self.longest_wait))
         self._sock.settimeout(self._read_timeout)
-        return super()._read_bytes(num_bytes)
+        return driver._read_bytes(num_bytes)
 
     def _write_bytes(self, data: Any) -> None:
+        driver: Any = super()
         self._write_timeout = max(_LEAST, time_left(self.longest_wait))
-        super()._write_bytes(data)
+        driver._write_bytes(data)
