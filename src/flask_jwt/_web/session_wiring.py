@@ -31,8 +31,9 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     name = "session store"
     if store is None:
         uri = str(settings.storage_uri)
-        store = open_store(uri, settings.store_timeout, state.app.instance_path)
-        name += f" {describe_location(uri)}"
+        folder = state.app.instance_path
+        store = open_store(uri, settings.store_timeout, folder)
+        name += f" {describe_location(uri, folder)}"
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
     guarded_store: Any = CircuitBreakerStore(
         store, state.clock, name=name, timeout=settings.store_timeout
