@@ -42,6 +42,7 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
     "_jose.claims": {"Claims", "Header"},
+    "_jose.grants": {"RequiredNames", "parse_requirement"},
     "_web.context": {"app_state", "checked_config"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},

@@ -12,7 +12,7 @@ from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import JWTError, ReauthenticationRequired, json_response
+from ..errors import InsufficientScope, JWTError, ReauthenticationRequired, json_response
 from .app_state import AppState
 from .context import app_state
 from .redirects import login_redirect
@@ -73,7 +73,7 @@ def _render(state: AppState, error: JWTError) -> Response:
     if (page := login_redirect(state, error)) is not None:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
-    if response.status_code == 401:
+    if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
 
@@ -99,6 +99,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parameters["scope"] = " ".join(error.scopes)
     quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 
