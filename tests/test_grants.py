@@ -23,7 +23,8 @@ from flask_jwt import (
 )
 from flask_jwt.errors import InsufficientScope
 from flask_jwt.testing import JWTClient, jwt_headers
-from tests.support import User, get, show_user
+from flask_jwt._cli import jwt_cli
+from tests.support import ROOT, User, bearer, get, run_example, show_user
 from tests.test_errors import FRAMEWORKS, class_of
 
 READ = {"scopes": "orders:read"}
@@ -346,3 +347,37 @@ def test_the_log_does_not_say_what_the_user_has(make_app, caplog):
     with caplog.at_level(logging.INFO):
         get(app, "/read", token_for(app, scopes="mine"))
     assert "mine" not in caplog.text
+
+
+# The page "Roles and scopes"
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "a-secret-of-32-bytes-for-testing")
+    return run_example("grants.py", tmp_path, monkeypatch)["create_app"]()
+
+
+def test_the_example(example):
+    client = example.test_client()
+    page = (ROOT / "docs" / "roles-and-scopes.md").read_text()
+
+    def ask(method, path, name, password):
+        login = client.post("/auth", json={"username": name, "password": password})
+        headers = bearer(login.get_json()["access_token"])
+        return client.open(path, method=method, headers=headers)
+
+    assert ask("GET", "/orders", "joe", "pass").get_json() == {"orders": [1, 2], "may_add": False}
+    assert ask("GET", "/orders", "ann", "word").get_json() == {"orders": [1, 2], "may_add": True}
+    rejected = ask("POST", "/orders", "joe", "pass")
+    assert rejected.status_code == 403
+    assert json.dumps(rejected.get_json(), indent=2, sort_keys=True) in page
+    assert ask("POST", "/orders", "ann", "word").get_json() == {"added_by": 2}
+    assert ask("GET", "/admin/users", "joe", "pass").status_code == 403
+    assert ask("GET", "/admin/users", "ann", "word").status_code == 200
+
+
+def test_the_routes_of_the_example(example):
+    output = example.test_cli_runner().invoke(jwt_cli, ["routes"]).stdout
+    page = (ROOT / "docs" / "roles-and-scopes.md").read_text()
+    assert f"$ flask --app examples.grants jwt routes\n{output}" in page, output
