@@ -1,7 +1,6 @@
 import os
 
 from flask import Blueprint, Flask
-
 from flask_jwt import (
     JWT,
     Grants,
@@ -26,8 +25,8 @@ users = {
 
 def authenticate(username, password):
     user = users.get(username)
-    if check_password(user["hash"] if user else None, password):
-        return user
+    is_valid = check_password(user["hash"] if user else None, password)
+    return user if is_valid else None
 
 
 def identity(payload):

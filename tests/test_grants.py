@@ -21,9 +21,9 @@ from flask_jwt import (
     has_scope,
     jwt_required,
 )
+from flask_jwt._cli import jwt_cli
 from flask_jwt.errors import InsufficientScope
 from flask_jwt.testing import JWTClient, jwt_headers
-from flask_jwt._cli import jwt_cli
 from tests.support import ROOT, User, bearer, get, run_example, show_user
 from tests.test_errors import FRAMEWORKS, class_of
 

@@ -76,7 +76,7 @@ def test_no_option_is_declared_outside_of_the_class():
 
 def test_options_that_shape_codecs():
     assert set(CODEC_OPTIONS) == set(SHAPE_CODECS.split())
-    assert len(CODEC_OPTIONS) == 27
+    assert len(CODEC_OPTIONS) == 29
     assert all(CODEC_OPTIONS[key] is OPTIONS[key] for key in CODEC_OPTIONS)
 
 
