@@ -20,13 +20,14 @@ def check_grants(state: AppState, current: RequestState, options: GuardOptions) 
     :raises InsufficientScope: if one is missing
     """
     grants = grants_of(state, current)
-    required = (options.scopes, grants.scopes), (options.roles, grants.roles)
-    if all(wanted is None or wanted.is_met_by(granted) for wanted, granted in required):
+    scopes, roles = options.scopes, options.roles
+    if (scopes is None or scopes.is_met_by(grants.scopes)) and (
+        roles is None or roles.is_met_by(grants.roles)
+    ):
         return
     # What is needed, and never what the user has.
-    needed = " and ".join(str(wanted) for wanted, _ in required if wanted is not None)
-    scopes = () if options.scopes is None else options.scopes.names
-    raise InsufficientScope(f"This needs {needed}", scopes=scopes)
+    needed = " and ".join(str(required) for required in (scopes, roles) if required is not None)
+    raise InsufficientScope(f"This needs {needed}", scopes=() if scopes is None else scopes.names)
 
 
 def grants_of(state: AppState, current: RequestState) -> Grants:
