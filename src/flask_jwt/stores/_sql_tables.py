@@ -52,14 +52,24 @@ counters_table = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
-#: Counters of failed logins. No version uses the table yet; it is created with the others, so that
-#: a later version needs no further upgrade.
+COUNTER_LIMIT = "jwt_login_counters_limit"
+"""The name of the constraint that no login counter exceeds its limit."""
+
+#: Counters of failed logins; see _sql_counters.py. failures_0 belongs to the newest slot.
 login_counters_table = sa.Table(
     "jwt_login_counters",
     metadata,
     sa.Column("counter_key", sa.String(64), primary_key=True),
-    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    *(sa.Column(f"failures_{n}", sa.Integer, nullable=False) for n in range(5)),
+    sa.Column("allowed", sa.Integer, nullable=False),
+    sa.Column("strikes", sa.Integer, nullable=False),
+    sa.Column("blocked_until", sa.Double, nullable=False),
+    sa.Column("counted_in", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+    sa.CheckConstraint(
+        " + ".join(f"failures_{n}" for n in range(5)) + " <= allowed", name=COUNTER_LIMIT
+    ),
     sa.Index("jwt_login_counters_expires_at", "expires_at"),
 )
 

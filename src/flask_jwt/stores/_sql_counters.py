@@ -1,0 +1,154 @@
+"""Count failed logins in a SQL database: two statements before an attempt, and one after it.
+
+Every statement is a transaction, because an attempt checks a password in between. An attempt reads
+its counters, decides, and increments them in one upsert. Other attempts may do the same meanwhile,
+so the upsert fails as a whole if a counter would exceed its limit: the table has a constraint.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from ._counters import SLOTS, AttemptKeys, Change, Counter, Decision, decide
+from ._sql_tables import COUNTER_LIMIT, login_counters_table
+
+MOST_ALLOWED = 10**9
+"""Larger limits count as this one, because the columns are 32-bit integers."""
+
+PRUNE_INTERVAL = 300.0
+"""Seconds between two deletions of expired counters by one process."""
+
+PRUNE_AFTER = 60.0
+"""Seconds for which an expired counter is kept. The clock of another server may be slow."""
+
+_PRUNED_AT_ONCE = 1000
+
+_TABLE = login_counters_table.name
+_SLOTS = [f"failures_{n}" for n in range(SLOTS)]
+_COLUMNS = (
+    "counter_key", "slot", *_SLOTS, "allowed", "strikes", "blocked_until", "counted_in",
+    "expires_at",
+)  # fmt: skip
+
+
+def begin_login(connection: sa.Connection, keys: AttemptKeys, now: float) -> Decision:
+    """Decide about an attempt, and count it as failed if it is allowed."""
+    decision, changes = decide(keys, _read(connection, keys.all()), now)
+    if changes and not _upsert(connection, changes):
+        # Other attempts have reached the limit since the counters were read. The next attempt will
+        # read that, and set the time until which logins are rejected.
+        shortest = min(window_keys.window.seconds for window_keys in keys.windows)
+        return decision._replace(wait=float(shortest))
+    return decision
+
+
+def change_counters(connection: sa.Connection, changes: list[Change]) -> None:
+    """Make changes, which take failures back or mark an account as known."""
+    # The constraint can't fail: these changes only subtract.
+    _upsert(connection, changes)
+
+
+def prune_counters(connection: sa.Connection, now: float) -> None:
+    """Delete counters that have expired, but not more than can be deleted quickly."""
+    values = {"before": now - PRUNE_AFTER, "maximum": _PRUNED_AT_ONCE}
+    expired = f"FROM {_TABLE} WHERE expires_at < :before ORDER BY expires_at LIMIT :maximum"
+    if connection.dialect.name in ("mysql", "mariadb"):
+        # They have no LIMIT in a subquery, but one in DELETE.
+        statement = f"DELETE {expired}"
+    else:
+        statement = f"DELETE FROM {_TABLE} WHERE counter_key IN (SELECT counter_key {expired})"  # noqa: S608
+    connection.execute(sa.text(statement), values)
+
+
+def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
+    values = {f"k{n}": key for n, key in enumerate(keys)}
+    rows = connection.execute(_select(len(keys)), values)
+    return {
+        row[0]: Counter(
+            row[1], tuple(max(0, number) for number in row[2 : 2 + SLOTS]), *row[2 + SLOTS :]
+        )
+        for row in rows
+    }
+
+
+def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
+    """Make *changes* in one statement, or none of them if a limit would be exceeded."""
+    values: dict[str, Any] = {}
+    # Statements that lock the same rows in the same order don't wait for each other in a circle.
+    for n, change in enumerate(sorted(changes)):
+        allowed = MOST_ALLOWED if change.allowed is None else min(change.allowed, MOST_ALLOWED)
+        counted = -1 if change.counted_in is None else change.counted_in
+        row = (
+            change.key, change.slot, *change.failures, allowed, change.strikes,
+            change.blocked_until, counted, change.expires_at,
+        )  # fmt: skip
+        values.update((f"{column}_{n}", value) for column, value in zip(_COLUMNS, row, strict=True))
+    try:
+        connection.execute(_upsert_of(connection.dialect.name, len(changes)), values)
+    except exc.DBAPIError as error:
+        # MySQL reports it as another class of error than the other databases.
+        if COUNTER_LIMIT in str(error.orig):
+            return False
+        raise
+    return True
+
+
+@lru_cache
+def _select(count: int) -> sa.TextClause:
+    columns = ", ".join(
+        ("counter_key", "slot", *_SLOTS, "strikes", "blocked_until", "counted_in", "expires_at")
+    )
+    keys = ", ".join(f":k{n}" for n in range(count))
+    return sa.text(f"SELECT {columns} FROM {_TABLE} WHERE counter_key IN ({keys})")  # noqa: S608
+
+
+@lru_cache
+def _upsert_of(dialect: str, count: int) -> sa.TextClause:
+    """Return the upsert of *count* rows. It does the same as ``_counters.apply()``."""
+    is_mysql = dialect in ("mysql", "mariadb")
+    greatest = "MAX" if dialect == "sqlite" else "GREATEST"
+
+    def new(column: str) -> str:
+        return f"VALUES({column})" if is_mysql else f"excluded.{column}"
+
+    def old(column: str) -> str:
+        return f"{_TABLE}.{column}"
+
+    def shifted(number: int) -> str:
+        """Return the failures of a slot, after the time that has passed since the last change."""
+        cases = " ".join(
+            f"WHEN {old('slot')} = {new('slot')} - {passed} THEN {old(_SLOTS[number - passed])}"
+            for passed in range(1, number + 1)
+        )
+        same = f"{old('slot')} IN ({new('slot')}, {new('slot')} + 1)"
+        return f"CASE WHEN {same} THEN {old(_SLOTS[number])} {cases} ELSE 0 END"
+
+    def chosen(condition: str, column: str) -> str:
+        return f"{column} = CASE WHEN {condition} THEN {new(column)} ELSE {old(column)} END"
+
+    # MySQL assigns from left to right, and each expression reads what was assigned before it. So a
+    # column stands behind those that are computed from it. For other databases the order is no
+    # matter.
+    assignments = [
+        *(
+            f"{_SLOTS[n]} = {greatest}(0, {shifted(n)} + {new(_SLOTS[n])})"
+            for n in reversed(range(SLOTS))
+        ),
+        chosen(f"{old('slot')} <> {new('slot')} + 1", "slot"),
+        f"allowed = {new('allowed')}",
+        chosen(f"{new('blocked_until')} > 0", "strikes"),
+        chosen(f"{new('blocked_until')} > 0", "blocked_until"),
+        chosen(f"{new('counted_in')} >= 0", "counted_in"),
+        f"expires_at = {greatest}({old('expires_at')}, {new('expires_at')})",
+    ]
+    rows = ", ".join(
+        f"({', '.join(f':{column}_{n}' for column in _COLUMNS)})" for n in range(count)
+    )
+    action = "DUPLICATE KEY UPDATE" if is_mysql else "CONFLICT (counter_key) DO UPDATE SET"
+    columns = ", ".join(_COLUMNS)
+    insert = f"INSERT INTO {_TABLE} ({columns}) VALUES {rows}"  # noqa: S608  only our own names
+    return sa.text(f"{insert} ON {action} {', '.join(assignments)}")
