@@ -124,6 +124,9 @@ class Change(NamedTuple):
     """0 keeps the time and the strikes as they are."""
     counted_in: int | None = None
     """None keeps it as it is."""
+    last_block: float = 0.0
+    """The ``blocked_until`` on which a decision is based. A database checks that it is still the
+    same when it counts a failure."""
 
 
 class Decision(NamedTuple):
@@ -182,8 +185,10 @@ def decide(
     failures: list[Change] = []
     waits = [0.0]
     for window_keys in keys.windows:
-        for change in _failures(window_keys, state, now, is_known=is_known):
-            counter = state[change.key]
+        for added in _failures(window_keys, state, now, is_known=is_known):
+            counter = state[added.key]
+            stored = counters.get(added.key)
+            change = added._replace(last_block=0.0 if stored is None else stored.blocked_until)
             if change.allowed is not None and counter.count() >= change.allowed:
                 number, wait = _next_wait(counter, window_keys.window, longest, now)
                 strikes.append(_strike(change, counter, number, now + wait))

@@ -19,9 +19,6 @@ from ._sql_tables import COUNTER_LIMIT, login_counters_table
 MOST_ALLOWED = 10**9
 """Larger limits count as this one, because the columns are 32-bit integers."""
 
-PRUNE_INTERVAL = 300.0
-"""Seconds between two deletions of expired counters by one process."""
-
 PRUNE_AFTER = 60.0
 """Seconds for which an expired counter is kept. The clock of another server may be slow."""
 
@@ -66,13 +63,16 @@ def prune_counters(connection: sa.Connection, now: float) -> None:
 
 def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
     values = {f"k{n}": key for n, key in enumerate(keys)}
-    rows = connection.execute(_select(len(keys)), values)
-    return {
-        row[0]: Counter(
-            row[1], tuple(max(0, number) for number in row[2 : 2 + SLOTS]), *row[2 + SLOTS :]
-        )
-        for row in rows
-    }
+    counters = {}
+    for row in connection.execute(_select(len(keys)), values):
+        key, slot, *failures, strikes, blocked_until, counted_in, expires_at = row
+        # A row that was deleted between the two statements of an attempt, or before a change that
+        # takes failures back, is inserted with negative numbers.
+        counters[key] = Counter(
+            slot, tuple(max(0, number) for number in failures), strikes, max(0.0, blocked_until),
+            max(0, counted_in), expires_at,
+        )  # fmt: skip
+    return counters
 
 
 def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
@@ -82,9 +82,11 @@ def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     for n, change in enumerate(sorted(changes)):
         allowed = MOST_ALLOWED if change.allowed is None else min(change.allowed, MOST_ALLOWED)
         counted = -1 if change.counted_in is None else change.counted_in
+        # A negative time is the one that must not have changed.
+        blocked_until = change.blocked_until or -change.last_block
         row = (
-            change.key, change.slot, *change.failures, allowed, change.strikes,
-            change.blocked_until, counted, change.expires_at,
+            change.key, change.slot, *change.failures, allowed, change.strikes, blocked_until,
+            counted, change.expires_at,
         )  # fmt: skip
         values.update((f"{column}_{n}", value) for column, value in zip(_COLUMNS, row, strict=True))
     try:
@@ -127,6 +129,12 @@ def _upsert_of(dialect: str, count: int) -> sa.TextClause:
         same = f"{old('slot')} IN ({new('slot')}, {new('slot')} + 1)"
         return f"CASE WHEN {same} THEN {old(_SLOTS[number])} {cases} ELSE 0 END"
 
+    # If logins were blocked since the counter was read, an attempt must not be counted: the
+    # constraint fails, because no limit is larger.
+    last_block = f"{greatest}(0, {old('blocked_until')})"
+    is_stale = f"{new(_SLOTS[0])} > 0 AND {last_block} <> -{new('blocked_until')}"
+    excess = f" + CASE WHEN {is_stale} THEN {MOST_ALLOWED} ELSE 0 END"
+
     def chosen(condition: str, column: str) -> str:
         return f"{column} = CASE WHEN {condition} THEN {new(column)} ELSE {old(column)} END"
 
@@ -135,7 +143,7 @@ def _upsert_of(dialect: str, count: int) -> sa.TextClause:
     # matter.
     assignments = [
         *(
-            f"{_SLOTS[n]} = {greatest}(0, {shifted(n)} + {new(_SLOTS[n])})"
+            f"{_SLOTS[n]} = {greatest}(0, {shifted(n)} + {new(_SLOTS[n])}){'' if n else excess}"
             for n in reversed(range(SLOTS))
         ),
         chosen(f"{old('slot')} <> {new('slot')} + 1", "slot"),

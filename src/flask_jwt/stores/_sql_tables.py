@@ -110,6 +110,15 @@ def missing_columns(engine: sa.Engine) -> list[sa.Column[Any]]:
     return [column for column in sessions_table.columns if column.name not in present]
 
 
+def has_earlier_counters(engine: sa.Engine) -> bool:
+    """Return whether the table of the login counters has the columns of an earlier snapshot."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(login_counters_table.name):
+        return False
+    present = {column["name"] for column in inspector.get_columns(login_counters_table.name)}
+    return not present.issuperset(login_counters_table.columns.keys())
+
+
 def add_column(engine: sa.Engine, column: sa.Column[Any]) -> None:
     """Add a column to the table of the sessions."""
     # SQLAlchemy has no ALTER TABLE. The names are words of no SQL dialect, so they need no quotes.

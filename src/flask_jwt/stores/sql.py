@@ -23,6 +23,8 @@ try:
     from ._sql_tables import (
         add_column,
         create_tables,
+        has_earlier_counters,
+        login_counters_table,
         metadata,
         missing_columns,
         missing_indexes,
@@ -88,7 +90,7 @@ class SqlStore:
             if self._is_ready:
                 return
             try:
-                if missing_columns(self.engine):
+                if missing_columns(self.engine) or has_earlier_counters(self.engine):
                     raise ConfigError(
                         "The table jwt_sessions was created by an earlier version of Flask-JWT-Too."
                         " Run: flask jwt sessions upgrade"
@@ -111,6 +113,8 @@ class SqlStore:
                 columns = missing_columns(engine)
                 for column in columns:
                     add_column(engine, column)
+                if has_earlier_counters(engine):
+                    login_counters_table.drop(engine)
                 create_tables(engine)
                 # create_all() creates no indexes of tables that exist.
                 indexes = [i for t in metadata.tables.values() for i in missing_indexes(engine, t)]
