@@ -36,6 +36,11 @@ def log_in(app, password="pass", name="joe"):
     )
 
 
+def close(*apps):
+    for app in apps:
+        app.extensions["flask-jwt"].sessions.close()
+
+
 class Monitor:
     """Commands that clients send to one of these servers, without those of scripts."""
 
@@ -52,7 +57,7 @@ class Monitor:
             for seen in monitor.listen():
                 if seen["command"] == "ECHO end":
                     return
-                if seen["client_type"] != "lua":
+                if seen["client_type"] != "lua" and not seen["command"].startswith("CLIENT"):
                     self.commands.append(seen["command"])
 
     def __enter__(self):
@@ -90,6 +95,7 @@ def test_commands_of_a_login_in_redis(request, kind, most):
     with Monitor(servers) as commands:
         assert [log_in(app, "wrong", "ann") for _ in range(12)] == [401] * 10 + [429] * 2
     assert len(commands) == 12, "a failed login has one round trip"
+    close(app, unlimited)
 
 
 class Statements:
@@ -168,3 +174,4 @@ def test_statements_of_a_login_in_a_database(logged):
     with Statements(read) as blocked:
         assert [log_in(app, "wrong", "ann") for _ in range(10)] == [429] * 10
     assert len(blocked.statements) == 11, "the first of them sets the wait"
+    close(app)

@@ -252,11 +252,13 @@ def test_expired_counters_are_deleted_in_batches(name, request, tmp_path):
     clock = Clock()
     limits = limits_of(store, "1/minute", clock)
     before = count_rows(store)
-    assert [wait_of(limits, f"name {n}", f"192.0.2.{n % 250}") for n in range(1000)] == [0] * 1000
-    assert count_rows(store) == before + 2250
-    clock.tick(20 * 366 * 86400)
+    assert [wait_of(limits, f"name {n}", f"10.0.{n % 256}.{n // 256}") for n in range(500)] == [
+        0
+    ] * 500
+    assert count_rows(store) == before + 1500
+    clock.tick(30 * 366 * 86400)
     store.prune_counters(clock())
-    assert count_rows(store) == before + 1250
+    assert count_rows(store) == before + 500
     for _ in range(9):
         store.prune_counters(clock())
     assert count_rows(store) == 0
@@ -281,5 +283,5 @@ def test_counters_in_redis_expire_and_are_bounded(redis_url):
         assert 0 < store.client.ttl(key) <= 86400 + 3600
     assert wait_of(limits, "joe", "192.0.2.9", "succeed") == 0
     keys = set(store.client.keys("jwt:{logins}:*")) - before
-    assert max(store.client.ttl(key) for key in keys) <= 30 * 86400
+    assert max(store.client.ttl(key) for key in keys) <= 30 * 86400 + 1
     store.close()

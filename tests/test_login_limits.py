@@ -15,8 +15,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_jwt import ConfigError, JWTError
 from flask_jwt._login.names import normalize_username
+from flask_jwt.errors import StoreUnavailable
+from flask_jwt.stores import SessionStore
+from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
-from tests.servers import RedisServer
+from tests.servers import MariaDbServer, PostgresServer, RedisServer, until
 from tests.support import User, heard, make_app
 
 USERS = {name: User(number, name) for number, name in enumerate(["joe", "ann", "bob"], 1)}
@@ -164,18 +167,83 @@ def test_which_addresses_are_the_same(app, one, other, is_same):
     assert (attempt(app, address=other).status_code == 429) is is_same
 
 
-def test_forwarded_addresses_count_only_with_proxyfix(clock, caplog):
+PROXIES = [
+    ("10.0.0.1", {"X-Forwarded-For": "203.0.113.9"}),
+    ("192.168.1.1", {"X-Real-IP": "203.0.113.9"}),
+    ("fd00::1", {"Forwarded": "for=203.0.113.9"}),
+    ("172.16.0.1", {"Via": "1.1 proxy"}),
+    ("127.0.0.1", {"X-Forwarded-For": "203.0.113.9"}),
+    ("127.0.0.1", {}),
+    ("::1", {}),
+    ("", {}),
+]
+
+
+@pytest.mark.parametrize(("address", "headers"), PROXIES)
+def test_an_address_that_may_be_an_unknown_proxy_is_not_locked_out(clock, address, headers):
     app = build(clock)
-    for number in range(11):
-        response = attempt(app, address="10.0.0.1", X_Forwarded_For=f"203.0.113.{number}")
-    assert response.status_code == 429
-    logged = [record.message for record in caplog.records if "ProxyFix" in record.message]
-    assert len(logged) == 1, "once, not at each login"
+    names = [f"user{number}" for number in range(30)]
+    assert {attempt(app, name, address=address, **headers).status_code for name in names} == {401}
+    assert attempt(app, "joe", "pass", address=address, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "headers"), PROXIES)
+def test_an_account_is_limited_behind_an_unknown_proxy(clock, address, headers):
+    app = build(clock)
+    assert statuses(app, 11, username="ann", address=address, **headers) == [401] * 10 + [429]
+    other = "10.0.0.2" if headers else address
+    assert attempt(app, "ann", address=other, **headers).status_code == 429, "whichever proxy it is"
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("8.8.4.4", {"X-Forwarded-For": "198.51.100.1"}),
+        ("10.0.0.1", {}),
+        ("10.0.0.1", {"X": "1"}),
+    ],
+)
+def test_any_other_address_is_locked_out(clock, address, headers):
+    """Any client can send the headers of a proxy."""
+    app = build(clock)
+    names = [f"user{number}" for number in range(11)]
+    codes = [attempt(app, name, address=address, **headers).status_code for name in names]
+    assert codes == [401] * 10 + [429]
+
+
+def test_an_unknown_proxy_is_reported_once_per_application(clock, caplog):
+    apps = [build(clock), build(clock)]
+    for app in apps:
+        for number in range(3):
+            headers = {"X-Forwarded-For": "203.0.113.9"}
+            assert attempt(app, address=f"10.0.0.{number}", **headers).status_code == 401
+    logged = [record.getMessage() for record in caplog.records if "ProxyFix" in record.getMessage()]
+    assert len(logged) == 2, "not once for each address of the proxies"
+    assert "10.0.0.0" in logged[0]
+
+
+def test_addresses_behind_a_known_proxy_are_told_apart(clock, caplog):
     app = build(clock)
     app.wsgi_app = ProxyFix(app.wsgi_app)
-    headers = [{"X_Forwarded_For": f"203.0.113.{number}"} for number in range(11)]
-    assert {attempt(app, address="10.0.0.1", **h).status_code for h in headers} == {401}
-    assert len([r for r in caplog.records if "ProxyFix" in r.message]) == 1
+
+    def code(name, forwarded):
+        headers = {"X-Forwarded-For": forwarded}
+        return attempt(app, name, address="10.0.0.1", **headers).status_code
+
+    assert [code(f"user{n}", "203.0.113.1") for n in range(11)] == [401] * 10 + [429]
+    assert code("joe", "203.0.113.2") == 401
+    assert "ProxyFix" not in caplog.text
+
+
+def test_a_proxy_that_sends_too_few_addresses_is_unknown(clock, caplog):
+    """ProxyFix keeps the proxy's address if the header has fewer entries than it trusts."""
+    app = build(clock)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=2)
+    headers = {"X-Forwarded-For": "203.0.113.1"}
+    names = [f"user{number}" for number in range(30)]
+    codes = {attempt(app, name, address="10.0.0.1", **headers).status_code for name in names}
+    assert codes == {401}
+    assert "ProxyFix" in caplog.text
 
 
 def test_an_error_of_the_handler_with_401_or_403_counts(clock):
@@ -337,6 +405,61 @@ def test_failures_are_counted_in_memory_while_redis_is_down(caplog):
             assert app.jwt.authenticate("joe", "joe") is USERS["joe"]
     finally:
         server.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.parametrize("name", ["postgres", "mariadb", "redis"])
+def test_a_store_that_hangs_holds_up_no_login_for_longer_than_the_timeout(name):
+    """Counters and sessions have one circuit breaker, so only one of them waits."""
+    server = {"postgres": PostgresServer, "mariadb": MariaDbServer, "redis": RedisServer}[name]()
+    try:
+        app = build(time.time, JWT_STORAGE_URI=server.start().url, JWT_STORE_TIMEOUT=2)
+        assert attempt(app, password="pass").status_code == 200
+        sessions = app.extensions["flask-jwt"].sessions
+        server.freeze()
+        start = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            sessions.store.get("a")
+        one_call = time.monotonic() - start
+        time.sleep(1.1)  # until the circuit breaker lets a call through again
+        start = time.monotonic()
+        assert attempt(app, password="pass").status_code == 503, "its session can't be stored"
+        assert time.monotonic() - start < one_call + 1
+        start = time.monotonic()
+        codes = [attempt(app, "ann").status_code for _ in range(11)]
+        assert codes == [401] * 10 + [429]
+        assert time.monotonic() - start < one_call + 1
+        server.thaw()
+        until(lambda: attempt(app, password="pass").status_code == 200, "the store", 20)
+        sessions.close()
+    finally:
+        server.thaw()
+        server.remove()
+
+
+class Uncounted:
+    """A store object of an application, which has only the methods of SessionStore."""
+
+    def __init__(self):
+        self._store = MemoryStore()
+
+    def __getattr__(self, name):
+        if name not in dir(SessionStore):
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
+def test_failures_are_counted_in_memory_for_a_store_without_counters(clock):
+    app = make_app(clock=clock, users=list(USERS.values()), store=Uncounted())
+    assert statuses(app, 11) == [401] * 10 + [429]
+    assert attempt(app, "ann", "pass").status_code == 200
+
+
+def test_limits_need_no_library(clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "limits", None)
+    app = build(clock, JWT_LOGIN_LIMITS="2/minute")
+    assert statuses(app, 3) == [401] * 2 + [429]
 
 
 # Signals

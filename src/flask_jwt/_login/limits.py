@@ -89,10 +89,11 @@ class LoginLimits:
     """
 
     def __init__(self, limits: str, store: Any, namespace: str, clock: Clock) -> None:
-        self._windows = [
+        windows = [
             Window(amount, min(seconds, _LONGEST_WINDOW))
             for amount, seconds in parse_limits(limits)
         ]
+        self._windows = [(window, f"/{window.seconds}") for window in windows]
         self._namespace = namespace
         self.clock = clock
         self._memory = MemoryCounters()
@@ -167,22 +168,24 @@ class LoginLimits:
     def _keys(
         self, exact: str, account: str, client: str | None, *, counts_address: bool = True
     ) -> AttemptKeys:
-        scope = "account" if client is None else "account+address"
+        own = self._digest("exact", exact, account, client)
+        shared = self._digest("account" if client is None else "account+address", account, client)
+        address = None
+        if client is not None and counts_address:
+            address = self._digest("address", client)
         windows = tuple(
             WindowKeys(
                 window,
-                self._key("exact", window.seconds, exact, account, client),
-                self._key(scope, window.seconds, account, client),
-                self._key("address", window.seconds, client)
-                if client is not None and counts_address
-                else None,
+                own + window_name,
+                shared + window_name,
+                None if address is None else address + window_name,
             )
-            for window in self._windows
+            for window, window_name in self._windows
         )
-        return AttemptKeys(self._key("known", exact, account, client), windows)
+        return AttemptKeys(f"{own}/known", windows)
 
-    def _key(self, *parts: str | float | None) -> str:
-        # A digest, so that the store holds neither names nor addresses, and all keys are short and
-        # exact in any database. JSON, because no two lists have the same.
+    def _digest(self, *parts: str | None) -> str:
+        # The store holds neither names nor addresses, and all keys are short and exact in any
+        # database. JSON, because no two lists have the same.
         text = json.dumps([self._namespace, *parts])
         return hashlib.sha256(text.encode("ascii")).hexdigest()

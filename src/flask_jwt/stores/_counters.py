@@ -134,7 +134,8 @@ class Decision(NamedTuple):
 
     wait: float
     """0 if the attempt is allowed; else the number of seconds to wait."""
-    is_known: bool
+    known_until: float | None
+    """None if the account has not logged in from this address before."""
     counters: dict[str, Counter]
 
 
@@ -167,6 +168,7 @@ def decide(
     """
     marker = counters.get(keys.known)
     is_known = marker is not None and marker.expires_at > now
+    known_until = marker.expires_at if marker is not None and is_known else None
     state = {
         key: counters.get(key, Counter(slot)).at_slot(slot)
         for window_keys in keys.windows
@@ -180,7 +182,7 @@ def decide(
         for key in _limiting(window_keys, is_known=is_known)
     )
     if wait > 0:
-        return Decision(wait, is_known, state), []
+        return Decision(wait, known_until, state), []
     strikes: list[Change] = []
     failures: list[Change] = []
     waits = [0.0]
@@ -201,10 +203,10 @@ def decide(
                     strikes.append(_strike(own, exact, number, now + wait))
             failures.append(change)
     if strikes:
-        return Decision(max(waits), is_known, state), strikes
+        return Decision(max(waits), known_until, state), strikes
     for change in failures:
         state[change.key] = apply(state[change.key], change)
-    return Decision(0.0, is_known, state), failures
+    return Decision(0.0, known_until, state), failures
 
 
 def _limiting(keys: WindowKeys, *, is_known: bool) -> list[str]:
@@ -274,7 +276,10 @@ def changes_after_success(keys: AttemptKeys, decision: Decision, now: float) -> 
     for window_keys in keys.windows:
         exact = decision.counters[window_keys.exact]
         changes += _taken_back(window_keys, decision, exact.failures, exact.slot, now)
-    return [*changes, Change(keys.known, 0, now + KNOWN_FOR)]
+    until = now + KNOWN_FOR
+    if decision.known_until is None or decision.known_until < until - DAY:
+        changes.append(Change(keys.known, 0, until))
+    return changes
 
 
 def changes_after_error(keys: AttemptKeys, decision: Decision, now: float) -> list[Change]:
@@ -299,7 +304,7 @@ def _taken_back(
         return
     taken = tuple(-number for number in shifted)
     allowed = keys.window.amount
-    if decision.is_known:
+    if decision.known_until is not None:
         yield Change(keys.exact, present, expires_at, taken, allowed)
         return
     yield Change(keys.exact, present, expires_at, taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from redis import Redis
@@ -13,13 +14,12 @@ _register = Redis().register_script
 MOST_SECONDS = 366 * DAY
 """The longest lifetime of a key. A window may be longer; it then counts the failures of a year."""
 
-# A counter is one string: slot, failures of each slot, strikes, blocked_until, counted_in. In the
+# A counter is a JSON array: slot, failures of each slot, strikes, blocked_until, counted_in. In the
 # same order, a table in these scripts holds them from 1 on.
 _READ = """
 local function read(value, slot)
-    local counter = {}
-    for word in string.gmatch(value or '', '%S+') do counter[#counter + 1] = tonumber(word) end
-    if #counter ~= 9 or counter[1] > slot + 1 then return {slot, 0, 0, 0, 0, 0, 0, 0, 0} end
+    local counter = value and cjson.decode(value)
+    if not counter or counter[1] > slot + 1 then return {slot, 0, 0, 0, 0, 0, 0, 0, 0} end
     local passed = slot - counter[1]
     if passed > 0 then
         counter[1] = slot
@@ -27,15 +27,10 @@ local function read(value, slot)
     end
     return counter
 end
-local function pack(counter)
-    local words = {}
-    for n = 1, 9 do words[n] = string.format(n == 8 and '%.3f' or '%.0f', counter[n]) end
-    return table.concat(words, ' ')
-end
 local function write(key, counter, seconds)
     -- A failure must not shorten the time for which a strike counts.
-    local remaining = math.max(tonumber(seconds), redis.call('TTL', key))
-    redis.call('SET', key, pack(counter), 'EX', string.format('%.0f', remaining))
+    if counter[7] > 0 then seconds = math.max(seconds, redis.call('TTL', key)) end
+    redis.call('SET', key, cjson.encode(counter), 'EX', string.format('%.0f', seconds))
 end
 """
 
@@ -43,14 +38,14 @@ end
 _BEGIN = _register(
     _READ
     + """
-local now, longest, width = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local now, longest, width, windows = unpack(cjson.decode(ARGV[1]))
 local values = redis.call('MGET', unpack(KEYS))
 local known = values[1] and tonumber(values[1]) > now
-local counters, wait = {}, 0
+local counters, wait = {{}}, 0
 for n = 2, #KEYS do
     local place = (n - 2) % width
     local window = (n - 2 - place) / width
-    counters[n] = read(values[n], tonumber(ARGV[4 + 4 * window]))
+    counters[n] = read(values[n], windows[window + 1][1])
     if known == (place == 0) then
         local remaining = counters[n][8] - now
         if remaining <= longest + 1 then wait = math.max(wait, remaining) end
@@ -61,9 +56,7 @@ if wait <= 0 then
     local adding, is_new = {}, false
     for n = 2, #KEYS do
         local place = (n - 2) % width
-        local base = 4 + 4 * (n - 2 - place) / width
-        local slot, amount = tonumber(ARGV[base]), tonumber(ARGV[base + 1])
-        local seconds, lifetime = tonumber(ARGV[base + 2]), tonumber(ARGV[base + 3])
+        local slot, amount, seconds, lifetime = unpack(windows[(n - 2 - place) / width + 1])
         local counter = counters[n]
         if place == 1 then is_new = width == 3 and slot - counter[9] >= 5 end
         if place == 0 or not known and (place == 1 or is_new) then
@@ -94,9 +87,8 @@ if wait <= 0 then
         end
     end
 end
-local result = {string.format('%.3f', math.max(wait, 0)), known and '1' or '0'}
-for n = 2, #KEYS do result[n + 1] = pack(counters[n]) end
-return result
+counters[1] = {math.max(wait, 0), known and tonumber(values[1])}
+return cjson.encode(counters)
 """
 )
 
@@ -105,20 +97,19 @@ return result
 _CHANGE = _register(
     _READ
     + """
-for n = 1, #KEYS do
-    local base = (n - 1) * 8
-    local slot, counted = tonumber(ARGV[base + 1]), tonumber(ARGV[base + 7])
+for n, change in ipairs(cjson.decode(ARGV[1])) do
+    local slot, counted, lifetime = change[1], change[7], change[8]
     if slot == 0 then
-        redis.call('SET', KEYS[n], ARGV[base + 2], 'EX', ARGV[base + 8])
+        redis.call('SET', KEYS[n], string.format('%.3f', change[2]), 'EX', lifetime)
     else
         local value = redis.call('GET', KEYS[n])
         if value then
             local counter = read(value, slot)
             for m = 2, 6 do
-                counter[m] = math.max(0, counter[m] + tonumber(ARGV[base + m]))
+                counter[m] = math.max(0, counter[m] + change[m])
             end
             if counted >= 0 then counter[9] = counted end
-            write(KEYS[n], counter, ARGV[base + 8])
+            write(KEYS[n], counter, lifetime)
         end
     end
 end
@@ -129,39 +120,42 @@ end
 def begin_login(client: Any, keys: AttemptKeys, now: float) -> Decision:
     """Decide about an attempt in one round trip, and count it as failed if it is allowed."""
     width = 2 if keys.windows[0].address is None else 3
-    arguments: list[Any] = [repr(now), keys.longest, width]
-    for window_keys in keys.windows:
-        amount, seconds = window_keys.window
-        slot = window_keys.window.slot_at(now)
-        arguments += (slot, amount, seconds, min(2 * seconds, MOST_SECONDS))
-    wait, is_known, *counters = _BEGIN(
-        keys=[_key(key) for key in keys.all()], args=arguments, client=client
+    windows = [
+        (window.slot_at(now), window.amount, window.seconds, min(2 * window.seconds, MOST_SECONDS))
+        for window, *_ in keys.windows
+    ]
+    # One argument, because the client takes as long for each argument as for the whole JSON.
+    argument = json.dumps([now, keys.longest, width, windows])
+    names = keys.all()
+    (wait, known_until), *counters = json.loads(
+        _BEGIN(keys=[_key(key) for key in names], args=[argument], client=client)
     )
-    names = keys.all()[1:]
-    state = dict(zip(names, (_parse(counter) for counter in counters), strict=True))
-    return Decision(float(wait), is_known == "1", state)
+    state = {
+        name: Counter(
+            int(slot), (f0, f1, f2, f3, f4), int(strikes), float(blocked_until), int(counted_in)
+        )
+        for name, (slot, f0, f1, f2, f3, f4, strikes, blocked_until, counted_in) in zip(
+            names[1:], counters, strict=True
+        )
+    }
+    return Decision(wait, known_until or None, state)
 
 
 def change_counters(client: Any, changes: list[Change], now: float) -> None:
     """Make changes in one round trip."""
-    arguments: list[Any] = []
+    rows: list[tuple[float, ...]] = []
     for change in changes:
         lifetime = min(int(change.expires_at - now) + 1, MOST_SECONDS)
         if change.slot == 0:
-            arguments += (0, repr(change.expires_at), 0, 0, 0, 0, 0, lifetime)
+            rows.append((0, change.expires_at, 0, 0, 0, 0, 0, lifetime))
         else:
             counted = -1 if change.counted_in is None else change.counted_in
-            arguments += (change.slot, *change.failures, counted, lifetime)
-    _CHANGE(keys=[_key(change.key) for change in changes], args=arguments, client=client)
+            rows.append((change.slot, *change.failures, counted, lifetime))
+    keys = [_key(change.key) for change in changes]
+    _CHANGE(keys=keys, args=[json.dumps(rows)], client=client)
 
 
 def _key(key: str) -> str:
     # A script may only use keys of one hash slot of a Redis Cluster. Its name stands in braces, so
     # all counters are on one node; they are small, and an attempt checks a password, too.
     return f"jwt:{{logins}}:{key}"
-
-
-def _parse(value: str) -> Counter:
-    slot, *failures, strikes, blocked_until, counted_in = value.split()
-    numbers = tuple(int(number) for number in failures)
-    return Counter(int(slot), numbers, int(strikes), float(blocked_until), int(counted_in))

@@ -7,6 +7,8 @@ so the upsert fails as a whole if a counter would exceed its limit: the table ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -62,9 +64,9 @@ def prune_counters(connection: sa.Connection, now: float) -> None:
 
 
 def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
-    values = {f"k{n}": key for n, key in enumerate(keys)}
+    statement = _select(_placeholder(connection), len(keys))
     counters = {}
-    for row in connection.execute(_select(len(keys)), values):
+    for row in connection.exec_driver_sql(statement, tuple(keys)):
         key, slot, *failures, strikes, blocked_until, counted_in, expires_at = row
         # A row that was deleted between the two statements of an attempt, or before a change that
         # takes failures back, is inserted with negative numbers.
@@ -77,20 +79,21 @@ def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
 
 def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     """Make *changes* in one statement, or none of them if a limit would be exceeded."""
-    values: dict[str, Any] = {}
+    values: list[Any] = []
     # Statements that lock the same rows in the same order don't wait for each other in a circle.
-    for n, change in enumerate(sorted(changes)):
+    for change in sorted(changes):
         allowed = MOST_ALLOWED if change.allowed is None else min(change.allowed, MOST_ALLOWED)
         counted = -1 if change.counted_in is None else change.counted_in
         # A negative time is the one that must not have changed.
         blocked_until = change.blocked_until or -change.last_block
-        row = (
+        values += (
             change.key, change.slot, *change.failures, allowed, change.strikes, blocked_until,
             counted, change.expires_at,
         )  # fmt: skip
-        values.update((f"{column}_{n}", value) for column, value in zip(_COLUMNS, row, strict=True))
+    statement = _upsert_of(connection.dialect.name, _placeholder(connection), len(changes))
     try:
-        connection.execute(_upsert_of(connection.dialect.name, len(changes)), values)
+        with _not_waiting_for_the_disk(connection):
+            connection.exec_driver_sql(statement, tuple(values))
     except exc.DBAPIError as error:
         # MySQL reports it as another class of error than the other databases.
         if COUNTER_LIMIT in str(error.orig):
@@ -99,17 +102,40 @@ def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     return True
 
 
+@contextmanager
+def _not_waiting_for_the_disk(connection: sa.Connection) -> Iterator[None]:
+    """Let SQLite commit without waiting for the disk, which takes longer than all the rest.
+
+    A power failure may undo the last failures; that of a session or a revocation must not happen.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.dbapi_connection
+    raw.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        raw.execute("PRAGMA synchronous=FULL")
+
+
+# The statements are passed to the driver as they are, because SQLAlchemy takes as long to process
+# so many parameters as a database takes for the statement.
+def _placeholder(connection: sa.Connection) -> str:
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+
 @lru_cache
-def _select(count: int) -> sa.TextClause:
+def _select(placeholder: str, count: int) -> str:
     columns = ", ".join(
         ("counter_key", "slot", *_SLOTS, "strikes", "blocked_until", "counted_in", "expires_at")
     )
-    keys = ", ".join(f":k{n}" for n in range(count))
-    return sa.text(f"SELECT {columns} FROM {_TABLE} WHERE counter_key IN ({keys})")  # noqa: S608
+    keys = ", ".join([placeholder] * count)
+    return f"SELECT {columns} FROM {_TABLE} WHERE counter_key IN ({keys})"  # noqa: S608
 
 
 @lru_cache
-def _upsert_of(dialect: str, count: int) -> sa.TextClause:
+def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
     """Return the upsert of *count* rows. It does the same as ``_counters.apply()``."""
     is_mysql = dialect in ("mysql", "mariadb")
     greatest = "MAX" if dialect == "sqlite" else "GREATEST"
@@ -153,10 +179,8 @@ def _upsert_of(dialect: str, count: int) -> sa.TextClause:
         chosen(f"{new('counted_in')} >= 0", "counted_in"),
         f"expires_at = {greatest}({old('expires_at')}, {new('expires_at')})",
     ]
-    rows = ", ".join(
-        f"({', '.join(f':{column}_{n}' for column in _COLUMNS)})" for n in range(count)
-    )
+    row = f"({', '.join([placeholder] * len(_COLUMNS))})"
     action = "DUPLICATE KEY UPDATE" if is_mysql else "CONFLICT (counter_key) DO UPDATE SET"
-    columns = ", ".join(_COLUMNS)
+    columns, rows = ", ".join(_COLUMNS), ", ".join([row] * count)
     insert = f"INSERT INTO {_TABLE} ({columns}) VALUES {rows}"  # noqa: S608  only our own names
-    return sa.text(f"{insert} ON {action} {', '.join(assignments)}")
+    return f"{insert} ON {action} {', '.join(assignments)}"

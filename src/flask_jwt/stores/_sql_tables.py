@@ -59,7 +59,7 @@ COUNTER_LIMIT = "jwt_login_counters_limit"
 login_counters_table = sa.Table(
     "jwt_login_counters",
     metadata,
-    sa.Column("counter_key", sa.String(64), primary_key=True),
+    sa.Column("counter_key", sa.String(80), primary_key=True),
     sa.Column("slot", sa.BigInteger, nullable=False),
     *(sa.Column(f"failures_{n}", sa.Integer, nullable=False) for n in range(5)),
     sa.Column("allowed", sa.Integer, nullable=False),
