@@ -270,6 +270,30 @@ def count_rows(store):
         return connection.execute(sa.text("SELECT count(*) FROM jwt_login_counters")).scalar_one()
 
 
+def test_a_flood_of_names_is_deleted_faster_than_it_came(request, tmp_path, monkeypatch):
+    """Behind an unknown proxy no address is limited, so an attacker may use any number of names."""
+    monkeypatch.setattr("flask_jwt.stores._sql_counters.MOST_ROWS", 4000)
+    store = open_store(uri_of("sqlite", request, tmp_path), 5)
+    clock = Clock()
+    limits = limits_of(store, "10/minute; 100/hour", clock)
+    assert wait_of(limits, "joe", None, "succeed") == 0
+    for number in range(1500):
+        assert wait_of(limits, f"name {number}", None) == 0
+    assert count_rows(store) == 5 + 6000
+    clock.tick(301)
+    for number in range(3):
+        wait_of(limits, f"more {number}", None)
+    assert count_rows(store) <= 4000 + 12, "those that expire soonest go"
+    clock.tick(3 * 3600)
+    for number in range(6):
+        wait_of(limits, f"still more {number}", None)
+    assert count_rows(store) <= 1 + 24
+    with store.engine.connect() as connection:
+        query = sa.text("SELECT count(*) FROM jwt_login_counters WHERE counter_key LIKE '%known'")
+        assert connection.execute(query).scalar_one() == 1, "joe has logged in from here"
+    store.close()
+
+
 @pytest.mark.servers
 def test_counters_in_redis_expire_and_are_bounded(redis_url):
     store = open_store(redis_url, 5)

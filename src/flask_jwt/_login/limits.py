@@ -163,7 +163,9 @@ class LoginLimits:
             return
         self._pruned_at = self.clock.monotonic()
         with suppress(StoreUnavailable):  # logged by the circuit breaker
-            self._prune(self.clock.now())
+            if self._prune(self.clock.now()):
+                # More than one attempt adds. So the next one deletes some, too.
+                self._pruned_at -= _PRUNE_INTERVAL
 
     def _keys(
         self, exact: str, account: str, client: str | None, *, counts_address: bool = True

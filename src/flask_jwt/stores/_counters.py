@@ -150,8 +150,11 @@ class LoginCounters(Protocol):
         """Make changes, which take failures back or mark an account as known."""
         ...
 
-    def prune_counters(self, now: float) -> None:
-        """Delete counters that have expired, but not more than can be deleted quickly."""
+    def prune_counters(self, now: float) -> bool:
+        """Delete counters that have expired, but not more than can be deleted quickly.
+
+        :returns: whether there may be more
+        """
         ...
 
 
@@ -341,8 +344,9 @@ class MemoryCounters:
         with self._counters_lock:
             self._change(changes, now)
 
-    def prune_counters(self, now: float) -> None:
-        """Do nothing; the least recently changed counters are dropped when there are too many."""
+    def prune_counters(self, now: float) -> bool:  # noqa: ARG002
+        """Return False; the least recently changed counters are dropped when they are too many."""
+        return False
 
     def clear(self) -> None:
         """Delete all counters."""

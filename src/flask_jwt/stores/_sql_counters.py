@@ -24,6 +24,10 @@ MOST_ALLOWED = 10**9
 PRUNE_AFTER = 60.0
 """Seconds for which an expired counter is kept. The clock of another server may be slow."""
 
+MOST_ROWS = 1_000_000
+"""The most counters that are kept; beyond that those are deleted that expire soonest. The names are
+an attacker's, and only those of one address are limited in number."""
+
 _PRUNED_AT_ONCE = 1000
 
 _TABLE = login_counters_table.name
@@ -51,16 +55,24 @@ def change_counters(connection: sa.Connection, changes: list[Change]) -> None:
     _upsert(connection, changes)
 
 
-def prune_counters(connection: sa.Connection, now: float) -> None:
-    """Delete counters that have expired, but not more than can be deleted quickly."""
-    values = {"before": now - PRUNE_AFTER, "maximum": _PRUNED_AT_ONCE}
-    expired = f"FROM {_TABLE} WHERE expires_at < :before ORDER BY expires_at LIMIT :maximum"
+def prune_counters(connection: sa.Connection, now: float) -> bool:
+    """Delete counters that have expired, but not more than can be deleted quickly.
+
+    :returns: whether there may be more
+    """
+    before = now - PRUNE_AFTER
+    statement = f"SELECT expires_at FROM {_TABLE} ORDER BY expires_at DESC LIMIT 1 OFFSET :most"  # noqa: S608
+    surplus = connection.execute(sa.text(statement), {"most": MOST_ROWS}).scalar()
+    if surplus is not None:
+        before = max(before, surplus)
+    values = {"before": before, "maximum": _PRUNED_AT_ONCE}
+    expired = f"FROM {_TABLE} WHERE expires_at <= :before ORDER BY expires_at LIMIT :maximum"
     if connection.dialect.name in ("mysql", "mariadb"):
         # They have no LIMIT in a subquery, but one in DELETE.
         statement = f"DELETE {expired}"
     else:
         statement = f"DELETE FROM {_TABLE} WHERE counter_key IN (SELECT counter_key {expired})"  # noqa: S608
-    connection.execute(sa.text(statement), values)
+    return connection.execute(sa.text(statement), values).rowcount >= _PRUNED_AT_ONCE
 
 
 def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:

@@ -247,8 +247,9 @@ class RedisStore:
         with _translating_errors():
             _redis_counters.change_counters(self.client, changes, now)
 
-    def prune_counters(self, now: float) -> None:
-        """Do nothing, because Redis deletes expired counters itself."""
+    def prune_counters(self, now: float) -> bool:  # noqa: ARG002
+        """Return False, because Redis deletes expired counters itself."""
+        return False
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""

@@ -290,9 +290,9 @@ class SqlStore:
         """Change the counters of failed logins."""
         self._run(lambda connection: _sql_counters.change_counters(connection, changes))
 
-    def prune_counters(self, now: float) -> None:
-        """Delete expired counters of failed logins."""
-        self._run(lambda connection: _sql_counters.prune_counters(connection, now))
+    def prune_counters(self, now: float) -> bool:
+        """Delete expired counters of failed logins; return whether there may be more."""
+        return self._run(lambda connection: _sql_counters.prune_counters(connection, now))
 
     def warnings(self) -> list[str]:
         """Return nothing, because a database doesn't lose acknowledged changes."""
