@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections import Counter, defaultdict
 
 import pytest
@@ -178,8 +179,9 @@ class Attack:
     def __init__(self, database, spellings, hours):
         self.engine, uri = database
         self.clock = Clock()
-        self.app = make_app(clock=self.clock, JWT_STORAGE_URI=uri)
-        self.app.config["JWT_STORAGE_NAMESPACE"] = "guessing"
+        # The server is shared: the strikes of another test must not count.
+        space = secrets.token_hex(4)
+        self.app = make_app(clock=self.clock, JWT_STORAGE_URI=uri, JWT_STORAGE_NAMESPACE=space)
         self.app.jwt.authentication_handler(self.authenticate)
         self.end = self.clock() + hours * 3600
         with self.engine.connect() as connection:
