@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from flask_jwt import ConfigError
 from flask_jwt._clock import Clock as AppClock
 from flask_jwt._login.limits import LoginLimits
 from flask_jwt._sessions.circuit_breaker import CircuitBreakerStore
@@ -308,4 +309,21 @@ def test_counters_in_redis_expire_and_are_bounded(redis_url):
     assert wait_of(limits, "joe", "192.0.2.9", "succeed") == 0
     keys = set(store.client.keys("jwt:{logins}:*")) - before
     assert max(store.client.ttl(key) for key in keys) <= 30 * 86400 + 1
+    store.close()
+
+
+def test_an_upgrade_replaces_the_table_of_an_earlier_snapshot(request, tmp_path):
+    uri = uri_of("sqlite", request, tmp_path)
+    engine = sa.create_engine(uri)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE jwt_login_counters (counter_key VARCHAR(64) PRIMARY KEY, "
+            "failures INTEGER NOT NULL, expires_at FLOAT NOT NULL)"
+        )
+    engine.dispose()
+    store = open_store(uri, 5)
+    with pytest.raises(ConfigError, match="flask jwt sessions upgrade"):
+        store.setup()
+    store.upgrade(lambda payload: None, lambda done, total: None)
+    assert [wait_of(limits_of(store, "1/minute"))] == [0]
     store.close()
