@@ -230,6 +230,33 @@ def test_a_clock_that_was_wrong_locks_nobody_out(store):
     assert [wait_of(limits) for _ in range(3)] == [0, 0, 60]
 
 
+@pytest.mark.parametrize("skew", [1, 5, 60, 600, 3500])
+def test_servers_whose_clocks_differ_count_together(store, skew):
+    """An attacker who alternates between two servers gets no more attempts than at one."""
+    space = random.randbytes(8).hex()
+    clocks = Clock(), Clock(1_800_000_000.0 + skew)
+    servers = [limits_of(store, "10/minute; 100/hour", clock, space) for clock in clocks]
+    admitted = []
+    for step in range(400):
+        if wait_of(servers[step % 2]) == 0:
+            admitted.append(clocks[0]())
+        for clock in clocks:
+            clock.tick(1.5)
+    assert len(admitted) >= 10
+    for begin in admitted:
+        assert sum(begin <= time < begin + 60 for time in admitted) <= 10
+
+
+def test_a_counter_of_a_fast_clock_does_not_lock_out_indefinitely(store):
+    space = random.randbytes(8).hex()
+    clocks = Clock(), Clock(1_800_000_000.0 + 3000)
+    slow, fast = (limits_of(store, "2/minute", clock, space) for clock in clocks)
+    assert [wait_of(fast) for _ in range(2)] == [0, 0]
+    assert wait_of(slow) == 60
+    clocks[0].tick(3000 + 75)
+    assert wait_of(slow) == 0
+
+
 # What is kept
 
 

@@ -22,6 +22,13 @@ DAY = 86400
 """Seconds for which a strike counts, which is a time that a limit was exceeded. Each further strike
 doubles the wait."""
 
+MOST_SKEW = 3600
+"""Seconds by which the clocks of two servers may differ."""
+
+SLOTS_AHEAD = 240
+"""A counter may be so many slots ahead, because a server with a faster clock has changed it; it then
+counts in that slot. It begins anew if it is further ahead, which only a wrong clock explains."""
+
 KNOWN_FOR = 30 * DAY
 """Seconds for which an account is known at an address after a login there."""
 
@@ -89,10 +96,10 @@ class Counter:
 
     def at_slot(self, slot: int) -> Counter:
         """Return the counter at a later slot."""
-        if self.slot > slot + 1:
-            return Counter(slot)  # a wrong clock has written it
+        if self.slot > slot + SLOTS_AHEAD:
+            return Counter(slot)
         passed = slot - self.slot
-        if passed <= 0:  # the clock of another server may be a little fast
+        if passed <= 0:
             return self
         return replace(
             self, slot=slot, failures=((0,) * min(passed, SLOTS) + self.failures)[:SLOTS]
@@ -106,7 +113,7 @@ class Counter:
         """Return for how many seconds logins are still rejected."""
         remaining = self.blocked_until - now
         # No wait is longer than the longest window; a longer one was set by a wrong clock.
-        return remaining if 0 < remaining <= longest + 1 else 0.0
+        return min(remaining, longest) if 0 < remaining <= longest + MOST_SKEW else 0.0
 
 
 class Change(NamedTuple):

@@ -19,7 +19,7 @@ MOST_SECONDS = 366 * DAY
 _READ = """
 local function read(value, slot)
     local counter = value and cjson.decode(value)
-    if not counter or counter[1] > slot + 1 then return {slot, 0, 0, 0, 0, 0, 0, 0, 0} end
+    if not counter or counter[1] > slot + 240 then return {slot, 0, 0, 0, 0, 0, 0, 0, 0} end
     local passed = slot - counter[1]
     if passed > 0 then
         counter[1] = slot
@@ -48,7 +48,9 @@ for n = 2, #KEYS do
     counters[n] = read(values[n], windows[window + 1][1])
     if known == (place == 0) then
         local remaining = counters[n][8] - now
-        if remaining <= longest + 1 then wait = math.max(wait, remaining) end
+        if remaining <= longest + 3600 then
+            wait = math.max(wait, math.min(remaining, longest))
+        end
     end
 end
 local changed = {}

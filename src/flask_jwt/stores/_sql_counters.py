@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ._counters import SLOTS, AttemptKeys, Change, Counter, Decision, decide
+from ._counters import SLOTS, SLOTS_AHEAD, AttemptKeys, Change, Counter, Decision, decide
 from ._sql_tables import COUNTER_LIMIT, login_counters_table
 
 MOST_ALLOWED = 10**9
@@ -158,14 +158,15 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
     def old(column: str) -> str:
         return f"{_TABLE}.{column}"
 
+    is_present = f"{old('slot')} BETWEEN {new('slot')} AND {new('slot')} + {SLOTS_AHEAD}"
+
     def shifted(number: int) -> str:
         """Return the failures of a slot, after the time that has passed since the last change."""
         cases = " ".join(
             f"WHEN {old('slot')} = {new('slot')} - {passed} THEN {old(_SLOTS[number - passed])}"
             for passed in range(1, number + 1)
         )
-        same = f"{old('slot')} IN ({new('slot')}, {new('slot')} + 1)"
-        return f"CASE WHEN {same} THEN {old(_SLOTS[number])} {cases} ELSE 0 END"
+        return f"CASE WHEN {is_present} THEN {old(_SLOTS[number])} {cases} ELSE 0 END"
 
     # If logins were blocked since the counter was read, an attempt must not be counted: the
     # constraint fails, because no limit is larger.
@@ -184,7 +185,7 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
             f"{_SLOTS[n]} = {greatest}(0, {shifted(n)} + {new(_SLOTS[n])}){'' if n else excess}"
             for n in reversed(range(SLOTS))
         ),
-        chosen(f"{old('slot')} <> {new('slot')} + 1", "slot"),
+        chosen(f"NOT ({is_present})", "slot"),
         f"allowed = {new('allowed')}",
         chosen(f"{new('blocked_until')} > 0", "strikes"),
         chosen(f"{new('blocked_until')} > 0", "blocked_until"),
