@@ -26,8 +26,8 @@ MOST_SKEW = 3600
 """Seconds by which the clocks of two servers may differ."""
 
 SLOTS_AHEAD = 240
-"""A counter may be so many slots ahead, because a server with a faster clock has changed it; it then
-counts in that slot. It begins anew if it is further ahead, which only a wrong clock explains."""
+"""A counter may be so many slots ahead, because a server with a faster clock has changed it; that
+slot then counts. A counter that is further ahead begins anew: a wrong clock has changed it."""
 
 KNOWN_FOR = 30 * DAY
 """Seconds for which an account is known at an address after a login there."""
