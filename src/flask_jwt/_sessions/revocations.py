@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from threading import Lock
 
 from .._clock import Clock
@@ -12,6 +13,14 @@ _BUCKETS = 4
 _RETRY_AFTER = 1.0
 """Seconds after a failed poll in which the store isn't polled again."""
 
+_READ_FOR = 0.03
+"""Seconds for which a request reads revocations at most, unless it has to know them all. The next
+requests read the others."""
+
+_START_OVER_AFTER = 600.0
+"""Seconds without a poll after which the feed is read from the beginning of the interval that
+counts. The store may have been restored from a backup meanwhile."""
+
 
 class Revocations:
     """Hold the ids of recently revoked sessions, at most *staleness* seconds behind the store.
@@ -21,9 +30,14 @@ class Revocations:
     strings, in a few sets, one for each interval of time. Whole sets are dropped, without iterating
     over their members.
 
+    No time of day is compared here, because the clocks of servers differ: the feed has the order of
+    the store, and ids are dropped by the time that has passed since they were read.
+
     :param lifetime: the longest time in seconds for which an access token is accepted
     :param staleness: the maximum age of the last poll in seconds. If it is older, all requests wait
         for a new poll. From half of this age on, one request polls and the others don't wait
+    :param overlap: seconds; more than a revocation takes between getting its place in the feed and
+        being committed. Each poll reads again what was new within these seconds
     """
 
     def __init__(
@@ -33,16 +47,24 @@ class Revocations:
         lifetime: float,
         staleness: float,
         clock: Clock,
+        overlap: float = 15.0,
     ) -> None:
         self._store = store
         self.lifetime = lifetime
         self.staleness = staleness
+        self.overlap = overlap
         self._clock = clock
         self._bucket_seconds = max(1.0, lifetime / _BUCKETS)
         self._buckets: dict[int, set[int]] = {}
         self._polled_at = float("-inf")
         self._tried_at = float("-inf")
-        self._read_until: float | None = None
+        self._poll_began_at: float | None = None
+        """The time at which the poll began that a request has left to the next one."""
+        self._position: int | None = None
+        """The place in the feed of the next page."""
+        self._ends: deque[tuple[float, int]] = deque()
+        """The time of each poll within the overlap, and the place that it reached."""
+        self._polling_time = 0.0
         self._lock = Lock()
 
     def check(self, sid: str) -> None:
@@ -62,20 +84,20 @@ class Revocations:
             if number in revoked:
                 raise TokenRevoked(ended_sid=sid)
 
-    def add(self, sid: str, revoked_at: float) -> None:
+    def add(self, sid: str) -> None:
         """Add a session that this process has revoked, without waiting for the next poll."""
         with self._lock:
-            self._insert(sid, revoked_at)
+            self._insert([sid])
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values()))
+        return len(set().union(*self._buckets.values()))
 
-    def _insert(self, sid: str, revoked_at: float) -> None:
-        bucket = int(revoked_at // self._bucket_seconds)
+    def _insert(self, sids: list[str]) -> None:
+        bucket = int(self._clock.monotonic() // self._bucket_seconds)
         if bucket not in self._buckets:
             # The dict is replaced, not changed: other threads iterate over it without the lock.
             self._buckets = {**self._buckets, bucket: set()}
-        self._buckets[bucket].add(int(sid, 16))
+        self._buckets[bucket].update([int(sid, 16) for sid in sids])
 
     def _poll(self, *, is_required: bool) -> None:
         # Until a poll is required, only one thread polls, and the others use what is cached.
@@ -91,32 +113,54 @@ class Revocations:
                 if is_required:
                     raise StoreUnavailable
                 return
-            self._tried_at = now
             try:
-                self._read_revocations()
+                self._read_feed(is_required=is_required)
             except StoreUnavailable:
+                self._tried_at = now
                 if is_required:
                     raise
-            else:
-                self._polled_at = now
         finally:
             self._lock.release()
 
-    def _read_revocations(self) -> None:
-        now = self._clock.now()
-        oldest = now - self.lifetime
-        # Each read begins a minute or more before the end of the previous one. Otherwise it could
-        # miss a revocation by a server whose clock is behind, or one that was committed late.
-        # If this clock was set back, all revocations are read again.
-        read_until = self._read_until
-        since = oldest if read_until is None or now < read_until else read_until - self._overlap
-        for sid, revoked_at in self._store.revoked_since(max(since, oldest)):
-            self._insert(sid, revoked_at)
-        self._read_until = now
-        expired = [b for b in self._buckets if (b + 1) * self._bucket_seconds < oldest]
-        if expired:
-            self._buckets = {b: s for b, s in self._buckets.items() if b not in expired}
+    def _read_feed(self, *, is_required: bool) -> None:
+        """Read the revocations since the last poll, or a part of them if it isn't required."""
+        started = self._clock.monotonic()
+        began_at = self._poll_began_at
+        if began_at is None or not 0 <= started - began_at < self.staleness:
+            began_at = self._poll_began_at = started
+            self._position = self._find_start(started)
+        while True:
+            page = self._store.read_revocations(
+                self._position, now=self._clock.now(), lifetime=self.lifetime
+            )
+            if self._position is not None and not page.sids:
+                # The sessions of this place are gone: the store may have been emptied or restored.
+                self._position = None
+                self._ends.clear()
+                continue
+            self._insert(page.sids)
+            self._position = page.position
+            if page.is_last:
+                break
+            if not is_required and self._clock.monotonic() - started > _READ_FOR:
+                return
+        self._poll_began_at = None
+        self._finish_poll(began_at, page.position)
 
-    @property
-    def _overlap(self) -> float:
-        return max(60.0, self.staleness)
+    def _find_start(self, now: float) -> int | None:
+        """Return the place in the feed at which a poll begins."""
+        passed = now - self._polled_at
+        if not 0 <= passed < _START_OVER_AFTER:
+            self._ends.clear()
+        # While nothing was polled, the store may have been suspended with its clients.
+        self._polling_time += min(max(passed, 0.0), self.staleness)
+        while len(self._ends) > 1 and self._ends[1][0] <= self._polling_time - self.overlap:
+            self._ends.popleft()
+        return self._ends[0][1] if self._ends else None
+
+    def _finish_poll(self, began_at: float, position: int) -> None:
+        self._polled_at = began_at
+        self._ends.append((self._polling_time, position))
+        oldest = int((began_at - self.lifetime) // self._bucket_seconds)
+        if any(bucket < oldest for bucket in self._buckets):
+            self._buckets = {b: s for b, s in self._buckets.items() if b >= oldest}
