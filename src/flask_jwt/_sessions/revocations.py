@@ -9,6 +9,9 @@ from .._clock import Clock
 from ..errors import StoreUnavailable, TokenRevoked
 from ..stores import SessionStore
 
+AHEAD = 60.0
+"""Seconds by which the clock of the server that issued a token may be ahead of this one."""
+
 _BUCKETS = 4
 _RETRY_AFTER = 1.0
 """Seconds after a failed poll in which the store isn't polled again."""
@@ -65,7 +68,9 @@ class Revocations:
         self._ends: deque[tuple[float, int]] = deque()
         """The time of each poll within the overlap, and the place that it reached."""
         self._polling_time = 0.0
+        """Seconds for which this process has polled, without pauses and outages."""
         self._lock = Lock()
+        self._insert_lock = Lock()
 
     def check(self, sid: str) -> None:
         """Reject the access token of a revoked session.
@@ -86,18 +91,19 @@ class Revocations:
 
     def add(self, sid: str) -> None:
         """Add a session that this process has revoked, without waiting for the next poll."""
-        with self._lock:
-            self._insert([sid])
+        self._insert([sid])
 
     def __len__(self) -> int:
         return len(set().union(*self._buckets.values()))
 
     def _insert(self, sids: list[str]) -> None:
+        numbers = [int(sid, 16) for sid in sids]
         bucket = int(self._clock.monotonic() // self._bucket_seconds)
-        if bucket not in self._buckets:
-            # The dict is replaced, not changed: other threads iterate over it without the lock.
-            self._buckets = {**self._buckets, bucket: set()}
-        self._buckets[bucket].update([int(sid, 16) for sid in sids])
+        with self._insert_lock:
+            if bucket not in self._buckets:
+                # The dict is replaced, not changed: other threads iterate over it without the lock.
+                self._buckets = {**self._buckets, bucket: set()}
+            self._buckets[bucket].update(numbers)
 
     def _poll(self, *, is_required: bool) -> None:
         # Until a poll is required, only one thread polls, and the others use what is cached.
@@ -134,7 +140,7 @@ class Revocations:
                 self._position, now=self._clock.now(), lifetime=self.lifetime
             )
             if self._position is not None and not page.sids:
-                # The sessions of this place are gone: the store may have been emptied or restored.
+                # There was one. The sessions of this place are gone: the store may have been emptied or restored.
                 self._position = None
                 self._ends.clear()
                 continue
@@ -149,18 +155,26 @@ class Revocations:
 
     def _find_start(self, now: float) -> int | None:
         """Return the place in the feed at which a poll begins."""
-        passed = now - self._polled_at
-        if not 0 <= passed < _START_OVER_AFTER:
+        if not 0 <= now - self._polled_at < _START_OVER_AFTER:
             self._ends.clear()
-        # While nothing was polled, the store may have been suspended with its clients.
-        self._polling_time += min(max(passed, 0.0), self.staleness)
-        while len(self._ends) > 1 and self._ends[1][0] <= self._polling_time - self.overlap:
+        until = self._polling_time + self._get_time_since_poll(now) - self.overlap
+        while len(self._ends) > 1 and self._ends[1][0] <= until:
             self._ends.popleft()
-        return self._ends[0][1] if self._ends else None
+        return self._ends[0][1] or None if self._ends else None
+
+    def _get_time_since_poll(self, now: float) -> float:
+        # While nothing was polled, the store may have been suspended with its clients.
+        return min(max(now - self._polled_at, 0.0), self.staleness)
 
     def _finish_poll(self, began_at: float, position: int) -> None:
+        self._polling_time += self._get_time_since_poll(began_at)
         self._polled_at = began_at
+        if not self._ends:
+            # Places are microseconds at most, so this one was reached before the overlap began.
+            start = max(0, position - int(self.overlap * 1e6))
+            self._ends.append((self._polling_time - self.overlap, start))
         self._ends.append((self._polling_time, position))
-        oldest = int((began_at - self.lifetime) // self._bucket_seconds)
-        if any(bucket < oldest for bucket in self._buckets):
-            self._buckets = {b: s for b, s in self._buckets.items() if b >= oldest}
+        oldest = int((began_at - self.lifetime - AHEAD) // self._bucket_seconds)
+        with self._insert_lock:
+            if any(bucket < oldest for bucket in self._buckets):
+                self._buckets = {b: s for b, s in self._buckets.items() if b >= oldest}

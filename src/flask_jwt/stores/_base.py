@@ -57,7 +57,9 @@ class Session:
     """The time until which a revoked session must not be pruned."""
     feed_position: int | None = None
     """The place of the revocation among all of the store. The store assigns it in the order in
-    which it gets the revocations, whatever the clocks of its clients show."""
+    which it gets the revocations, whatever the clocks of its clients show. Two revocations at the
+    same time may have the same place. It grows by no more than a million per second, unless the
+    clock of the store is set."""
 
     @property
     def position(self) -> tuple[int, float, str]:
