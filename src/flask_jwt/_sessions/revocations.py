@@ -140,7 +140,7 @@ class Revocations:
                 self._position, now=self._clock.now(), lifetime=self.lifetime
             )
             if self._position is not None and not page.sids:
-                # There was one. The sessions of this place are gone: the store may have been emptied or restored.
+                # The session at this place is gone: the store may have been emptied or restored.
                 self._position = None
                 self._ends.clear()
                 continue

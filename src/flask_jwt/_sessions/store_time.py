@@ -130,8 +130,8 @@ class StoreTime:
         elif not self._has_logged:
             self._has_logged = True
             logger.warning(
-                "The clock of this machine is %d seconds %s the clock of the session store. Sessions "
-                "work, but tokens may be rejected: set the clocks by NTP",
+                "The clock of this machine is %d seconds %s the clock of the session store. "
+                "Sessions work, but tokens may be rejected: synchronize the clocks, with NTP",
                 abs(self._skew), "behind" if self._skew > 0 else "ahead of",
             )  # fmt: skip
 

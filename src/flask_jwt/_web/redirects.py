@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 import logging
 import re
+from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from flask import Response, has_request_context, redirect, request, url_for

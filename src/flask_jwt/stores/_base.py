@@ -121,8 +121,12 @@ class SessionStore(Protocol):
         """Close the connections. A store that is used afterwards reconnects."""
         ...
 
-    def create(self, session: Session) -> None:
+    def create(self, session: Session) -> int | None:
         """Store a new session, and give it the next :attr:`~Session.sequence` of its user.
+
+        The caller finds out with :meth:`list_surplus` whether the user has too many sessions. A
+        store that knows without a query that the user has no more than a number of active sessions
+        may return this number, to spare the caller that query.
 
         It is no error if the store has a session with this sid already: sids are random, so it is
         the same session, and the response to an earlier attempt was lost.

@@ -37,7 +37,17 @@ def make_engine(url: sa.URL, timeout: float) -> sa.Engine:
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", **arguments)
     if backend == "sqlite":
         event.listen(engine, "connect", lambda raw, _: _configure_sqlite(raw, timeout))
+    elif backend != "postgresql":
+        event.listen(engine, "connect", lambda raw, _: _configure_mysql(raw))
     return engine
+
+
+def _configure_mysql(connection: Any) -> None:
+    # The default, REPEATABLE READ, locks the rows that the subquery of a change reads, and the gaps
+    # between them. Simultaneous logins of a user would wait for each other, or end in a deadlock.
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.close()
 
 
 def _configure_sqlite(connection: Any, timeout: float) -> None:

@@ -86,18 +86,17 @@ class MemoryStore:
         """Revoke a session."""
         with self._lock:
             session = self._sessions.get(sid)
-            if session is None or session.revoked_at is not None:
+            if session is None or session.feed_position is not None:
                 return False
+            is_first = session.revoked_at is None
+            if is_first:
+                session = replace(
+                    session, revoked_at=now, change_id=change_id, revocation_kept_until=kept_until
+                )
             self._revoked += 1
-            self._sessions[sid] = replace(
-                session,
-                revoked_at=now,
-                change_id=change_id,
-                revocation_kept_until=kept_until,
-                feed_position=self._revoked,
-            )
+            self._sessions[sid] = replace(session, feed_position=self._revoked)
             self._feed.append((self._revoked, sid))
-            return True
+            return is_first
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
@@ -166,7 +165,9 @@ class MemoryStore:
             if not deleted:
                 # All sessions are read once for many calls.
                 self._to_prune = [
-                    sid for sid, session in self._sessions.items() if _has_ended(session, before, kept)
+                    sid
+                    for sid, session in self._sessions.items()
+                    if _has_ended(session, before, kept)
                 ]
                 deleted = self._delete_ended(before, kept, limit)
             if deleted and not self._to_prune:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from threading import Lock
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
-from ._base import Session, invalid_uri, legacy_subject, missing_driver
+from ._base import RevocationPage, Session, invalid_uri, legacy_subject, missing_driver
 from ._deadline import Deadline
 
 try:
@@ -32,6 +33,9 @@ except ModuleNotFoundError:
 __all__ = ["SqlStore", "metadata", "sessions_table"]
 
 T = TypeVar("T")
+
+_START_EARLIER = 60.0
+"""Seconds before the interval that counts, at which a new process begins to read the feed."""
 
 UPGRADE_TIMEOUT = 3600.0
 """Seconds that a statement of an upgrade may take, such as the creation of an index."""
@@ -75,6 +79,7 @@ class SqlStore:
         )  # fmt: skip
         self._is_ready = False
         self._lock = Lock()
+        self._pruned: tuple[float, list[float]] | None = None
         reset_pool_after_fork(self.engine)
 
     def setup(self) -> None:
@@ -167,14 +172,10 @@ class SqlStore:
 
     def create(self, session: Session) -> None:
         """Store a new session."""
-        # Two logins at the same time may get the same sequence; the sid then decides their order.
-        # A sequence of the database would need DDL of its own for each database.
-        last = self._fetch(statements.LAST_SEQUENCE, {"key": session.subject_key})[0][0] or 0
-        subject = legacy_subject(session.subject)[:255]
+        values = {f"{name}_": value for name, value in asdict(session).items()}
+        values["subject_"] = legacy_subject(session.subject)[:255]
         try:
-            self._execute(
-                statements.CREATE, {**asdict(session), "subject": subject, "sequence": last + 1}
-            )
+            self._execute(statements.CREATE, values)
         except exc.IntegrityError:
             # An earlier attempt has stored it, and its response was lost.
             if self.get(session.sid) is None:
@@ -213,7 +214,10 @@ class SqlStore:
     ) -> bool:
         """Revoke a session."""
         values = {"sid_": sid, "now": now, "change": change_id, "kept": kept_until}
-        return self._execute(statements.REVOKE, values) == 1
+        if self._execute(statements.REVOKE, values) == 1:
+            return True
+        self._execute(statements.REPEAT_REVOCATION, {"sid_": sid})
+        return False
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
@@ -256,20 +260,46 @@ class SqlStore:
         statement = statements.SURPLUS_BY_USE if by_use else statements.SURPLUS_BY_AGE
         return [Session(*row) for row in self._fetch(statement, values)]
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
-        return [(row[0], row[1]) for row in self._fetch(statements.REVOKED_SINCE, {"since": since})]
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them."""
+        if position is None:
+            values = {"interval": int((lifetime + _START_EARLIER) * 1e6), "maximum": limit}
+            rows = self._fetch(statements.FEED_START, values)
+        else:
+            rows = self._fetch(statements.FEED, {"position": position, "maximum": limit})
+        if len(rows) < limit:
+            old = self._fetch(statements.REVOKED_WITHOUT_POSITION, {"since": now - lifetime})
+            sids = [row[0] for row in (*rows, *old)]
+            return RevocationPage(sids, rows[-1][1] if rows else position or 0, is_last=True)
+        if rows[-1][1] == position:  # all of them have the same place
+            return self.read_revocations(position, now=now, lifetime=lifetime, limit=2 * limit)
+        return RevocationPage([row[0] for row in rows], rows[-1][1], is_last=False)
+
+    def now(self) -> float:
+        """Return the time of the database."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()  # a library in this process
+        return float(self._fetch(statements.NOW, {})[0][0]) / 1e6
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*."""
         # Not every database supports DELETE with LIMIT, so the sids are selected first. An ended
         # session never becomes active again, so the two statements need no common transaction.
         kept = before if now is None else now
-        values = {"before": before, "now": kept, "maximum": limit}
-        sids = [row[0] for row in self._fetch(statements.ENDED, values)]
-        if not sids:
-            return 0
-        return self._execute(sa.delete(sessions_table).where(sessions_table.c.sid.in_(sids)), {})
+        if self._pruned is None or self._pruned[0] != before:
+            self._pruned = before, [-1e18] * len(statements.ENDED)
+        after = self._pruned[1]
+        for number, statement in enumerate(statements.ENDED):
+            values = {"before": before, "now": kept, "after": after[number], "maximum": limit}
+            while rows := self._fetch(statement, values):
+                values["after"] = after[number] = rows[-1][1]
+                if deleted := self._execute(statements.DELETE, {"sids": [row[0] for row in rows]}):
+                    return deleted
+                # Another process has deleted them.
+        self._pruned = None
+        return 0
 
     def count(self, now: float) -> dict[str, int]:
         """Return the numbers of active, revoked and expired sessions."""
