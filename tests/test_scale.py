@@ -51,8 +51,8 @@ def test_a_revocation_takes_at_most_100_bytes():
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for number in range(200_000):
-            revocations.add(f"{random.getrandbits(128) | 1 << 127:032x}", clock.now - number % 300)
+        for _ in range(200_000):
+            revocations.add(f"{random.getrandbits(128) | 1 << 127:032x}")
         used = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

@@ -139,7 +139,7 @@ class Revocations:
             page = self._store.read_revocations(
                 self._position, now=self._clock.now(), lifetime=self.lifetime
             )
-            if self._position is not None and not page.sids:
+            if self._position and not page.sids:
                 # The session at this place is gone: the store may have been emptied or restored.
                 self._position = None
                 self._ends.clear()
@@ -160,7 +160,7 @@ class Revocations:
         until = self._polling_time + self._get_time_since_poll(now) - self.overlap
         while len(self._ends) > 1 and self._ends[1][0] <= until:
             self._ends.popleft()
-        return self._ends[0][1] or None if self._ends else None
+        return self._ends[0][1] if self._ends else None
 
     def _get_time_since_poll(self, now: float) -> float:
         # While nothing was polled, the store may have been suspended with its clients.
