@@ -19,7 +19,15 @@ from tests.servers import stores, uri_of
 
 @pytest.fixture(
     params=stores(
-        "memory", "sqlite", "postgres", "mariadb", "redis", "redis_cluster", "redis_sentinel"
+        "memory",
+        "sqlite",
+        "postgres",
+        "pgbouncer",
+        "mariadb",
+        "mysqlclient",
+        "redis",
+        "redis_cluster",
+        "redis_sentinel",
     )
 )
 def store_uri(request, tmp_path):

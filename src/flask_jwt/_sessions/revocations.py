@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from threading import Lock
+from threading import Condition, Lock
 
 from .._clock import Clock
 from ..errors import StoreUnavailable, TokenRevoked
 from ..stores import SessionStore
+from ..stores._deadline import time_limit
+
+EARLY_WAIT = 0.1
+"""Seconds for which a request waits for a poll that is not required yet."""
 
 AHEAD = 60.0
 """Seconds by which the clock of the server that issued a token may be ahead of this one."""
@@ -70,7 +75,9 @@ class Revocations:
         self._polling_time = 0.0
         """Seconds for which this process has polled, without pauses and outages."""
         self._lock = Lock()
-        self._insert_lock = Lock()
+        self._polled = Condition(self._lock)
+        self._poller: int | None = None
+        """The process in which a thread polls, or None."""
 
     def check(self, sid: str) -> None:
         """Reject the access token of a revoked session.
@@ -99,34 +106,62 @@ class Revocations:
     def _insert(self, sids: list[str]) -> None:
         numbers = [int(sid, 16) for sid in sids]
         bucket = int(self._clock.monotonic() // self._bucket_seconds)
-        with self._insert_lock:
+        with self._lock:
             if bucket not in self._buckets:
                 # The dict is replaced, not changed: other threads iterate over it without the lock.
                 self._buckets = {**self._buckets, bucket: set()}
             self._buckets[bucket].update(numbers)
 
     def _poll(self, *, is_required: bool) -> None:
-        # Until a poll is required, only one thread polls, and the others use what is cached.
-        if not self._lock.acquire(blocking=is_required):
+        # One thread polls, and nothing is locked meanwhile. Until a poll is required, the other
+        # threads use what is cached.
+        if not self._begin_poll(is_required=is_required):
             return
         try:
             now = self._clock.monotonic()
-            age = now - self._polled_at
-            is_required = not 0 <= age < self.staleness
-            if 0 <= age * 2 < self.staleness:
-                return  # another thread polled while this one waited for the lock
-            if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
-                if is_required:
-                    raise StoreUnavailable
-                return
+            is_required = not 0 <= now - self._polled_at < self.staleness
             try:
-                self._read_feed(is_required=is_required)
+                if is_required:
+                    self._read_feed(is_required=True)
+                else:
+                    # The request goes on with what is cached rather than wait for a store that
+                    # hangs. A store that always takes longer is polled when it is required.
+                    with time_limit(EARLY_WAIT):
+                        self._read_feed(is_required=False)
             except StoreUnavailable:
                 self._tried_at = now
                 if is_required:
                     raise
         finally:
-            self._lock.release()
+            with self._polled:
+                self._poller = None
+                self._polled.notify_all()
+
+    def _begin_poll(self, *, is_required: bool) -> bool:
+        """Return whether this thread is to poll; if another one does, wait if it is required.
+
+        :raises StoreUnavailable: if a poll is required, and one has just failed
+        """
+        with self._polled:
+            if self._is_polling():
+                if not is_required:
+                    return False
+                # The poll itself is limited.
+                self._polled.wait_for(lambda: not self._is_polling())
+            now = self._clock.monotonic()
+            age = now - self._polled_at
+            if 0 <= age * 2 < self.staleness:
+                return False  # another thread has polled meanwhile
+            if 0 <= now - self._tried_at < min(_RETRY_AFTER, self.staleness / 4):
+                if not 0 <= age < self.staleness:
+                    raise StoreUnavailable
+                return False
+            self._poller = os.getpid()
+            return True
+
+    def _is_polling(self) -> bool:
+        # A thread that polled in the parent of a forked process doesn't exist here.
+        return self._poller == os.getpid()
 
     def _read_feed(self, *, is_required: bool) -> None:
         """Read the revocations since the last poll, or a part of them if it isn't required."""
@@ -175,6 +210,6 @@ class Revocations:
             self._ends.append((self._polling_time - self.overlap, start))
         self._ends.append((self._polling_time, position))
         oldest = int((began_at - self.lifetime - AHEAD) // self._bucket_seconds)
-        with self._insert_lock:
+        with self._lock:
             if any(bucket < oldest for bucket in self._buckets):
                 self._buckets = {b: s for b, s in self._buckets.items() if b >= oldest}

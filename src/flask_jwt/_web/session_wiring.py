@@ -32,7 +32,9 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
     # Both wrappers have the store's operations by __getattr__, which mypy can't see.
     adjusted_store: Any = StoreTime(store, state.clock)
-    guarded_store: Any = CircuitBreakerStore(adjusted_store, state.clock)
+    guarded_store: Any = CircuitBreakerStore(
+        adjusted_store, state.clock, timeout=settings.store_timeout
+    )
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))

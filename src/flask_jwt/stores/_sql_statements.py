@@ -171,3 +171,5 @@ SET_KEY = (
     .where(_row.sid == sa.bindparam("sid_"), _row.subject_key.is_(None))
     .values(subject_key=_key)
 )
+
+PING: sa.Select[Any] = sa.select(sa.literal_column("1"))

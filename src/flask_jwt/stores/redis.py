@@ -6,12 +6,12 @@ An acknowledged revocation survives a restart of Redis only with ``appendonly ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..errors import StoreUnavailable
 from ._base import (
     RevocationPage,
     Session,
@@ -20,14 +20,14 @@ from ._base import (
     legacy_subject,
     missing_driver,
 )
+from ._deadline import no_time_limit, time_limit
 
 try:
     from redis.cluster import RedisCluster
-    from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import RedisClusterException, RedisError
 
     from . import _redis_scripts as scripts
-    from ._redis_client import LazyCluster, make_client
+    from ._redis_client import make_client
+    from ._redis_errors import translating_errors
 except ModuleNotFoundError:
     raise missing_driver("redis", "redis") from None
 
@@ -62,14 +62,34 @@ class RedisStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
+        self._uri = uri
+        self._timeout = timeout
+        self._is_cluster = uri.startswith("redis+cluster:")
         try:
-            self.client, self._sentinels = make_client(uri, timeout)
+            self._process = _Process(*make_client(uri, timeout))
         except ValueError:
             raise invalid_uri() from None
 
+    @property
+    def client(self) -> Any:
+        """Return the client of this process."""
+        process = self._process
+        if process.id != os.getpid():
+            # A forked process inherits the sockets and the locks of its parent. redis-py notices
+            # that, but not everywhere in its client for clusters. The inherited client is kept,
+            # because its connections must not be closed here.
+            _abandoned.append(process)
+            process = self._process = _Process(*make_client(self._uri, self._timeout))
+        return process.client
+
+    def ping(self, timeout: float) -> None:
+        """Check that the server responds within *timeout* seconds."""
+        with no_time_limit(), time_limit(timeout), self._translating_errors():
+            self.client.ping()
+
     def setup(self) -> None:
         """Check that the server responds."""
-        with _translating_errors():
+        with self._translating_errors():
             self.client.ping()
 
     def upgrade(
@@ -80,7 +100,7 @@ class RedisStore:
         Without it they are found by subject, as long as they last.
         """
         total = 0
-        with _translating_errors():
+        with self._translating_errors():
             names = list(self.client.scan_iter(match="jwt:{*}", count=1000))
             for name in names:
                 on_batch(1, len(names))
@@ -106,7 +126,7 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
         self.client.close()
-        for sentinel in self._sentinels:
+        for sentinel in self._process.sentinels:
             sentinel.close()
 
     def create(self, session: Session) -> int | None:
@@ -120,11 +140,11 @@ class RedisStore:
         lifetime = max(1, int(session.expires_at - session.created_at) + 2)
         key, sid = _key(session.sid), session.sid
         if session.subject_key is None:
-            with _translating_errors():
+            with self._translating_errors():
                 self._run(scripts.CREATE, [key], sid, lifetime, 0, *values)
             return None
         index = _index_key(session.subject_key)
-        with _translating_errors():
+        with self._translating_errors():
             if not self._is_cluster:
                 return int(self._run(scripts.CREATE, [key, index], sid, lifetime, "", *values))
             last = self.client.zrange(index, -1, -1, withscores=True)
@@ -135,7 +155,7 @@ class RedisStore:
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
-        with _translating_errors():
+        with self._translating_errors():
             return _parse_session(self.client.hgetall(_key(sid)))
 
     def rotate(
@@ -155,7 +175,7 @@ class RedisStore:
             "idle_expires_at", idle, "change_id", change_id or "",
             "last_ip", ip or "", "last_user_agent", user_agent or "",
         )  # fmt: skip
-        with _translating_errors():
+        with self._translating_errors():
             return bool(
                 self._run(scripts.ROTATE, [_key(sid)], str(generation), repr(now), *changes)
             )
@@ -172,7 +192,7 @@ class RedisStore:
         kept_for = _FEED_LIFETIME if kept_until is None else max(1, int(kept_until - now) + 1)
         until = "" if kept_until is None else repr(kept_until)
         values = (sid, kept_for, repr(now), change_id or "", until)
-        with _translating_errors():
+        with self._translating_errors():
             if not self._is_cluster:
                 keys = [_key(sid), _FEED, _FEED_ENDS]
                 return bool(self._run(scripts.REVOKE_AND_ANNOUNCE, keys, *values))
@@ -184,7 +204,7 @@ class RedisStore:
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
-        with _translating_errors():
+        with self._translating_errors():
             return bool(self._run(scripts.RENAME, [_key(sid)], label or ""))
 
     def list_active(
@@ -214,7 +234,7 @@ class RedisStore:
         return find_surplus(active, keep, limit, by_use=by_use)
 
     def _list_active(self, index: str, now: float) -> list[Session]:
-        with _translating_errors():
+        with self._translating_errors():
             sids = self.client.zrange(index, 0, -1)
             sessions = [_parse_session(values) for values in self._read_hashes(sids)]
             # Redis deletes expired hashes but not the members of a set. Sessions that have ended
@@ -233,7 +253,7 @@ class RedisStore:
         self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
     ) -> RevocationPage:
         """Return about *limit* revocations, in the order in which the store got them."""
-        with _translating_errors():
+        with self._translating_errors():
             start = position
             if start is None:
                 last = self.client.zrange(_FEED, -1, -1, withscores=True)
@@ -249,7 +269,7 @@ class RedisStore:
 
     def now(self) -> float:
         """Return the time of the server that has the feed."""
-        with _translating_errors():
+        with self._translating_errors():
             seconds, microseconds = self._run(scripts.TIME, [_FEED])
         return int(seconds) + int(microseconds) / 1e6
 
@@ -263,7 +283,7 @@ class RedisStore:
         Redis has deleted most expired sessions, so their number is close to 0.
         """
         counts = [0, 0, 0]
-        with _translating_errors():
+        with self._translating_errors():
             nodes = self.client.get_primaries() if self._is_cluster else [None]
             for node in nodes:
                 options = {} if node is None else {"target_nodes": node}
@@ -279,7 +299,7 @@ class RedisStore:
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""
-        with _translating_errors():
+        with self._translating_errors():
             if self._is_cluster:
                 # A cluster of one node returns its values directly, without the node's name.
                 infos = self.client.info(target_nodes=RedisCluster.PRIMARIES)
@@ -302,9 +322,12 @@ class RedisStore:
             )
         return sentences
 
-    @property
-    def _is_cluster(self) -> bool:
-        return isinstance(self.client, LazyCluster)
+    def _translating_errors(self) -> AbstractContextManager[None]:
+        return translating_errors(self._drop_connections, is_cluster=self._is_cluster)
+
+    def _drop_connections(self) -> None:
+        if not self._is_cluster:  # a cluster names the server that takes writes
+            self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
         return script(keys=keys, args=arguments, client=self.client)
@@ -347,11 +370,13 @@ def _parse_session(values: dict[str, str]) -> Session | None:
     return Session(**known)
 
 
-@contextmanager
-def _translating_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException) as error:
-        # RedisClusterException is not a RedisError.
-        is_lost = isinstance(error, LostConnection)
-        raise StoreUnavailable.because(error, lost_connection=is_lost) from error
+class _Process:
+    """What a process has of its own."""
+
+    def __init__(self, client: Any, sentinels: list[Any]) -> None:
+        self.id = os.getpid()
+        self.client = client
+        self.sentinels = sentinels
+
+
+_abandoned: list[_Process] = []

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from threading import Lock
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
-from ._base import RevocationPage, Session, invalid_uri, legacy_subject, missing_driver
-from ._deadline import Deadline
+from ._base import RevocationPage, Session, legacy_subject, missing_driver
+from ._deadline import Turns, no_time_limit, time_left, time_limit
 
 try:
     import sqlalchemy as sa
     from sqlalchemy import exc
 
     from . import _sql_statements as statements
-    from ._sql_engine import make_engine, reset_pool_after_fork
+    from ._sql_engine import IN_MEMORY, abandon, make_engine, parse_url
+    from ._sql_errors import store_unavailable
     from ._sql_tables import (
         add_column,
         create_tables,
@@ -36,6 +38,8 @@ T = TypeVar("T")
 
 _START_EARLIER = 60.0
 """Seconds before the interval that counts, at which a new process begins to read the feed."""
+MOST_CONNECTIONS = 15
+"""The connections of a process that are in use at the same time."""
 
 UPGRADE_TIMEOUT = 3600.0
 """Seconds that a statement of an upgrade may take, such as the creation of an index."""
@@ -51,55 +55,63 @@ class SqlStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
-        # Hosting providers write postgres://, which SQLAlchemy no longer accepts.
-        if uri.startswith("postgres://"):
-            uri = "postgresql" + uri.removeprefix("postgres")
-        try:
-            url = sa.make_url(uri)
-            # For SQLAlchemy 2.0, a URI without a driver means psycopg2, the predecessor of psycopg.
-            if url.drivername == "postgresql":
-                url = url.set(drivername="postgresql+psycopg")
-            self._url = url
-            self.engine = make_engine(url, timeout)
-        except exc.NoSuchModuleError as error:
-            raise ConfigError(f"JWT_STORAGE_URI names an unknown driver: {error}") from None
-        except (exc.ArgumentError, ValueError):
-            raise invalid_uri() from None
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"JWT_STORAGE_URI needs the driver {error.name}: pip install {error.name}"
-            ) from None
-        # The other drivers have timeouts of their own that work if the server hangs.
-        self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
+        self._url = parse_url(uri)
+        self._timeout = timeout
+        self._backend = self._url.get_backend_name()
+        self._process = _Process(make_engine(self._url, timeout))
         driver: Any = self.engine.dialect.loaded_dbapi
         self._errors = (exc.SQLAlchemyError, driver.Error)
         # Errors of the statement or its values. The server responded, so it is not unavailable.
         self._statement_errors = (
             exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
         )  # fmt: skip
-        self._is_ready = False
-        self._lock = Lock()
         self._pruned: tuple[float, list[float]] | None = None
-        reset_pool_after_fork(self.engine)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """Return the engine of this process."""
+        return self._get_process().engine
+
+    def _get_process(self) -> _Process:
+        process = self._process
+        if process.id != os.getpid():
+            # A forked process inherits the sockets of its parent. If both used them, each would
+            # read the responses of the other. (os.register_at_fork() is not enough: uWSGI forks
+            # without Python.)
+            abandon(process.engine)
+            process = self._process = _Process(make_engine(self._url, self._timeout))
+        return process
+
+    def ping(self, timeout: float) -> None:
+        """Check that the database responds within *timeout* seconds."""
+        with no_time_limit(), time_limit(timeout):
+            self._run(lambda connection: connection.execute(statements.PING).all())
 
     def setup(self) -> None:
         """Create the tables, if they don't exist.
 
         :raises ConfigError: if the table of the sessions is of an earlier version
         """
-        with self._lock:
-            if self._is_ready:
+        with time_limit(self._timeout):
+            self._setup(self._get_process())
+
+    def _setup(self, process: _Process) -> None:
+        # SQLAlchemy locks the first connection as well, without a limit.
+        with process.turns.take(time_left(self._timeout)) as is_mine:
+            if process.is_ready:
                 return
+            if not is_mine:
+                raise _no_time()
             try:
-                if missing_columns(self.engine):
+                if missing_columns(process.engine):
                     raise ConfigError(
                         "The table jwt_sessions was created by an earlier version of Flask-JWT-Too."
                         " Run: flask jwt sessions upgrade"
                     )
-                create_tables(self.engine)
+                create_tables(process.engine)
             except self._errors as error:
-                raise _store_unavailable(error) from error
-            self._is_ready = True
+                raise store_unavailable(error, self._backend) from error
+            process.is_ready = True
 
     def upgrade(
         self, key_of: Callable[[str], str | None], on_batch: Callable[[int, int], None]
@@ -121,7 +133,7 @@ class SqlStore:
                     index.create(engine)
                 sessions = self._set_subject_keys(engine, key_of, on_batch)
         except self._errors as error:
-            raise _store_unavailable(error) from error
+            raise store_unavailable(error, self._backend) from error
         return {
             "tables": [name for name in metadata.tables if name not in before],
             "columns": [column.name for column in columns],
@@ -132,7 +144,7 @@ class SqlStore:
     @contextmanager
     def _upgrade_engine(self) -> Iterator[sa.Engine]:
         # An index of a large table takes longer than a request may wait for the store.
-        if self._url.database in (None, "", ":memory:"):
+        if self._backend == "sqlite" and self._url.database in IN_MEMORY:
             yield self.engine  # a SQLite database in memory has a single connection
             return
         engine = make_engine(self._url, UPGRADE_TIMEOUT)
@@ -166,9 +178,9 @@ class SqlStore:
 
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
-        with self._lock:
-            self._is_ready = False  # a SQLite database in memory ends with its connection
-            self.engine.dispose()
+        process = self._get_process()
+        process.is_ready = False  # a SQLite database in memory ends with its connection
+        process.engine.dispose()
 
     def create(self, session: Session) -> None:
         """Store a new session."""
@@ -317,28 +329,36 @@ class SqlStore:
         return self._run(lambda connection: list(connection.execute(statement, values).all()))
 
     def _run(self, action: Callable[[sa.Connection], T]) -> T:
-        if not self._is_ready:
-            self.setup()
-        operation = None
-        try:
-            with self.engine.connect() as connection:
-                if self._deadline is None:
+        process = self._get_process()
+        with time_limit(self._timeout):
+            if not process.is_ready:
+                self._setup(process)
+            if not process.connections.acquire(timeout=max(0.0, time_left(self._timeout))):
+                raise _no_time()
+            try:
+                with process.engine.connect() as connection:
                     return action(connection)
-                raw: Any = connection.connection.dbapi_connection
-                operation = self._deadline.begin(raw.fileno())
-                try:
-                    return action(connection)
-                finally:
-                    self._deadline.end(operation)
-        except self._statement_errors:
-            raise
-        except self._errors as error:
-            has_timed_out = operation is not None and operation.has_timed_out
-            raise _store_unavailable(error, has_timed_out=has_timed_out) from error
+            except self._statement_errors:
+                raise
+            except self._errors as error:
+                raise store_unavailable(error, self._backend) from error
+            finally:
+                process.connections.release()
 
 
-def _store_unavailable(error: Exception, *, has_timed_out: bool = False) -> StoreUnavailable:
-    # The circuit breaker repeats an operation once if the connection was lost. After a timeout it
-    # must not, because the request has waited long enough.
-    is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
-    return StoreUnavailable.because(error, lost_connection=is_lost and not has_timed_out)
+class _Process:
+    """What a process has of its own: connections, and whether it has set up the tables."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.id = os.getpid()
+        self.engine = engine
+        self.is_ready = False
+        self.turns = Turns()
+        self.connections = BoundedSemaphore(MOST_CONNECTIONS)
+
+
+def _no_time() -> StoreUnavailable:
+    error = StoreUnavailable()
+    error.is_outage = False
+    error.reason = "no free connection"
+    return error
