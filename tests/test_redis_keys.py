@@ -58,9 +58,7 @@ class Requests:
 
 @pytest.fixture
 def app(server):
-    app = make_app(
-        users=ANYONE, clock=time.time, JWT_STORAGE_URI=server.url, JWT_LOGIN_LIMITS=None
-    )
+    app = make_app(users=ANYONE, clock=time.time, JWT_STORAGE_URI=server.url, JWT_LOGIN_LIMITS=None)
     yield app
     app.jwt.close(app)
 
@@ -84,7 +82,7 @@ def test_a_login_a_refresh_and_a_logout_are_one_request_each(app, client):
         assert response.status_code == 200
         tokens = {**tokens, **response.get_json()}
         sent[name] = requests.names
-    assert sent == dict.fromkeys(steps, ["evalsha"])
+    assert sent == {name: ["evalsha"] for name in steps}
 
 
 def test_operations_on_a_cluster(redis_cluster, redis_cluster_url):

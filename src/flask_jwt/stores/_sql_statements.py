@@ -137,24 +137,28 @@ REVOKED_WITHOUT_POSITION = sa.select(_row.sid).where(
 _before = sa.bindparam("before", type_=sa.Double)
 
 
-def _ended(column: sa.Column[Any]) -> sa.Select[Any]:
-    # An index has the rows in this order, so a batch need not read again what others have deleted
-    # or left.
-    return (
-        sa.select(_row.sid, column)
+def _delete_ended(column: sa.Column[Any], *, has_using: bool) -> sa.Delete:
+    # Not every database supports DELETE with LIMIT. MySQL and MariaDB would compare each row of the
+    # table with a subquery after IN; SQLite has no other form.
+    batch = (
+        sa.select(_row.sid)
         .where(
             column < _before,
-            column >= sa.bindparam("after", type_=sa.Double),
             sa.or_(_row.revocation_kept_until.is_(None), _row.revocation_kept_until <= _now),
         )
         .order_by(column)
         .limit(sa.bindparam("maximum", type_=sa.Integer))
+        .subquery("batch")
     )
+    if has_using:
+        return sa.delete(sessions_table).where(_row.sid == batch.c.sid)
+    return sa.delete(sessions_table).where(_row.sid.in_(sa.select(batch.c.sid)))
 
 
-#: Each finds sessions that have ended in one way.
-ENDED = [_ended(column) for column in (_row.expires_at, _row.idle_expires_at, _row.revoked_at)]
-DELETE = sa.delete(sessions_table).where(_row.sid.in_(sa.bindparam("sids", expanding=True)))
+_END_COLUMNS = (_row.expires_at, _row.idle_expires_at, _row.revoked_at)
+#: Each deletes sessions that have ended in one way, in the order of an index.
+DELETE_ENDED = [_delete_ended(column, has_using=True) for column in _END_COLUMNS]
+DELETE_ENDED_IN_SQLITE = [_delete_ended(column, has_using=False) for column in _END_COLUMNS]
 COUNT = sa.select(
     sa.func.count(),
     sa.func.count(sa.case((IS_ACTIVE, 1))),

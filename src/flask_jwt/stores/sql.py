@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
@@ -65,7 +66,6 @@ class SqlStore:
         self._statement_errors = (
             exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
         )  # fmt: skip
-        self._pruned: tuple[float, list[float]] | None = None
 
     @property
     def engine(self) -> sa.Engine:
@@ -297,20 +297,13 @@ class SqlStore:
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*."""
-        # Not every database supports DELETE with LIMIT, so the sids are selected first. An ended
-        # session never becomes active again, so the two statements need no common transaction.
-        kept = before if now is None else now
-        if self._pruned is None or self._pruned[0] != before:
-            self._pruned = before, [-1e18] * len(statements.ENDED)
-        after = self._pruned[1]
-        for number, statement in enumerate(statements.ENDED):
-            values = {"before": before, "now": kept, "after": after[number], "maximum": limit}
-            while rows := self._fetch(statement, values):
-                values["after"] = after[number] = rows[-1][1]
-                if deleted := self._execute(statements.DELETE, {"sids": [row[0] for row in rows]}):
-                    return deleted
-                # Another process has deleted them.
-        self._pruned = None
+        values = {"before": before, "now": before if now is None else now, "maximum": limit}
+        is_sqlite = self._backend == "sqlite"
+        for statement in (
+            statements.DELETE_ENDED_IN_SQLITE if is_sqlite else statements.DELETE_ENDED
+        ):
+            if deleted := self._run(partial(_delete, statement=statement, values=values)):
+                return deleted
         return 0
 
     def count(self, now: float) -> dict[str, int]:
@@ -344,6 +337,18 @@ class SqlStore:
                 raise store_unavailable(error, self._backend) from error
             finally:
                 process.connections.release()
+
+
+def _delete(connection: sa.Connection, statement: sa.Executable, values: dict[str, Any]) -> int:
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # A batch touches pages all over the file. The default cache would write them repeatedly.
+        connection.exec_driver_sql("PRAGMA cache_size=-65536")
+    try:
+        return int(connection.execute(statement, values).rowcount)
+    finally:
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA cache_size=-2000")
 
 
 class _Process:
