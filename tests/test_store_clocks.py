@@ -194,6 +194,26 @@ def test_simultaneous_logins_and_logouts_of_a_user(kind, request, tmp_path):
     store.close()
 
 
+@pytest.mark.parametrize("kind", stores("sqlite", "postgres", "mariadb"))
+def test_a_revocation_by_a_process_of_an_earlier_version_is_known(kind, request, tmp_path):
+    """During an upgrade, its statements don't set the place."""
+    store = open_store(uri_of(kind, request, tmp_path), timeout=5)
+    store.create(session := new())
+    reader = Server(store)
+    token = reader.log_in()["access_token"]
+    assert reader.status(token) == 200
+    update = sa.text("UPDATE jwt_sessions SET revoked_at = :now WHERE sid = :sid")
+    with store.engine.connect() as connection:
+        for sid in (session.sid, claims_of(token)["sid"]):
+            connection.execute(update, {"now": time.time(), "sid": sid})
+    reader.poll()
+    assert reader.status(token) == 401
+    assert Server(store).status(token) == 401
+    assert not store.revoke(session.sid, time.time())
+    assert store.get(session.sid).feed_position is not None
+    store.close()
+
+
 # Sessions
 
 
