@@ -105,15 +105,15 @@ def test_waiting_for_another_request_s_poll_is_no_lock(tmp_path):
     app = new_app(f"sqlite:///{tmp_path}/s.db", JWT_REVOCATION_CHECK=5)
     sessions = app.extensions["flask-jwt"].sessions
     tokens = log_in(app)
-    store, began, go_on = sessions.store.store, threading.Event(), threading.Event()
-    original = store.revoked_since
+    store, began, go_on = sessions.store.store.store, threading.Event(), threading.Event()
+    original = store.read_revocations
 
-    def wait(since):
+    def wait(*arguments, **options):
         began.set()
         assert go_on.wait(10)
-        return original(since)
+        return original(*arguments, **options)
 
-    store.revoked_since = wait
+    store.read_revocations = wait
     thread = threading.Thread(target=get, args=(app, "/protected", tokens["access_token"]))
     thread.start()
     assert began.wait(10)

@@ -76,13 +76,15 @@ class SessionManager(SessionRotation, UserSessions):
         # of another device.
         tokens = self._issue_tokens(identity, session, kept_claims, payload)
         try:
-            self.store.create(session)
+            at_most = self.store.create(session)
         except StoreUnavailable as error:
             if error.was_attempted:
                 self.unfinished.add(session.sid, session)
             raise
         with self._abandoning(session):
-            self._revoke_surplus(session, policy.maximum, now)
+            keep = MOST_SESSIONS if policy.maximum is None else policy.maximum
+            if at_most is None or at_most > keep:
+                self._revoke_surplus(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
         return tokens
 

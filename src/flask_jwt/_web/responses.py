@@ -13,6 +13,7 @@ from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..errors import (
+    InsufficientScope,
     JWTError,
     LoginNotFound,
     ReauthenticationRequired,
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from .app_state import AppState
 from .context import app_state
-from .redirects import login_redirect
+from .redirects import login_url, prefers_html, redirect_to
 
 logger = logging.getLogger("flask_jwt")
 
@@ -75,14 +76,19 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
+    url = login_url(state, error)
+    if url is not None and prefers_html():
         # This browser isn't rejected, it has not logged in yet.
+        page = redirect_to(url)
         logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     _log_rejection(state, error, response.status_code)
-    if response.status_code == 401:
+    if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    if url is not None:
+        # htmx follows redirects itself, and would put the login page into a part of this page.
+        response.headers["HX-Redirect"] = url
     return response
 
 
@@ -131,6 +137,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parameters["scope"] = " ".join(error.scopes)
     quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 

@@ -15,11 +15,17 @@ from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
+from .._sessions.store_time import StoreTime
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from ..stores._location import describe_location
 from .app_state import AppState
-from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
+from .issue import (
+    _default_jwt_encode_handler,
+    issuer_and_audience,
+    login_context,
+    storage_namespace,
+)
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -34,9 +40,10 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
         folder = state.app.instance_path
         store = open_store(uri, settings.store_timeout, folder)
         name += f" {describe_location(uri, folder)}"
-    # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
+    # Both wrappers have the store's operations by __getattr__, which mypy can't see.
+    adjusted_store: Any = StoreTime(store, state.clock)
     guarded_store: Any = CircuitBreakerStore(
-        store, state.clock, name=name, timeout=settings.store_timeout
+        adjusted_store, state.clock, name=name, timeout=settings.store_timeout
     )
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
@@ -97,7 +104,6 @@ def _create_host(state: AppState) -> SessionHost:
         return claimed if user is not None and not state.issues_for_users() else user
 
     settings = state.settings
-    issuer, namespace = settings.encode_issuer, settings.storage_namespace
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
@@ -111,8 +117,8 @@ def _create_host(state: AppState) -> SessionHost:
         get_identity=get_identity,
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,
-        namespace=(issuer or "") if namespace is None else namespace,
-        issuer=issuer,
+        namespace=storage_namespace(settings),
+        issuer=settings.encode_issuer,
     )
 
 
@@ -186,4 +192,6 @@ def _follow_revocations(state: AppState, settings: Settings) -> None:
         return
     is_checked = settings.revocation_check is not None
     state.check_session = sessions.check_access_token if is_checked else None
-    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime)
+    # An acknowledged revocation takes at most the timeout from its place in the feed to its commit.
+    overlap = 10 + 2 * settings.store_timeout
+    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime, overlap)

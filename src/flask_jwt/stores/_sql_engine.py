@@ -257,6 +257,11 @@ def _prepare_mysql(engine: sa.Engine, options: dict[str, Any], timeout: float) -
 
     @event.listens_for(engine, "connect")
     def limit(connection: Any, _record: Any) -> None:
+        # The default, REPEATABLE READ, locks the rows that the subquery of a change reads, and the
+        # gaps between them. Simultaneous logins of a user would wait for each other, or end in a
+        # deadlock.
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         seconds = timeout * SERVER_SHARE
         statement = f"max_execution_time={int(seconds * 1000)}"
         if "mariadb" in connection.get_server_info().lower():

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable, TextNotStorable
-from ._base import Session, legacy_subject, missing_driver
+from ._base import RevocationPage, Session, legacy_subject, missing_driver
+from ._counters import AttemptKeys, Change, Decision
 from ._deadline import Turns, no_time_limit, time_left, time_limit
 
 try:
     import sqlalchemy as sa
     from sqlalchemy import exc
 
+    from . import _sql_counters
     from . import _sql_statements as statements
     from ._sql_engine import IN_MEMORY, abandon, make_engine, parse_url
     from ._sql_errors import is_about_text, store_unavailable
     from ._sql_tables import (
         add_column,
         create_tables,
+        has_earlier_counters,
+        login_counters_table,
         metadata,
         missing_columns,
         missing_indexes,
@@ -35,6 +41,8 @@ __all__ = ["SqlStore", "metadata", "sessions_table"]
 
 T = TypeVar("T")
 
+_START_EARLIER = 60.0
+"""Seconds before the interval that counts, at which a new process begins to read the feed."""
 MOST_CONNECTIONS = 15
 """The connections of a process that are in use at the same time."""
 
@@ -96,7 +104,7 @@ class SqlStore:
             if not is_mine:
                 raise _no_time()
             try:
-                if missing_columns(process.engine):
+                if missing_columns(process.engine) or has_earlier_counters(process.engine):
                     raise ConfigError(
                         "The table jwt_sessions was created by an earlier version of Flask-JWT-Too."
                         " Run: flask jwt sessions upgrade"
@@ -119,6 +127,8 @@ class SqlStore:
                 columns = missing_columns(engine)
                 for column in columns:
                     add_column(engine, column)
+                if has_earlier_counters(engine):
+                    login_counters_table.drop(engine)
                 create_tables(engine)
                 # create_all() creates no indexes of tables that exist.
                 indexes = [i for t in metadata.tables.values() for i in missing_indexes(engine, t)]
@@ -177,14 +187,10 @@ class SqlStore:
 
     def create(self, session: Session) -> None:
         """Store a new session."""
-        # Two logins at the same time may get the same sequence; the sid then decides their order.
-        # A sequence of the database would need DDL of its own for each database.
-        last = self._fetch(statements.LAST_SEQUENCE, {"key": session.subject_key})[0][0] or 0
-        subject = legacy_subject(session.subject)[:255]
+        values = {f"{name}_": value for name, value in asdict(session).items()}
+        values["subject_"] = legacy_subject(session.subject)[:255]
         try:
-            self._execute(
-                statements.CREATE, {**asdict(session), "subject": subject, "sequence": last + 1}
-            )
+            self._execute(statements.CREATE, values)
         except exc.IntegrityError as error:
             # An earlier attempt has stored it, and its response was lost. If not, the error may
             # quote the row.
@@ -224,7 +230,10 @@ class SqlStore:
     ) -> bool:
         """Revoke a session."""
         values = {"sid_": sid, "now": now, "change": change_id, "kept": kept_until}
-        return self._execute(statements.REVOKE, values) == 1
+        if self._execute(statements.REVOKE, values) == 1:
+            return True
+        self._execute(statements.REPEAT_REVOCATION, {"sid_": sid})
+        return False
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
@@ -271,25 +280,56 @@ class SqlStore:
         statement = statements.SURPLUS_BY_USE if by_use else statements.SURPLUS_BY_AGE
         return [Session(*row) for row in self._fetch(statement, values)]
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
-        return [(row[0], row[1]) for row in self._fetch(statements.REVOKED_SINCE, {"since": since})]
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them."""
+        if position is None:
+            values = {"interval": int((lifetime + _START_EARLIER) * 1e6), "maximum": limit}
+            rows = self._fetch(statements.FEED_START, values)
+        else:
+            rows = self._fetch(statements.FEED, {"position": position, "maximum": limit})
+        if len(rows) < limit:
+            old = self._fetch(statements.REVOKED_WITHOUT_POSITION, {"since": now - lifetime})
+            sids = [row[0] for row in (*rows, *old)]
+            return RevocationPage(sids, rows[-1][1] if rows else position or 0, is_last=True)
+        if rows[-1][1] == position:  # all of them have the same place
+            return self.read_revocations(position, now=now, lifetime=lifetime, limit=2 * limit)
+        return RevocationPage([row[0] for row in rows], rows[-1][1], is_last=False)
+
+    def now(self) -> float:
+        """Return the time of the database."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()  # a library in this process
+        return float(self._fetch(statements.NOW, {})[0][0]) / 1e6
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*."""
-        # Not every database supports DELETE with LIMIT, so the sids are selected first. An ended
-        # session never becomes active again, so the two statements need no common transaction.
-        kept = before if now is None else now
-        values = {"before": before, "now": kept, "maximum": limit}
-        sids = [row[0] for row in self._fetch(statements.ENDED, values)]
-        if not sids:
-            return 0
-        return self._execute(sa.delete(sessions_table).where(sessions_table.c.sid.in_(sids)), {})
+        values = {"before": before, "now": before if now is None else now, "maximum": limit}
+        is_sqlite = self._backend == "sqlite"
+        for statement in (
+            statements.DELETE_ENDED_IN_SQLITE if is_sqlite else statements.DELETE_ENDED
+        ):
+            if deleted := self._run(partial(_delete, statement=statement, values=values)):
+                return deleted
+        return 0
 
     def count(self, now: float) -> dict[str, int]:
         """Return the numbers of active, revoked and expired sessions."""
         total, active, revoked = self._fetch(statements.COUNT, {"now": now})[0]
         return {"active": active, "revoked": revoked, "expired": total - active - revoked}
+
+    def begin_login(self, keys: AttemptKeys, now: float) -> Decision:
+        """Decide about a login, and count it as failed if it is allowed."""
+        return self._run(lambda connection: _sql_counters.begin_login(connection, keys, now))
+
+    def change_counters(self, changes: list[Change], now: float) -> None:  # noqa: ARG002
+        """Change the counters of failed logins."""
+        self._run(lambda connection: _sql_counters.change_counters(connection, changes))
+
+    def prune_counters(self, now: float) -> bool:
+        """Delete expired counters of failed logins; return whether there may be more."""
+        return self._run(lambda connection: _sql_counters.prune_counters(connection, now))
 
     def warnings(self) -> list[str]:
         """Return nothing, because a database doesn't lose acknowledged changes."""
@@ -333,6 +373,18 @@ class SqlStore:
                 raise store_unavailable(error, self._backend) from error
             finally:
                 process.connections.release()
+
+
+def _delete(connection: sa.Connection, statement: sa.Executable, values: dict[str, Any]) -> int:
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # A batch touches pages all over the file. The default cache would write them repeatedly.
+        connection.exec_driver_sql("PRAGMA cache_size=-65536")
+    try:
+        return int(connection.execute(statement, values).rowcount)
+    finally:
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA cache_size=-2000")
 
 
 class _TextRejected(Exception):
