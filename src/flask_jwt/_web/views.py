@@ -36,6 +36,7 @@ from .context import (
 from .cookies import unset_host_only_cookies, unset_jwt_cookies
 from .guard import verify_jwt_in_request
 from .issue import END_OF_TIME
+from .locations import parse_authorization
 from .login import (
     asks_for_cookies,
     authenticate,
@@ -46,7 +47,6 @@ from .login import (
 )
 from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
 from .renewal import has_refresh_cookie, rotate_session
-from .request_token import parse_authorization
 from .responses import rendering_errors
 
 if TYPE_CHECKING:
