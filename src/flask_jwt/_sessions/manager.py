@@ -164,6 +164,7 @@ _SID = re.compile(r"[0-9a-f]{32}")
 
 _REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 _REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
+_OPTIONAL_CLAIM_NAMES = ("csrf", "remember")
 
 
 class RefreshClaims(NamedTuple):
@@ -178,10 +179,20 @@ class RefreshClaims(NamedTuple):
     payload: dict[str, Any]
     auth_time: int
     expires_at: int
+    csrf: str | None = None
+    """The CSRF value of the session; None if an earlier version started it."""
+    remember: bool | None = None
+    """Whether its cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says."""
 
     def is_valid(self) -> bool:
         """Return whether every claim has the type with which :class:`SessionManager` issues it."""
-        return tuple(map(type, self)) == _REFRESH_CLAIM_TYPES and is_sid(self.sid)
+        required = tuple(map(type, self[: len(_REFRESH_CLAIM_TYPES)]))
+        optional = (self.csrf, str), (self.remember, bool)
+        return (
+            required == _REFRESH_CLAIM_TYPES
+            and all(value is None or type(value) is expected for value, expected in optional)
+            and is_sid(self.sid)
+        )
 
     def to_session(self, generation: int, rotated_at: float) -> Session:
         """Return the session at *generation*.
@@ -196,6 +207,7 @@ class RefreshClaims(NamedTuple):
             created_at=self.auth_time,
             rotated_at=rotated_at,
             expires_at=self.expires_at,
+            csrf=self.csrf,
         )
 
 
@@ -249,11 +261,17 @@ class SessionManager:
         label: str | None = None,
         user_agent: str | None = None,
         ip: str | None = None,
+        remember: bool | None = None,
+        check: Callable[[Tokens], object] | None = None,
     ) -> Tokens:
         """Start a session for a user who has just authenticated.
 
         :param identity: a user object or dict with an ``id``, or the id itself
         :param label: the device's name, for its user to recognize
+        :param remember: whether the session's cookies outlast the browser; default: as
+            ``JWT_SESSION_COOKIE`` says
+        :param check: called with the tokens before the session is stored; an error that it raises
+            ends the login
         :raises StoreUnavailable: if the store can't be reached; no session was started
         """
         policy = self._host.get_policy()
@@ -282,10 +300,13 @@ class SessionManager:
             subject_key=subject_key(self._host.namespace, user_id),
             last_ip=ip,
             last_user_agent=user_agent,
+            csrf=secrets.token_urlsafe(16),
         )
         # Before anything is stored: a login whose tokens can't be issued must not end the session
         # of another device.
-        tokens = self._issue_tokens(identity, session, kept_claims, payload)
+        tokens = self._issue_tokens(identity, session, kept_claims, remember, payload)
+        if check is not None:
+            check(tokens)
         try:
             self.store.create(session)
         except StoreUnavailable as error:
@@ -321,7 +342,7 @@ class SessionManager:
             if session.generation == claims.generation:
                 # The session changed between rotate() and get(); ask the client to retry.
                 raise StoreUnavailable
-        return self._issue_tokens(identity, session, claims.payload)
+        return self._issue_tokens(identity, session, claims.payload, claims.remember)
 
     def begin_refresh(self, token: str) -> PendingRefresh:
         """Verify a refresh token as :meth:`refresh` does, and issue an access token.
@@ -341,6 +362,8 @@ class SessionManager:
             # The access token is sent to the client only if the rotation extends the idle limit.
             renewed = replace(session, idle_expires_at=now + policy.idle)
         access_token = self._host.issue_access_token(identity, renewed, None)
+        # A process of an earlier version may have rotated the session, and left out the value.
+        claims = claims._replace(csrf=session.csrf)
         return PendingRefresh(claims, session, access_token, identity)
 
     def complete_refresh(self, pending: PendingRefresh) -> Tokens | None:
@@ -368,7 +391,7 @@ class SessionManager:
             grace = self._host.get_policy().grace
             if not is_next or not (is_rotated or _is_within(grace, session, now)):
                 return None
-        refresh_token = self._issue_refresh_token(session, claims.payload)
+        refresh_token = self._issue_refresh_token(session, claims.payload, claims.remember)
         if is_rotated:
             try:
                 signals.session_refreshed.send(self._host.sender, session=session)
@@ -611,7 +634,8 @@ class SessionManager:
             error.ended_sid = sid if isinstance(sid, str) and is_sid(sid) else None
             raise
         payload = verified.claims
-        claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
+        required = (payload[name] for name in _REFRESH_CLAIM_NAMES)
+        claims = RefreshClaims(*required, *(payload.get(name) for name in _OPTIONAL_CLAIM_NAMES))
         if not claims.is_valid():
             raise ClaimInvalid("Invalid claims in the refresh token")
         return verified, claims
@@ -663,17 +687,21 @@ class SessionManager:
         identity: Any,
         session: Session,
         payload: Mapping[str, Any],
+        remember: bool | None,
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
-        refresh_token = self._issue_refresh_token(session, payload)
+        refresh_token = self._issue_refresh_token(session, payload, remember)
         access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 
-    def _issue_refresh_token(self, session: Session, payload: Mapping[str, Any]) -> str:
+    def _issue_refresh_token(
+        self, session: Session, payload: Mapping[str, Any], remember: bool | None
+    ) -> str:
         # All claims of the refresh token are derived from the session, and none is random. This has
         # three advantages. The same token can be issued again within the grace period. The store
         # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
         # And a refresh needs no query before the rotation.
+        optional = {"csrf": session.csrf, "remember": remember}
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -684,6 +712,7 @@ class SessionManager:
             "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
+            **{name: value for name, value in optional.items() if value is not None},
             **self._host.get_parties(),
         }
         return self._host.get_codec().issue(claims, now=self._host.clock.now())
@@ -804,8 +833,9 @@ def _is_within(grace: float, session: Session, now: float) -> bool:
     return grace > 0 and now - session.rotated_at <= grace
 
 
-_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
-"""Claims that differ in each access token, so they are not stored in the session."""
+_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh", "csrf")
+"""Claims that differ in each access token, or that the session itself has, so they are not stored
+in the session's payload."""
 
 
 def _key_without_identity(subject: str, issuer: Any = None) -> str:

@@ -34,6 +34,7 @@ from .cookies import get_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .request_token import (
     _default_request_handler,
+    check_found_token,
     codec_for,
     find_unverified_token,
     token_to_string,
@@ -461,6 +462,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
         raise
     except jwt.InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
+    if isinstance(token, (str, bytes)):  # others are of a decode handler that takes objects
+        check_found_token(state, str(token_to_string(token)), refresh=False)
     is_mapping = options.verify_type and isinstance(claims, Mapping)
     if is_mapping and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")

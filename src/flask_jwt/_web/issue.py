@@ -281,7 +281,8 @@ def login_context(
 
 
 def _add_session_claims(payload: ClaimsView) -> ClaimsView:
-    """Return *payload* with ``sid`` and ``auth_time``, and an ``exp`` no later than the session's.
+    """Return *payload* with ``sid``, ``auth_time`` and ``csrf``, and an ``exp`` no later than the
+    session's.
 
     Without a session *payload* is returned unchanged.
     """
@@ -290,6 +291,10 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
         return payload
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
+    if login.session.csrf is not None:
+        # One value for all tokens of the session, so that a form in an open page stays valid while
+        # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
+        claims["csrf"] = login.session.csrf
     if type(claims.get("exp", math.inf)) in (int, float):
         claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
     return claims

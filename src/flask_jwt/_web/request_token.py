@@ -16,6 +16,7 @@ from jwt.exceptions import (
 )
 
 from .._config.options import TokenLocation
+from .._jose.claims import ClaimsView
 from .._jose.codec import TokenCodec, VerifiedToken, check_header
 from .._jose.keys import UnsuitableKey
 from ..errors import (
@@ -57,7 +58,9 @@ def verify_token(
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
-        return _verify(state, current, options, token)
+        verified = _verify(state, current, options, token)
+        check_found_token(state, token, verified.claims, refresh=options.refresh)
+        return verified
     if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
     codec, settings = codecs.access(), state.config.latest
@@ -154,9 +157,7 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
     A browser sends an old cookie beside the current one if the domain or the path has changed.
     """
     settings, request = state.settings, current_request()
-    # A missing value is reported before the token is verified, a wrong one after: it belongs to
-    # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(request, settings, refresh=options.refresh)
+    needs_csrf = csrf.needs_value(request, settings, refresh=options.refresh)
     name = settings.refresh_cookie_name if options.refresh else settings.access_cookie_name
     rejected = current.rejected or {}
     failure = next(iter(rejected.values()), None)
@@ -165,8 +166,10 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
             continue
         try:
             verified = _verify(state, current, options, token)
-            if value is not None:
-                csrf.check_value(value, token, verified.claims)
+            if needs_csrf:
+                csrf.check_request(
+                    request, settings, token, verified.claims, refresh=options.refresh
+                )
         except (TokenInvalid, CsrfFailed) as error:
             failure = failure or error
         else:
@@ -272,12 +275,7 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
         try:
             token = extract_token(location, request, state.settings, refresh=False)
             if location == "cookies":
-                # Checked here, because the caller is a handler of the application, which verifies
-                # the token but knows nothing of CSRF.
-                value = csrf.submitted_value(request, state.settings, refresh=False)
-                if value is not None:
-                    claims = state.codecs.decode_unverified(token)[1]
-                    csrf.check_value(value, token, claims)
+                _check_header_value(state, request, token)
         except TokenMissing:
             continue
         except CsrfFailed as error:
@@ -287,3 +285,35 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
     if failure is not None:
         raise failure
     return None
+
+
+def _check_header_value(state: AppState, request: Request, token: str) -> None:
+    """Check the CSRF value of a cookie that the application's handler is about to verify.
+
+    A value in the form isn't read yet: :func:`check_found_token` does that, once the token is
+    verified.
+    """
+    if not csrf.needs_value(request, state.settings, refresh=False):
+        return
+    value = csrf.get_header_value(request, state.settings, refresh=False)
+    if value:
+        csrf.check_value(value, token, state.codecs.decode_unverified(token)[1])
+
+
+def check_found_token(
+    state: AppState, token: str, claims: ClaimsView | None = None, *, refresh: bool
+) -> None:
+    """Check that a page of this application sent a token that a handler has found in a cookie.
+
+    :param claims: of the verified token; None: they are read from the token, because the
+        application's handler has verified it
+    :raises CsrfFailed: if it didn't
+    """
+    request = current_request()
+    settings = state.settings
+    if not settings.csrf_protect or not csrf.came_in_cookie(request, token):
+        return
+    if csrf.needs_value(request, settings, refresh=refresh):
+        if claims is None:
+            claims = state.codecs.decode_unverified(token)[1]
+        csrf.check_request(request, settings, token, claims, refresh=refresh)
