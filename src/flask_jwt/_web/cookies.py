@@ -15,6 +15,7 @@ from werkzeug.http import dump_cookie
 from .._config.settings import Settings
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
+from .caching import note_headers, note_user_data
 from .context import app_state, request_state
 from .csrf import check_value, csrf_value
 from .responses import rendering_errors
@@ -129,15 +130,18 @@ def jwt_csrf_token() -> str:
     If the response brings a new access cookie, the value is for the new one.
     """
     state, current = app_state(), request_state()
+    note_headers(request, "Cookie")
     token = request.cookies.get(state.settings.access_cookie_name, "")
     if current is not None and current.renewal is not None:
         token = current.renewal.access_token
     elif current is not None and current.cookie is not None:
         token = current.cookie
     try:
-        return get_csrf_token(token)
+        value = get_csrf_token(token)
     except TokenMalformed:
         return ""
+    note_user_data(request)
+    return value
 
 
 def jwt_csrf_field() -> Markup:
@@ -260,6 +264,8 @@ def _set(
             httponly=is_secret,
             **_attributes(settings),
         )
+    # A shared cache would log other users in as this one.
+    response.headers["Cache-Control"] = "no-store"
 
 
 def _attributes(settings: Settings) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .._config.profile import Profile
 from .._config.settings import unknown_keys
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
+from .caching import protect_responses
 from .context import app_state, get_template_context, require_sessions
 from .cookies import check_cookies, jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
@@ -143,6 +144,7 @@ class JWT(Handlers):
 
             bind_sessions(state, self._store)
             finish_response_last(state)
+        protect_responses(state)
         _check_keys(state)
         check_cookies(state)
         app.extensions[STATE_KEY] = state

@@ -29,6 +29,7 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import STATE_KEY, AppState
+from .caching import note_headers
 from .context import RequestState, app_state, current_context, current_request
 from .cookies import get_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
@@ -452,6 +453,7 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     if options.locations and find is _default_request_handler:
         token = find_unverified_token(state, options.locations)
     else:
+        note_headers(current_request(), "Cookie")
         token = state.call(find)
     if token is None:
         raise TokenMissing

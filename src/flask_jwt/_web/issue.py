@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from flask import has_request_context, request
+
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
 from .._jose.claims import (
@@ -27,6 +29,7 @@ from .._jose.codec import Token, TokenCodec
 from .._jose.encoding import parse_json
 from ..errors import ConfigError
 from .app_state import AppState
+from .caching import note_user_data
 from .context import app_state
 
 if TYPE_CHECKING:
@@ -103,6 +106,8 @@ def _create(
     overwrite: bool,
 ) -> str:
     state = app_state()
+    if has_request_context():  # the view probably returns the token
+        note_user_data(request)
     payload.update(_additional_claims(state, identity, claims, overwrite))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}

@@ -24,11 +24,11 @@ from ..errors import (
     TooManyLoginAttempts,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
 from .cookies import get_cookies, report_sizes, set_cookies
 from .csrf import is_cross_origin
 from .issue import login_context
-from .redirects import no_store
 from .request_token import codec_for
 
 if TYPE_CHECKING:

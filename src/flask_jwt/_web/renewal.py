@@ -24,6 +24,7 @@ from ..errors import (
     UserNotFound,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import (
     RequestState,
     current_request,
@@ -40,7 +41,6 @@ from .cookies import (
     unset_refresh_cookies,
 )
 from .csrf import check_request, is_websocket, needs_value
-from .redirects import no_store
 
 if TYPE_CHECKING:
     from .._sessions.manager import Tokens

@@ -32,6 +32,7 @@ from ..errors import (
 )
 from . import csrf
 from .app_state import AppState
+from .caching import note_headers, note_locations
 from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import get_cookies
 from .guarded_views import GuardOptions
@@ -55,6 +56,7 @@ def verify_token(
     # Not split further, because it runs on each guarded request.
     handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
+        note_headers(request, "Cookie")  # a custom handler may look at cookies
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
@@ -67,6 +69,8 @@ def verify_token(
     if settings.only_header is None:
         return find_token(state, current, options)
     # The common case: an access token in the one header.
+    if settings.only_header != "HTTP_AUTHORIZATION":
+        note_headers(request, settings.header_name)
     current.location = "headers"
     header: str | None = request.environ.get(settings.only_header)
     tokens = codecs.cache.tokens
@@ -100,6 +104,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     # Not split further: which of several errors counts is decided in this one loop.
     settings = state.settings
     locations = options.locations or settings.locations
+    note_locations(current_request(), settings, locations)
     absences: list[AuthError] = []
     failure: JWTError | None = None
     for location in locations:
@@ -270,6 +275,7 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
     :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
     request = current_request()
+    note_locations(request, state.settings, locations)
     failure: CsrfFailed | None = None
     for location in locations:
         try:

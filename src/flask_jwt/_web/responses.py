@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..errors import JWTError, ReauthenticationRequired, json_response
 from .app_state import AppState
 from .context import app_state
-from .redirects import login_redirect
+from .redirects import login_url, prefers_html, redirect_to
 
 logger = logging.getLogger("flask_jwt")
 
@@ -70,11 +70,17 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
-        return page
+    url = login_url(state, error)
+    if url is not None and prefers_html():
+        return redirect_to(url)
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    if url is not None:
+        # htmx follows redirects itself, and would put the login page into a part of this page.
+        response.headers["HX-Redirect"] = url
     return response
 
 

@@ -24,6 +24,7 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import (
     app_state,
     get_jwt,
@@ -46,7 +47,7 @@ from .login import (
     reject_forged_login,
     require_login_handler,
 )
-from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
+from .redirects import login_page, next_url, prefers_html, redirect_to
 from .renewal import has_refresh_cookie, rotate_session
 from .request_token import check_found_token
 from .responses import rendering_errors
@@ -243,7 +244,7 @@ def sessions_view() -> Response:
             }
             for session in sessions
         ]
-    return jsonify(sessions=devices)
+    return no_store(jsonify(sessions=devices))
 
 
 def _parse_page(arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -278,7 +279,7 @@ def session_view(sid: str) -> Response:
             if "label" not in body or not (label is None or isinstance(label, str)):
                 raise MalformedLogin('Send {"label": …} with a string, or null for no label')
             sessions.rename(sid, label)
-    return Response(status=204)
+    return no_store(Response(status=204))
 
 
 def _get_current_session(state: AppState) -> Session:
