@@ -50,8 +50,8 @@ def set_access_cookies(
     :raises TokenMalformed: if *encoded_access_token* is not a token
     :raises ConfigError: in the native profile, if the cookie would be too large for browsers
     """
-    _set("access", response, encoded_access_token, max_age, domain)
     _report_size("access", encoded_access_token)
+    _set("access", response, encoded_access_token, max_age, domain)
 
 
 def set_refresh_cookies(
@@ -61,8 +61,8 @@ def set_refresh_cookies(
     domain: str | None = None,
 ) -> None:
     """Set the cookies of a refresh token on *response*, as :func:`set_access_cookies` does."""
-    _set("refresh", response, encoded_refresh_token, max_age, domain)
     _report_size("refresh", encoded_refresh_token)
+    _set("refresh", response, encoded_refresh_token, max_age, domain)
 
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
