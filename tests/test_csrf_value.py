@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import replace
 
 import jwt as pyjwt
 import pytest
@@ -16,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import render_template_string
 
 import flask_jwt
-from flask_jwt import JWT, get_csrf_token, jwt_required
+from flask_jwt import JWT, Session, get_csrf_token, jwt_required
 from flask_jwt.extended import JWTManager
-from flask_jwt.stores.memory import MemoryStore
-from tests.support import ANYONE, SECRET, OldBrowser, claims_of, private_pem, public_pem
+from tests.support import ANYONE, ROOT, SECRET, OldBrowser, claims_of, private_pem, public_pem
 
 ACCESS_LIFETIME = 1000
 """Seconds; more than the lifetime of an access token in either profile."""
 SIGNED_IN_AS = {"username": "joe", "password": "pass"}
+KINDS = "access", "refresh"
 FORM = "{{ jwt_csrf_field() }}"
 GUARDS = {"/protected": {}, "/renew": {"refresh": True}}
 
@@ -84,12 +83,10 @@ def test_the_value_is_random_and_in_the_row_and_in_the_tokens(make_shop, databas
     values = set()
     for _ in range(3):
         browser = sign_in(app)
-        access, refresh = (
-            claims_of(browser.cookies[f"{kind}_token_cookie"]) for kind in ("access", "refresh")
-        )
+        access, refresh = (claims_of(browser.cookies[f"{kind}_token_cookie"]) for kind in KINDS)
         with app.app_context():
             session = app.jwt.sessions.get(access["sid"])
-        cookies = {browser.cookies[f"csrf_{kind}_token"] for kind in ("access", "refresh")}
+        cookies = {browser.cookies[f"csrf_{kind}_token"] for kind in KINDS}
         assert {access["csrf"], refresh["csrf"], value_in(browser.get("/form"))} == cookies
         assert cookies == {session.csrf}
         assert len(base64.urlsafe_b64decode(session.csrf + "==")) == 16
@@ -181,14 +178,36 @@ def test_a_token_without_a_session_has_a_value_of_its_own(make_shop, extension):
     assert post(browser, value) in (401, 403)
 
 
-# Tokens of the version before, as it issued them
+# Tokens of the version before, which commit 0831b52 issued
 
 
-class StoreOfTheVersionBefore(MemoryStore):
-    """A store in which sessions have no CSRF value."""
+def sign_in_with_recorded_tokens(app):
+    """Return a browser with the cookies of a login with the version before, whose row is stored."""
+    recorded = json.loads((ROOT / "tests/recorded_sessions.json").read_text())
+    login = recorded[type(app.jwt).__name__]
+    with app.app_context():
+        app.jwt.sessions.store.create(Session(**login["session"]))
+    browser = OldBrowser(app)
+    for name, value in login["cookies"].items():
+        browser.set_cookie(name, value, secure=True)
+    return browser
 
-    def create(self, session):
-        super().create(replace(session, csrf=None))
+
+def test_tokens_of_the_version_before_go_on(make_shop, clock):
+    browser = sign_in_with_recorded_tokens(make_shop())
+    of_access, of_refresh = (browser.cookies[f"csrf_{kind}_token"] for kind in KINDS)
+    assert post(browser, of_access) == 200
+    assert value_in(browser.get("/form")) == of_access
+    headers = {"X-CSRF-TOKEN": of_refresh}
+    assert browser.post("/renew", headers=headers).status_code == 200
+    for generation in 1, 2:
+        clock.tick(ACCESS_LIFETIME)
+        assert post(browser, "x") in (401, 403)
+        assert post(browser, of_refresh) == 200, "it was renewed by the refresh cookie"
+        assert claims_of(browser.cookies["refresh_token_cookie"])["gen"] == generation
+        assert browser.cookies["csrf_refresh_token"] == of_refresh
+        assert post(browser, browser.cookies["csrf_access_token"]) == 200
+    assert browser.post("/auth/refresh", headers=headers, accept="*/*").status_code == 204
 
 
 def resign(browser, **changes):
@@ -197,23 +216,6 @@ def resign(browser, **changes):
         claims = {**claims_of(browser.cookies[name]), **changes}
         claims = {name: value for name, value in claims.items() if value is not None}
         browser.set_cookie(name, pyjwt.encode(claims, SECRET, "HS256"), secure=True)
-
-
-def test_tokens_of_the_version_before_go_on(make_shop, clock):
-    app = make_shop(store=StoreOfTheVersionBefore(), JWT_STORAGE_URI=None)
-    browser = sign_in(app)
-    resign(browser, csrf=None)
-    sid = claims_of(browser.cookies["access_token_cookie"])["sid"]
-    digest = hashlib.sha256(b"csrf\0" + sid.encode()).digest()[:18]
-    value = base64.urlsafe_b64encode(digest).decode()
-    assert post(browser, value) == 200
-    clock.tick(ACCESS_LIFETIME)
-    assert post(browser, value) == 200, "it was renewed"
-    renewed = browser.cookies["refresh_token_cookie"]
-    assert claims_of(renewed)["gen"] == 1
-    assert "csrf" not in claims_of(renewed)
-    clock.tick(ACCESS_LIFETIME)
-    assert post(browser, value) == 200
 
 
 def test_the_value_is_restored_if_the_version_before_has_left_it_out(make_shop, clock):

@@ -241,6 +241,10 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
                 raise
             _verify_other_cookies(state, request, current, options, error)
     except (TokenMissing, SchemeUnsupported) as error:
+        # Without this, a cache may give the response for nobody to a request with a token.
+        settings = state.config.latest
+        if "headers" in (options.locations or settings.locations):
+            note_headers(request, settings.header_name)
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
