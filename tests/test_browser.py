@@ -30,7 +30,7 @@ if CHROMIUM is None:
     pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
                 allow_module_level=True)  # fmt: skip
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -229,7 +229,7 @@ def test_items_are_added_and_removed(page, store):
     def add():
         page.get_by_label("Name").fill(name)
         page.get_by_label("Price").fill("12.5")
-        page.get_by_role("button", name="Add").click()
+        page.get_by_role("button", name="Add", exact=True).click()
 
     add()
     row = page.get_by_role("row").filter(has_text=name)
@@ -452,7 +452,7 @@ def member(chromium, store, folder):
         for name, price in {"Armchair": 249, "Desk lamp": 39.9, "Oak table": 1180}.items():
             page.get_by_label("Name").fill(name)
             page.get_by_label("Price").fill(str(price))
-            page.get_by_role("button", name="Add").click()
+            page.get_by_role("button", name="Add", exact=True).click()
         login = {"username": "joe", "password": PASSWORD}
         for agent, label in {IPHONE: "Joe's phone", FIREFOX: None, "curl/8.14.1": None}.items():
             headers = {"User-Agent": agent}

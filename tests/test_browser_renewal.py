@@ -24,7 +24,7 @@ if CHROMIUM is None:
     pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
                 allow_module_level=True)  # fmt: skip
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HOST, PARENT = "shop.example.test", "example.test"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP *.{PARENT} 127.0.0.1"]

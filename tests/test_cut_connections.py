@@ -25,6 +25,9 @@ ATTEMPTS = {"postgres": 2, "redis": 4}
 """How often an operation is tried: once more by the circuit breaker, and redis-py doubles that."""
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(params=stores("postgres", "redis"))
 def kind(request):
     return request.param

@@ -221,6 +221,7 @@ def test_an_invalid_token_is_rejected(store, header):
     assert response.headers["WWW-Authenticate"].startswith("JWT realm=")
 
 
+@pytest.mark.slow
 def test_a_token_expires(tmp_path):
     with serving(
         tmp_path,
@@ -640,6 +641,7 @@ def test_the_url_of_the_database_names_a_driver(url, used):
     assert python("-c", script, DATABASE_URL=url) == f"{used}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="would install into this Python itself")
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_demo_prints_three_lines_that_work(tmp_path):

@@ -253,7 +253,9 @@ def test_exempting_a_wrapper_does_not_open_what_it_wraps():
 
 
 @pytest.mark.parametrize(
-    "target", [None, 5, b"open", ["open"], {}, object(), Site, dict, Flask("app")], ids=repr
+    "target",
+    [None, 5, b"open", ["open"], {}, object(), Site, dict, Flask("app")],
+    ids=lambda target: type(target).__name__,
 )
 def test_anything_else_is_a_type_error(target):
     with pytest.raises(TypeError, match="takes a view function, a bound method, a view class"):

@@ -269,7 +269,7 @@ def test_a_loader_may_return_any_id(start, user_id, claim):
 @pytest.mark.parametrize(
     "returned",
     [None, object(), {"id": ObjectId()}, {1}, b"x", float("nan"), [float("inf")]],
-    ids=repr,
+    ids=lambda returned: type(returned).__name__,
 )
 def test_a_loader_that_returns_something_else_is_named(start, returned):
     app = start({"id": 1})

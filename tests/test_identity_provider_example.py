@@ -85,6 +85,7 @@ def test_a_stranger_s_key_under_the_provider_s_kid(oidc_provider, monkeypatch):
         assert get(client, forged).status_code == 422
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outage", ["freeze", "stop"])
 def test_a_provider_that_is_down(isolated_oidc_provider, monkeypatch, outage):
     provider = isolated_oidc_provider

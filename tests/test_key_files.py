@@ -216,6 +216,7 @@ def start_writer(path, *arguments):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_pruned_key_never_comes_back(path):
     """A rotation has read the leaked key; while it runs, another process removes that key."""
     change_key_file(str(path), add_key)
@@ -233,6 +234,7 @@ def test_a_pruned_key_never_comes_back(path):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_many_processes_lose_no_change(path):
     writers = [start_writer(path, "rotate", "0.01") for _ in range(6)]
     assert [writer.wait(60) for writer in writers] == [0] * 6

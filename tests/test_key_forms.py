@@ -382,27 +382,27 @@ ENCRYPTED = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pw"))
 LOCKED = (Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"pw"))
 
 
+NO_KEYS = {
+    "base64 of DER": (BASE64, "-----BEGIN PUBLIC KEY----- above it"),
+    "base64 of DER, one line": (BASE64.replace("\n", ""), "-----BEGIN PUBLIC KEY----- above it"),
+    "base64 of a short DER": (public_pem(KEYS["EdDSA"]).split("-----")[2], "above it"),
+    "DER": (DER, "openssl pkey -inform DER"),
+    "base64 of PEM": (pyjwt.utils.base64url_encode(public_pem(KEYS["RS256"]).encode()), "base64 -d"),
+    "PEM cut short": (public_pem(KEYS["RS256"])[:200], "not an unencrypted PEM key"),
+    "PEM without its body": ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "PEM key"),
+    "encrypted": (private_pem(KEYS["RS256"], ENCRYPTED), "is encrypted"),
+    "encrypted OpenSSH": (private_pem(KEYS["EdDSA"], LOCKED), "is encrypted"),
+    "OpenSSH cut short": ("ssh-rsa AAAAB3NzaC1yc2E joe", "PEM key"),
+    "DSA": (public_pem(dsa.generate_private_key(1024)), "DSA|RSA"),
+    "JSON cut short": ('{"kty": "RSA"', "not a JWK"),
+    "JWK without members": ('{"kty": "RSA", "alg": "RS256"}', "JWK"),
+    "long nonsense": ("no key at all, " * 400, "nor the path|PEM key"),
+    "a NUL": ("key\0", "not a path|PEM key"),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("where", ["JWT_PUBLIC_KEY", "JWT_PRIVATE_KEY", "path", "loader"])
-@pytest.mark.parametrize(
-    ("material", "message"),
-    {
-        "base64 of DER": (BASE64, "-----BEGIN PUBLIC KEY----- above it"),
-        "base64 of DER, one line": (BASE64.replace("\n", ""), "-----BEGIN PUBLIC KEY----- above it"),
-        "base64 of a short DER": (public_pem(KEYS["EdDSA"]).split("-----")[2], "above it"),
-        "DER": (DER, "openssl pkey -inform DER"),
-        "base64 of PEM": (pyjwt.utils.base64url_encode(public_pem(KEYS["RS256"]).encode()), "base64 -d"),
-        "PEM cut short": (public_pem(KEYS["RS256"])[:200], "not an unencrypted PEM key"),
-        "PEM without its body": ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "PEM key"),
-        "encrypted": (private_pem(KEYS["RS256"], ENCRYPTED), "is encrypted"),
-        "encrypted OpenSSH": (private_pem(KEYS["EdDSA"], LOCKED), "is encrypted"),
-        "OpenSSH cut short": ("ssh-rsa AAAAB3NzaC1yc2E joe", "PEM key"),
-        "DSA": (public_pem(dsa.generate_private_key(1024)), "DSA|RSA"),
-        "JSON cut short": ('{"kty": "RSA"', "not a JWK"),
-        "JWK without members": ('{"kty": "RSA", "alg": "RS256"}', "JWK"),
-        "long nonsense": ("no key at all, " * 400, "nor the path|PEM key"),
-        "a NUL": ("key\0", "not a path|PEM key"),
-    }.values(),
-)  # fmt: skip
+@pytest.mark.parametrize(("material", "message"), NO_KEYS.values(), ids=NO_KEYS)
 def test_what_is_no_key_is_explained(material, message, where, tmp_path):
     if where == "path":
         path = tmp_path / "key"

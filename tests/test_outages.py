@@ -200,6 +200,7 @@ def test_a_redis_that_takes_no_writes_is_an_outage(redis_server):
     until(lambda: refresh(app, token)[0] == 200, "writable again")
 
 
+@pytest.mark.slow
 def test_a_locked_sqlite_is_an_outage(tmp_path):
     app = new_app(f"sqlite:///{tmp_path}/s.db", JWT_STORE_TIMEOUT=0.2)
     token = log_in(app)["refresh_token"]

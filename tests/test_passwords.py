@@ -290,6 +290,7 @@ hashes = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(hashes, st.text(max_size=80))
 def test_a_check_never_raises_whatever_is_stored(stored, password):

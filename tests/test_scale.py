@@ -44,6 +44,7 @@ def insert(store, sessions):
 # Recent revocations
 
 
+@pytest.mark.slow
 def test_a_revocation_takes_at_most_100_bytes():
     clock = Clock()
     revocations = Revocations(MemoryStore(), lifetime=310, staleness=10, clock=AppClock(clock))

@@ -320,6 +320,7 @@ def test_setup_may_be_repeated_and_raced(store_uri):
     race_to_set_up(store_uri)
 
 
+@pytest.mark.slow
 def test_workers_may_create_a_sqlite_file_together(tmp_path):
     switching = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)

@@ -43,7 +43,7 @@ from .cookies import (
 from .csrf import check_request, is_websocket, needs_value
 
 if TYPE_CHECKING:
-    from .._sessions.manager import Tokens
+    from .._sessions.rotation import Tokens
 
 logger = logging.getLogger("flask_jwt")
 
