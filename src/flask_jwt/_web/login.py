@@ -33,7 +33,8 @@ from .request_token import codec_for
 
 if TYPE_CHECKING:
     from .._login.limits import LoginLimits
-    from .._sessions.manager import SessionManager, Tokens
+    from .._sessions.manager import SessionManager
+    from .._sessions.rotation import Tokens
 
 logger = logging.getLogger("flask_jwt")
 
