@@ -51,7 +51,7 @@ def set_access_cookies(
     :raises ConfigError: in the native profile, if the cookie would be too large for browsers
     """
     _report_size("access", encoded_access_token)
-    _set("access", response, encoded_access_token, max_age, domain)
+    _set("access", response, encoded_access_token, max_age=max_age, domain=domain)
 
 
 def set_refresh_cookies(
@@ -62,7 +62,7 @@ def set_refresh_cookies(
 ) -> None:
     """Set the cookies of a refresh token on *response*, as :func:`set_access_cookies` does."""
     _report_size("refresh", encoded_refresh_token)
-    _set("refresh", response, encoded_refresh_token, max_age, domain)
+    _set("refresh", response, encoded_refresh_token, max_age=max_age, domain=domain)
 
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
@@ -188,8 +188,7 @@ def set_cookies(
         remember = claims.get("remember")
     for token_type, token in ("access", access_token), ("refresh", refresh_token):
         if token is not None:
-            max_age = {None: None, True: _A_YEAR, False: _UNTIL_THE_BROWSER_IS_CLOSED}[remember]
-            _set(token_type, response, token, max_age, None)
+            _set(token_type, response, token, remember=remember)
 
 
 def report_sizes(access_token: str, refresh_token: str | None, *, can_reject: bool = True) -> None:
@@ -236,19 +235,24 @@ def _find_largest_claim(state: AppState, token: str) -> tuple[str, int]:
 
 
 _A_YEAR = 31_540_000  # seconds; Flask-JWT-Extended's number
-_UNTIL_THE_BROWSER_IS_CLOSED = -1
 
 
 def _set(
-    token_type: str, response: Response, token: str, max_age: int | None, domain: str | None
+    token_type: str,
+    response: Response,
+    token: str,
+    *,
+    max_age: int | None = None,
+    domain: str | None = None,
+    remember: bool | None = None,
 ) -> None:
     state = app_state()
     settings = state.settings
     _report_transport(state)
-    if max_age is None and not settings.session_cookie:
+    if remember is None:
+        remember = not settings.session_cookie
+    if max_age is None and remember:
         max_age = _A_YEAR
-    elif max_age == _UNTIL_THE_BROWSER_IS_CLOSED:
-        max_age = None
     csrf_token = get_csrf_token(token)
     if settings.csrf_protect and not csrf_token:
         raise ConfigError(
