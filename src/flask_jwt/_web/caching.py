@@ -12,8 +12,6 @@ from .._config.settings import Settings
 from .app_state import AppState
 from .context import RequestState, current_request
 
-_AUTHORIZATION = "Authorization"
-
 
 class _Notes:
     """Hold what the response to a request depends on.
@@ -43,14 +41,14 @@ def note_locations(
 
     A location that wasn't reached counts too, because it decides about another request.
     """
-    names = set()
-    if "headers" in locations:
-        names.add(settings.header_name)
-    if "cookies" in locations:
-        names.add("Cookie")
+    if "headers" not in locations:
+        if "cookies" in locations:
+            note_headers(request, "Cookie")
+    elif "cookies" in locations:
+        note_headers(request, "Cookie", settings.header_name)
     # Shared caches don't store responses to requests with this header anyway (section 3.5).
-    if names != {_AUTHORIZATION}:
-        note_headers(request, *names)
+    elif settings.header_name != "Authorization":
+        note_headers(request, settings.header_name)
 
 
 def note_user_data(request: Request) -> None:
@@ -87,6 +85,9 @@ def _protect_response(response: Response) -> Response:
 
 
 def _vary(response: Response, names: Iterable[str]) -> None:
+    if "Vary" not in response.headers:  # the common case; parsing the header takes long
+        response.headers.add("Vary", ", ".join(sorted(names)))
+        return
     vary = response.vary
     for name in sorted(names):
         vary.add(name)

@@ -39,9 +39,13 @@ def csrf_value(token: str, claims: object) -> str:
 
 def is_websocket(request: Request) -> bool:
     """Return whether *request* is a handshake, whose response the server replaces by its own."""
-    protocols = request.headers.get("Upgrade", "").split(",")
-    is_upgrade = any(protocol.strip().lower() == "websocket" for protocol in protocols)
-    return is_upgrade or "wsgi.websocket" in request.environ
+    environ = request.environ
+    if "wsgi.websocket" in environ:
+        return True
+    upgrade: str | None = environ.get("HTTP_UPGRADE")
+    if upgrade is None:  # the common case
+        return False
+    return any(protocol.strip().lower() == "websocket" for protocol in upgrade.split(","))
 
 
 def is_same_origin(request: Request, settings: Settings) -> bool:
