@@ -124,6 +124,11 @@ def set_decode_handler(app):
     app.jwt.jwt_decode_handler(flask_jwt.decode_token)
 
 
+def set_both_handlers(app):
+    set_request_handler(app)
+    set_decode_handler(app)
+
+
 WAYS = {
     "cookies": (["cookies"], in_cookie, {}),
     "renewed cookies": (["cookies"], in_refresh_cookie, {"JWT_STORAGE_URI": "memory://"}),
@@ -136,6 +141,7 @@ WAYS = {
     "header before cookies": (["headers", "cookies"], in_header, {}),
     "request handler": (["headers"], in_cookie, {"set_up": set_request_handler}),
     "decode handler": (["cookies"], in_cookie, {"set_up": set_decode_handler}),
+    "both handlers": (["headers"], in_cookie, {"set_up": set_both_handlers}),
     "decode handler, JSON": (["json"], in_json, {"set_up": set_decode_handler}),
 }
 LEFT_TO_THE_VIEW = {"header", "JSON", "decode handler, JSON"}
@@ -158,6 +164,11 @@ def by_decorator(app, control):
 
 def by_optional_decorator(app, control):
     app.add_url_rule("/page", "page", jwt_required(optional=True)(lambda: show(control)))
+
+
+def with_locations(app, control):
+    guard = jwt_required(optional=True, locations=["cookies", "query_string", "headers", "json"])
+    app.add_url_rule("/page", "page", guard(lambda: show(control)))
 
 
 def by_call(app, control):
@@ -239,7 +250,7 @@ def after_another_hook(app, control):
 
 
 GUARDS = [
-    by_decorator, by_optional_decorator, by_call, by_application, by_blueprint,
+    by_decorator, by_optional_decorator, with_locations, by_call, by_application, by_blueprint,
     by_exempt_blueprint, by_class, by_default, streamed, as_an_error, by_an_error_handler,
     after_another_hook,
 ]  # fmt: skip
@@ -320,6 +331,10 @@ def test_the_endpoints_are_not_stored(signed_in):
     listed = signed_in.get("/auth/sessions", accept="*/*")
     sid = listed.get_json()["sessions"][0]["sid"]
     assert is_private(listed)
+    token = signed_in.cookies["access_token_cookie"]
+    listed = signed_in.application.test_client().get("/auth/sessions", headers=bearer(token))
+    assert listed.cache_control.no_store
+    assert sid in listed.text
     for method, path, json in [
         ("PATCH", f"/auth/sessions/{sid}", {"label": "x"}),
         ("POST", "/auth/refresh", None),
@@ -350,7 +365,7 @@ def test_what_no_guard_looks_at_is_left_alone(make_site):
     app = make_site(JWT_TOKEN_LOCATION=["cookies"])
     app.add_url_rule("/open", "open", lambda: "open")
     response = app.test_client().get("/open")
-    assert {"Vary", "Cache-Control"}.isdisjoint(response.headers)
+    assert {"Vary", "Cache-Control"}.isdisjoint(response.headers.keys())
 
 
 def test_an_api_with_tokens_in_the_authorization_header_is_left_alone(make_site):
@@ -359,7 +374,7 @@ def test_an_api_with_tokens_in_the_authorization_header_is_left_alone(make_site)
     with app.app_context():
         token = flask_jwt.create_access_token("ann")
     response = app.test_client().get("/page", headers=bearer(token))
-    assert {"Vary", "Cache-Control"}.isdisjoint(response.headers)
+    assert {"Vary", "Cache-Control"}.isdisjoint(response.headers.keys())
     assert list(app.test_client().get("/page").vary) == ["Authorization"]
 
 

@@ -245,6 +245,7 @@ def test_a_cookie_needs_a_proof_in_every_way_to_guard(guarded, rejected):
     browser = cookies_of(guarded)
     if "keep" in guarded.view_functions:
         assert browser.get("/keep").text == "kept"
+        browser.delete_cookie("access_token_cookie")
     is_refresh = guarded.guard is guard_for_refresh
     value = browser.cookies["csrf_refresh_token" if is_refresh else "csrf_access_token"]
     for site in "same-site", "cross-site":

@@ -457,7 +457,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     if options.locations and find is _default_request_handler:
         token = find_unverified_token(state, options.locations)
     else:
-        note_headers(current_request(), "Cookie")
+        if find is not _default_request_handler:
+            note_headers(current_request(), "Cookie")  # it may look at cookies
         token = state.call(find)
     if token is None:
         raise TokenMissing

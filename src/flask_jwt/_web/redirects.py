@@ -91,7 +91,7 @@ def login_url(state: AppState, error: JWTError) -> str | None:
     is_shown = is_rejected_login or isinstance(error, (TokenRevoked, RefreshTokenReused))
     if not (error.status_code == 401 or is_rejected_login) or not _has_login_page(state):
         return None
-    if not is_rejected_login and request.method in ("GET", "HEAD") and _is_login_url(state):
+    if request.method in ("GET", "HEAD") and _is_login_url(state):
         report_guarded_login_view(state)
         return None
     query = {"error": error.error_code} if is_shown else {}
