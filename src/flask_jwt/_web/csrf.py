@@ -18,6 +18,7 @@ from flask import Request, session
 from .._config.settings import Settings
 from .._jose.encoding import b64encode
 from ..errors import CsrfFailed, CsrfTokenMissing
+from .header_hints import ORIGIN_DIFFERS
 
 
 def csrf_value(token: str, claims: object) -> str:
@@ -89,6 +90,13 @@ def is_cross_origin(request: Request, settings: Settings) -> bool:
     return has_origin and not is_same_origin(request, settings)
 
 
+def explain_origin(request: Request, settings: Settings) -> str | None:
+    """Return a hint for a request from another origin, in case a proxy makes it seem so."""
+    # A browser that sends Sec-Fetch-Site has compared the origins itself.
+    is_guess = "Sec-Fetch-Site" not in request.headers and is_cross_origin(request, settings)
+    return ORIGIN_DIFFERS if is_guess else None
+
+
 def needs_value(request: Request, settings: Settings, *, refresh: bool) -> bool:
     """Return whether *request*, if it is authenticated by a cookie, must contain a CSRF value.
 
@@ -103,12 +111,15 @@ def needs_value(request: Request, settings: Settings, *, refresh: bool) -> bool:
     if not settings.csrf_protect:
         return False
     if is_websocket(request) and is_cross_origin(request, settings):
-        raise CsrfFailed("This websocket was opened by a page of another origin")
+        raise CsrfFailed(
+            "This websocket was opened by a page of another origin",
+            hint=explain_origin(request, settings),
+        )
     if request.method not in settings.csrf_methods or is_same_origin(request, settings):
         return False
     may_be_in_form = settings.csrf_check_form and request.mimetype in FORMS
     if not may_be_in_form and not get_header_value(request, settings, refresh=refresh):
-        raise _missing_value(settings, refresh)
+        raise _missing_value(request, settings, refresh)
     return True
 
 
@@ -135,7 +146,7 @@ def check_request(
     if not value and settings.csrf_check_form:
         value = request.form.get(_option(settings, "csrf_field_name", refresh))
     if not value:
-        raise _missing_value(settings, refresh)
+        raise _missing_value(request, settings, refresh)
     check_value(value, token, claims)
 
 
@@ -150,14 +161,14 @@ def came_in_cookie(request: Request, token: str) -> bool:
     return not any(token in value for value in [*others, request.query_string.decode("latin-1")])
 
 
-def _missing_value(settings: Settings, refresh: bool) -> CsrfTokenMissing:
+def _missing_value(request: Request, settings: Settings, refresh: bool) -> CsrfTokenMissing:
     header = _option(settings, "csrf_header_name", refresh)
     cookie = _option(settings, "csrf_cookie_name", refresh)
     message = f"Missing CSRF token: send the header {header} with the value of the cookie {cookie}"
     if settings.csrf_check_form:
         field = _option(settings, "csrf_field_name", refresh)
         message += f", or in a form the field {field}, which {{{{ jwt_csrf_field() }}}} writes"
-    return CsrfTokenMissing(message)
+    return CsrfTokenMissing(message, hint=explain_origin(request, settings))
 
 
 def _option(settings: Settings, name: str, refresh: bool) -> str:

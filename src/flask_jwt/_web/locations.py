@@ -16,6 +16,7 @@ from ..errors import (
     SchemeUnsupported,
     TokenMissing,
 )
+from .header_hints import ONLY_A_SCHEME, explain_scheme, explain_words
 
 
 def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | None:
@@ -37,11 +38,11 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     if prefixes[0] == "":
         parts = ["", *parts]
     if parts[0].lower() not in prefixes:
-        raise SchemeUnsupported
+        raise SchemeUnsupported(hint=explain_scheme(value or "", prefixes))
     if len(parts) == 1:
-        raise AuthorizationInvalid("Token missing")
+        raise AuthorizationInvalid("Token missing", hint=ONLY_A_SCHEME)
     if len(parts) > 2:
-        raise AuthorizationInvalid("Token contains spaces")
+        raise AuthorizationInvalid("Token contains spaces", hint=explain_words(parts[1:], prefixes))
     return parts[1]
 
 
@@ -56,7 +57,7 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
         if prefixes[0] == "" or element[0].lower() in prefixes
     ]
     if not accepted:
-        raise SchemeUnsupported
+        raise SchemeUnsupported(hint=explain_scheme(value, prefixes))
     # Two tokens: to choose one could let a client choose another than the proxy has checked.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
@@ -64,7 +65,9 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
     # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
     if following and not _is_scheme(following[0]):
-        raise AuthorizationInvalid("Token contains a comma")
+        words = value.split()[1:]
+        hint = explain_words(words, prefixes) if words else None
+        raise AuthorizationInvalid("Token contains a comma", hint=hint)
     return elements[accepted[0]]
 
 

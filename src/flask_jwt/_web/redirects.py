@@ -92,7 +92,7 @@ def login_url(state: AppState, error: JWTError) -> str | None:
     if not (error.status_code == 401 or is_rejected_login) or not _has_login_page(state):
         return None
     if request.method in ("GET", "HEAD") and _is_login_url(state):
-        report_guarded_login_view(state)
+        error.hint = report_guarded_login_view(state)
         return None
     query = {"error": error.error_code} if is_shown else {}
     # The page to open after the login. A rejected login has received its path in next. Any other
@@ -110,8 +110,8 @@ def _has_login_page(state: AppState) -> bool:
     return has_page and (prefers_html() or is_htmx())
 
 
-def report_guarded_login_view(state: AppState) -> None:
-    """Log that the login page can't be opened without a login."""
+def report_guarded_login_view(state: AppState) -> str:
+    """Log that the login page can't be opened without a login, and return the message."""
     message = (
         f"JWT_LOGIN_VIEW is {state.settings.login_view!r}, which is guarded, so nobody can log in. "
         "Remove its guard, or exempt the view with jwt.exempt if JWT_REQUIRED_BY_DEFAULT guards "
@@ -119,6 +119,7 @@ def report_guarded_login_view(state: AppState) -> None:
     )
     if state.notices.first_time(message):
         logger.error("%s", message)
+    return message
 
 
 def is_login_page(state: AppState) -> bool:

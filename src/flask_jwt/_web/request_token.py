@@ -149,7 +149,11 @@ def _combine_missing(absences: Sequence[AuthError], header: str) -> AuthError:
         f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
         for error in absences
     )
-    return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
+    missing = TokenMissing(
+        f"Request does not contain an access token: {reasons}", absences=absences
+    )
+    missing.hint = next((error.hint for error in absences if error.hint is not None), None)
+    return missing
 
 
 def _is_missing_header(error: AuthError) -> bool:
@@ -180,6 +184,8 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
         else:
             current.cookie = token
             return verified
+    if isinstance(failure, CsrfFailed) and failure.hint is None:
+        failure.hint = csrf.explain_origin(request, settings)
     raise failure or TokenMissing(location="cookies")
 
 
