@@ -51,6 +51,17 @@ def note_locations(
         note_headers(request, settings.header_name)
 
 
+def note_missing_token(
+    request: Request, settings: Settings, locations: Sequence[TokenLocation] | None
+) -> None:
+    """Note that a request without a token gets another response than one with a token.
+
+    Otherwise a cache could store the first response, and send it to the client with a token.
+    """
+    if "headers" in (locations or settings.locations):
+        note_headers(request, settings.header_name)
+
+
 def note_user_data(request: Request) -> None:
     """Note that the response contains a user's data, though no guard has found the user."""
     _make_notes(request).is_private = True

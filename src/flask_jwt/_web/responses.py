@@ -13,6 +13,7 @@ from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..errors import (
+    InsufficientScope,
     JWTError,
     LoginNotFound,
     ReauthenticationRequired,
@@ -85,7 +86,7 @@ def _render(state: AppState, error: JWTError) -> Response:
     _log_rejection(state, error, response.status_code)
     # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
     response.headers.setdefault("Cache-Control", "no-store")
-    if response.status_code == 401:
+    if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     if url is not None:
         # htmx follows redirects itself, and would put the login page into a part of this page.
@@ -138,6 +139,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parameters["scope"] = " ".join(error.scopes)
     quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 
