@@ -78,12 +78,14 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 def _render(state: AppState, error: JWTError) -> Response:
     url = login_url(state, error)
     if url is not None and prefers_html():
-        # This browser isn't rejected, it has not logged in yet.
         page = redirect_to(url)
+        # This browser isn't rejected, it has not logged in yet.
         logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     _log_rejection(state, error, response.status_code)
+    # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     if url is not None:
