@@ -37,9 +37,12 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
     "_jose.claims": {"Claims", "Header"},
+    "_web.app_state": {"AppState"},
     "_web.context": {"app_state", "checked_config"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},
+    "_web.responses": {"render", "render_under_extensions"},
+    "_web.rest_extensions": {"find_failing_api", "is_restx"},
 }
 # Not in __all__: programs written for Flask-JWT import them.
 NAMES_OF_FLASK_JWT = {

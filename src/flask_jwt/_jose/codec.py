@@ -22,6 +22,9 @@ _MAX_CACHED_HEADERS = 64
 
 _TOKEN_CHARACTERS = ALPHABET + b"."
 
+# PyJWT's words, because programs written for Flask-JWT and Flask-JWT-Extended show them.
+_NO_STRING = "Invalid token type. Token must be a <class 'bytes'>"
+
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -270,6 +273,8 @@ def check_header(header: HeaderView) -> None:
 
 def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the signed message, its two segments and the signature segment."""
+    if not isinstance(token, str):  # such as None: a program passes on what a client has sent
+        raise TokenMalformed(_NO_STRING)
     if len(token) > max_size:
         raise TokenMalformed(f"Token is longer than {max_size} bytes")
     try:

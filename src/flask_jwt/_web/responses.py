@@ -6,21 +6,22 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import JWTError, ReauthenticationRequired, json_response
+from ..errors import JWTError, ReauthenticationRequired, json_response, rejection_of
 from .app_state import AppState
-from .context import app_state
+from .context import app_state, current_context
 from .redirects import login_redirect
+from .rest_extensions import ask_program, is_unhandled_in_restx
 
 logger = logging.getLogger("flask_jwt")
 
 
-def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
+def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> Exception:
     """Return the exception to raise for *error*.
 
     It has the class that the application's extension class (``JWT`` or ``JWTManager``) raises for
@@ -28,12 +29,10 @@ def prepare_error(state: AppState, error: JWTError, realm: str | None = None) ->
 
     :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
     """
-    if error.renderer is not None:
-        return error
-    translated = state.translate_error(error)
-    translated.realm = realm
-    translated.renderer = partial(_render, state)
-    return translated
+    if error.renderer is None:
+        error.realm = realm
+        error.renderer = partial(render_under_extensions, state)
+    return state.translate_error(error)
 
 
 @contextmanager
@@ -53,6 +52,9 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
     :class:`jwt.ExpiredSignatureError`. If the application has an error handler for that exception,
     its result is returned instead.
     """
+    translated = prepare_error(state, error)
+    if translated is not error:  # a view has raised it; handlers are those of the other class
+        return type(state.app).handle_user_exception(state.app, translated)
     # Flask itself never chooses that handler, because JWTError comes first in the MRO.
     handlers = state.app.error_handler_spec[None][None]
     for error_class in type(error).__mro__:
@@ -60,7 +62,7 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
             continue
         if error_class in handlers:
             return state.app.ensure_sync(handlers[error_class])(error)
-    return prepare_error(state, error).response
+    return render(state, error)
 
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
@@ -69,13 +71,30 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
-def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
+def render(state: AppState, error: Exception) -> Response:
+    """Return the response to *error* that the application's error handler creates.
+
+    :param error: a :class:`JWTError`, or what the extension class has translated one to
+    """
+    rejection = cast(JWTError, rejection_of(error))
+    if (page := login_redirect(state, rejection)) is not None:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     if response.status_code == 401:
-        response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+        response.headers.setdefault("WWW-Authenticate", _challenge(state, rejection))
     return response
+
+
+def render_under_extensions(state: AppState, error: Exception) -> Response:
+    """Return the response to *error* where a REST extension asks none of the program's handlers.
+
+    :param error: as for :func:`render`
+    """
+    rejection = cast(JWTError, rejection_of(error))
+    # A handler that reads error.response gets the usual one.
+    rejection.renderer = partial(render, state)
+    response = ask_program(state.app, error, rejection.status_code)
+    return render(state, error) if response is None else response
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:
@@ -83,14 +102,17 @@ def _render_where_raised(error: JWTError) -> BaseResponse:
         state = app_state()
     except RuntimeError:  # no application context, or a ConfigError: the application has no JWT
         return json_response(error)
-    return _render(state, state.translate_error(error))
+    return render_under_extensions(state, prepare_error(state, error))
 
 
-# REST extensions don't call Flask's error handlers. They read the response, and its status as
-# ``code``, from the error, so each error needs a renderer. Guards set one with prepare_error(). An
-# error that a view raises has none, and is rendered by this function. errors.py can't set it,
-# because it must not import modules that need an application.
+# REST extensions don't call Flask's error handlers. They read the response from the error, so each
+# error needs a renderer. Guards set one with prepare_error(). An error that a view raises has none,
+# and is rendered by this function. errors.py can't set it, because it must not import modules that
+# need an application.
 JWTError.unbound_renderer = staticmethod(_render_where_raised)
+JWTError.is_unhandled_in_restx = staticmethod(
+    lambda error: is_unhandled_in_restx(current_context().app, error)
+)
 
 
 def _challenge(state: AppState, error: JWTError) -> str:
