@@ -93,7 +93,7 @@ def render_under_extensions(state: AppState, error: Exception) -> Response:
     rejection = cast(JWTError, rejection_of(error))
     # A handler that reads error.response gets the usual one.
     rejection.renderer = partial(render, state)
-    response = ask_program(state.app, error, rejection.status_code)
+    response = ask_program(state.app, error, lambda: render(state, error).status_code)
     return render(state, error) if response is None else response
 
 

@@ -13,10 +13,13 @@ Neither package is imported; their ``Api`` is recognized by its attributes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from flask import Flask, Response, has_request_context, request
+
+from ..errors import JWTError
 
 
 def find_api(app: Flask) -> Any:
@@ -57,11 +60,11 @@ def is_unhandled_in_restx(app: Flask, error: Exception) -> bool:
     return api is not None and is_restx(api) and not _has_handler(api, type(error))
 
 
-def ask_program(app: Flask, error: Any, status: int) -> Response | None:
+def ask_program(app: Flask, error: Any, usual_status: Callable[[], int]) -> Response | None:
     """Return the response of the program's handler that would be asked if *error* had none.
 
     :param error: an exception for which the ``Api`` itself asks no handler
-    :param status: the status if the handler says none
+    :param usual_status: returns the status if the handler says none
     :returns: None if there is no such handler
     """
     api = find_api(app)
@@ -71,8 +74,8 @@ def ask_program(app: Flask, error: Any, status: int) -> Response | None:
         # Flask's own method; that of the object leads to error_router.
         return app.make_response(type(app).handle_user_exception(app, error))
     if is_restx(api):
-        return _ask_default_handler(app, api, error, status)
-    return _use_entry(api, error, status)
+        return _ask_default_handler(app, api, error, usual_status)
+    return _use_entry(api, error, usual_status)
 
 
 def _propagates(app: Flask) -> bool:
@@ -85,7 +88,9 @@ def _has_handler(api: Any, error_class: type[Exception]) -> bool:
     return any(issubclass(error_class, tuple(holder.error_handlers)) for holder in holders)
 
 
-def _ask_default_handler(app: Flask, api: Any, error: Exception, status: int) -> Response | None:
+def _ask_default_handler(
+    app: Flask, api: Any, error: Exception, usual_status: Callable[[], int]
+) -> Response | None:
     """Return the response of the ``@api.errorhandler`` for all exceptions, as Flask-RESTX does."""
     if api._default_error_handler is None:
         return None
@@ -93,16 +98,18 @@ def _ask_default_handler(app: Flask, api: Any, error: Exception, status: int) ->
     body, *rest = result if isinstance(result, tuple) else (result,)
     if app.config.get("ERROR_INCLUDE_MESSAGE", True) and isinstance(body, dict):
         body.setdefault("message", str(error))
-    response: Response = api.make_response(body, *(rest or [status]))
+    response: Response = api.make_response(body, *(rest or [usual_status()]))
     return response
 
 
-def _use_entry(api: Any, error: Exception, status: int) -> Response | None:
+def _use_entry(api: Any, error: Exception, usual_status: Callable[[], int]) -> Response | None:
     """Return the response that ``Api(errors=...)`` describes, as Flask-RESTful does."""
-    names = [error_class.__name__ for error_class in type(error).__mro__]
+    # Flask-JWT had one class for all errors, so programs name that one.
+    names = [each.__name__ for each in type(error).__mro__ if issubclass(each, JWTError)]
+    names = names or [type(error).__name__]
     entry = next((api.errors[name] for name in names if name in api.errors), None)
     if entry is None:
         return None
-    status = entry.get("status", status)
+    status = entry["status"] if "status" in entry else usual_status()
     response: Response = api.make_response({"message": str(error), **entry}, status)
     return api.unauthorized(response) if status == 401 else response

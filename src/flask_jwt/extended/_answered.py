@@ -16,7 +16,7 @@ from .._web.rest_extensions import find_failing_api, is_restx
 from ..errors import InstanceStatus
 
 
-def answered_class(error_class: type[Any]) -> type[Any]:
+def answered_class(error_class: Any) -> type[Any]:
     """Return *error_class*, or its subclass for the REST extension of the current request."""
     try:
         app = app_state().app
