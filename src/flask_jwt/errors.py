@@ -245,6 +245,8 @@ class TokenInvalid(AuthError, jwt.InvalidTokenError):
 
     error_code = "token_invalid"
     challenge = "invalid_token"
+    pyjwt_error: jwt.PyJWTError | None = None
+    """What PyJWT raises for the token, if an extension class raises PyJWT's exceptions."""
 
 
 class TokenMalformed(TokenInvalid, jwt.DecodeError):

@@ -20,6 +20,7 @@ class Profile:
     :param checks_identity: reject identities that are no ids, such as True, when a token is issued
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
     """
 
@@ -34,6 +35,7 @@ class Profile:
         checks_identity: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: ClaimsView | None = None,
+        keeps_pyjwt_errors: bool = False,
         more_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.defaults = defaults or {}
@@ -44,6 +46,7 @@ class Profile:
         self.checks_identity = checks_identity
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}
+        self.keeps_pyjwt_errors = keeps_pyjwt_errors
         self.more_claims = more_claims
 
 

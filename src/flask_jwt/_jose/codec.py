@@ -15,6 +15,7 @@ from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
 from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .key_set import KeySet
 from .keys import Key
+from .pyjwt_errors import keep_pyjwt_error
 
 #: How many header segments of verified tokens are cached. An application's tokens share very few
 #: headers, so most tokens need no parsing of theirs. Once the cache is full it stays as it is.
@@ -114,6 +115,7 @@ class TokenCodec:
         issued
     :param json_default: converts a claim that JSON can't represent to one that it can
     :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     """
 
     def __init__(
@@ -124,9 +126,11 @@ class TokenCodec:
         max_size: int = 8192,
         json_default: Callable[[Any], object] | None = None,
         absent_claims: ClaimsView | None = None,
+        keeps_pyjwt_errors: bool = False,
     ) -> None:
         self.keys = keys
         self.policy = policy
+        self._keeps_pyjwt_errors = keeps_pyjwt_errors
         self._absent_claims = dict(absent_claims or {})
         self._max_size = max_size
         self._headers: dict[bytes, tuple[Header, tuple[Key, ...]]] = {}
@@ -177,6 +181,14 @@ class TokenCodec:
         :param now: seconds since the epoch
         :raises TokenInvalid: the subclass says what is wrong
         """
+        try:
+            return self._verify(token, now)
+        except TokenInvalid as error:
+            if self._keeps_pyjwt_errors:
+                keep_pyjwt_error(token, error, self._max_size, self.policy, now)
+            raise
+
+    def _verify(self, token: str, now: float) -> VerifiedToken:
         header, payload, key = self.verify_signature(token, now)
         try:
             claims = parse_json(payload)

@@ -16,7 +16,7 @@ from .._web.rest_extensions import find_failing_api, is_restx
 from ..errors import InstanceStatus
 
 
-def answered_class(error_class: Any) -> type[Any]:
+def answered_class(error_class: Any) -> Any:
     """Return *error_class*, or its subclass for the REST extension of the current request."""
     try:
         app = app_state().app
@@ -72,7 +72,7 @@ class _InRestx(Exception):
 
 
 @cache
-def _make_subclass(error_class: Any, is_for_restx: bool) -> type[Any]:
+def _make_subclass(error_class: Any, is_for_restx: bool) -> Any:
     names = {name: getattr(error_class, name) for name in ("__module__", "__qualname__", "__doc__")}
     base = _InRestx if is_for_restx else _InRestful
     return type(error_class.__name__, (error_class, base), names)

@@ -5,9 +5,8 @@
 # built once, with one error, and Flask-JWT-Extended's messages are all in this module.
 
 from functools import singledispatch
-from typing import Any, cast
 
-from jwt.exceptions import InvalidTokenError, MissingRequiredClaimError
+from jwt.exceptions import ExpiredSignatureError, InvalidTokenError, MissingRequiredClaimError
 
 from .. import errors
 from ._answered import answered_class
@@ -31,10 +30,16 @@ def translate_error(error: errors.JWTError) -> Exception:
 
     Return *error* itself if Flask-JWT-Extended has no such error.
     """
-    translated = _translate(error)
+    raised = error.pyjwt_error if isinstance(error, errors.TokenInvalid) else None
+    if raised is None:
+        translated: Exception = _translate(error)
+    else:
+        translated = answered_class(type(raised))(*raised.args)
     if translated is not error:
         # It has what these classes lack: a status, a challenge, and whether to redirect a browser.
-        translated._flask_jwt_rejection = error  # type: ignore[attr-defined]
+        vars(translated)["_flask_jwt_rejection"] = error
+    if isinstance(translated, ExpiredSignatureError) and isinstance(error, errors.AuthError):
+        vars(translated).update(jwt_header=error.jwt_header, jwt_data=error.jwt_data)
     return translated
 
 
@@ -50,13 +55,6 @@ def _translate_to_pyjwt(error: errors.TokenInvalid) -> Exception:
     pyjwt_class = next(each for each in classes if not issubclass(each, errors.JWTError))
     translated: Exception = answered_class(pyjwt_class)(str(error.description))
     return translated
-
-
-@_translate.register
-def _translate_expiry(error: errors.TokenExpired) -> Exception:
-    translated: Any = _translate_to_pyjwt(error)
-    translated.jwt_header, translated.jwt_data = error.jwt_header, error.jwt_data
-    return cast(Exception, translated)
 
 
 @_translate.register(errors.TokenMissing)
@@ -89,13 +87,16 @@ def _translate_missing_csrf(_error: errors.CsrfTokenMissing) -> Exception:
 def _translate_missing_claim(error: errors.ClaimMissing) -> Exception:
     # Flask-JWT-Extended checks the identity claim itself and leaves the others to PyJWT.
     if error.claim == config.identity_claim_key:
-        return JWTDecodeError(f"Missing claim: {error.claim}")
+        return _missing_identity()
     translated: Exception = answered_class(MissingRequiredClaimError)(error.claim)
     return translated
 
 
 @_translate.register
 def _translate_type(error: errors.WrongTokenType) -> Exception:
+    # The other checks of the claims come first there.
+    if error.jwt_data and config.identity_claim_key not in error.jwt_data:
+        return _missing_identity()
     wanted = "refresh" if error.wanted == "refresh" else "non-refresh"
     return WrongTokenError(f"Only {wanted} tokens are allowed")
 
@@ -123,6 +124,10 @@ def _translate_rejected_claims(error: errors.ClaimsRejected) -> Exception:
 @_translate.register(errors.RefreshTokenReused)
 def _translate_revocation(error: errors.AuthError) -> Exception:
     return RevokedTokenError(error.jwt_header, error.jwt_data)
+
+
+def _missing_identity() -> JWTDecodeError:
+    return JWTDecodeError(f"Missing claim: {config.identity_claim_key}")
 
 
 def _describe_absence(error: errors.AuthError) -> str:

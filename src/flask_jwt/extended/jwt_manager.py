@@ -124,6 +124,7 @@ class JWTManager(JWT):
         checks_identity=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
+        keeps_pyjwt_errors=True,
         more_claims=frozenset({"csrf", "fresh"}),
     )
 
