@@ -5,18 +5,20 @@ PyJWT has a class for are raised as that class.
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import JWTError
 from ._answered import answered_class
+
+Raised = TypeVar("Raised", bound="JWTExtendedException")
 
 
 class JWTExtendedException(Exception):
     """Catch this class to handle all exceptions of this module."""
 
-    def __new__(cls, *args: Any, **_arguments: Any) -> "JWTExtendedException":
+    def __new__(cls: type[Raised], *args: Any, **_arguments: Any) -> Raised:
         """Return an exception that REST extensions don't turn into a server error."""
-        error: JWTExtendedException = super().__new__(answered_class(cls), *args)
+        error: Raised = Exception.__new__(answered_class(cls), *args)
         return error
 
     @cached_property
