@@ -177,6 +177,27 @@ def test_a_resource_catches_the_same_exceptions(package):
 
 
 @pytest.mark.parametrize("package", REST)
+@pytest.mark.parametrize("name", [n for n in dir(fje.exceptions) if n[0].isupper()])
+def test_an_exception_with_its_response_ready(name, package):
+    """It differs from Flask-JWT-Extended's in its bases alone."""
+    known = {"RevokedTokenError": ({"a": 1}, {"b": 2})}
+    for each in ("FreshTokenRequired", "UserLookupError", "UserClaimsVerificationError"):
+        known[each] = ("why", {"a": 1}, {"b": 2})
+    arguments = known.get(name, ("why", "more"))
+    described = []
+    with make_rest_app(package).test_request_context("/view"):
+        for exceptions in (fje.exceptions, ours_exceptions):
+            error = getattr(exceptions, name)(*arguments)
+            assert isinstance(error, getattr(exceptions, name))
+            described.append(
+                (type(error).__name__, str(error), repr(error), error.args, vars(error))
+            )
+    assert described[1] == described[0]
+    assert type(error) is not getattr(ours_exceptions, name)
+    assert getattr(error, "description", str(error)) == str(error)
+
+
+@pytest.mark.parametrize("package", REST)
 def test_an_exception_that_a_resource_raises_is_no_server_error(package):
     def view(self):
         raise ours_exceptions.UserLookupError("gone", {}, {"sub": "ghost"})
