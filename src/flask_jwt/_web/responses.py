@@ -12,7 +12,14 @@ from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import JWTError, ReauthenticationRequired, json_response, rejection_of
+from ..errors import (
+    JWTError,
+    LoginNotFound,
+    ReauthenticationRequired,
+    StoreUnavailable,
+    json_response,
+    rejection_of,
+)
 from .app_state import AppState
 from .context import app_state, current_context
 from .redirects import login_redirect
@@ -67,7 +74,6 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
     """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
-    logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
@@ -77,9 +83,14 @@ def render(state: AppState, error: Exception) -> Response:
     :param error: a :class:`JWTError`, or what the extension class has translated one to
     """
     rejection = cast(JWTError, rejection_of(error))
+    # PyJWT's messages are less precise than ours, and may quote the token's header.
+    reason = rejection if isinstance(error, InvalidTokenError) else error
     if (page := login_redirect(state, rejection)) is not None:
+        # This browser isn't rejected, it has not logged in yet.
+        logger.info("%s", _describe(reason, rejection, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    _log_rejection(state, reason, rejection, response.status_code)
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, rejection))
     return response
@@ -95,6 +106,30 @@ def render_under_extensions(state: AppState, error: Exception) -> Response:
     rejection.renderer = partial(render, state)
     response = ask_program(state.app, error, lambda: render(state, error).status_code)
     return render(state, error) if response is None else response
+
+
+_LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
+
+
+def _log_rejection(state: AppState, reason: Exception, rejection: JWTError, status: int) -> None:
+    """Log the reason of a rejection, and once per application where the reasons are."""
+    message = _describe(reason, rejection, status)
+    if logger.isEnabledFor(logging.INFO) or isinstance(rejection, _LOGGED_ALREADY):
+        logger.info("%s", message)
+    elif state.notices.first_time("a rejection"):
+        logger.warning(
+            "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
+            'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
+            '.setLevel("INFO")', message.rstrip("."),
+        )  # fmt: skip
+
+
+def _describe(reason: Exception, rejection: JWTError, status: int) -> str:
+    message = f"{status} {reason}"
+    if rejection.hint is not None:
+        message = f"{message.rstrip('.')}. Hint: {rejection.hint}"
+    # A description that a view has written may quote the request, which must not forge lines.
+    return "".join(c if c.isprintable() else " " for c in message)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:
