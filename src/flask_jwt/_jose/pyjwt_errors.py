@@ -11,7 +11,13 @@ import math
 import jwt
 from jwt.types import Options
 
-from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, WrongTokenType
+from ..errors import (
+    AlgorithmNotAllowed,
+    SignatureInvalid,
+    TokenExpired,
+    TokenInvalid,
+    WrongTokenType,
+)
 from .claims import ClaimsPolicy, ClaimsView
 
 
@@ -24,13 +30,14 @@ def keep_pyjwt_error(
 ) -> None:
     """Set ``error.pyjwt_error`` to the exception that PyJWT raises for *token*.
 
-    It stays None if PyJWT would accept the token.
+    It stays None if PyJWT would accept the token, or the token has only expired.
 
     :param error: the reason why this package has rejected the token
     :param max_size: a longer token isn't parsed
     :param policy: the policy by which its claims were checked at the time *now*; None: they weren't
     """
-    if not isinstance(token, str) or len(token) > max_size:
+    # A token is found to have expired after all other checks, as Flask-JWT-Extended does it.
+    if isinstance(error, TokenExpired) or not isinstance(token, str) or len(token) > max_size:
         return
     try:
         claims = jwt.decode(token, options={"verify_signature": False})
