@@ -44,6 +44,7 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.profile": {"Profile"},
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
+    "_jose.grants": {"RequiredNames", "parse_requirement"},
     "_web.app_state": {"AppState"},
     "_web.context": {"UserProxy", "app_state", "checked_config"},
     "_web.guard": {"make_guard"},

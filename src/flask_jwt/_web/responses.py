@@ -13,6 +13,7 @@ from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..errors import (
+    InsufficientScope,
     JWTError,
     LoginNotFound,
     ReauthenticationRequired,
@@ -91,7 +92,7 @@ def render(state: AppState, error: Exception) -> Response:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     _log_rejection(state, reason, rejection, response.status_code)
-    if response.status_code == 401:
+    if response.status_code == 401 or isinstance(rejection, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, rejection))
     return response
 
@@ -156,6 +157,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parameters["scope"] = " ".join(error.scopes)
     quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 
