@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from flask import Response, has_request_context, redirect, request, url_for
@@ -19,6 +18,7 @@ from ..errors import (
     TooManyLoginAttempts,
 )
 from .app_state import AppState
+from .caching import no_store
 
 logger = logging.getLogger("flask_jwt")
 
@@ -77,14 +77,6 @@ def redirect_to(target: str | None) -> Response:
     return no_store(redirect(target or f"{request.script_root}/", 303))
 
 
-def no_store(response: Any) -> Response:
-    """Return *response* with the headers that keep caches from sending it to another client."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.vary.update(["Accept", "Cookie"])
-    typed_response: Response = response
-    return typed_response
-
-
 def login_url(state: AppState, error: JWTError) -> str | None:
     """Return the URL to which a browser goes after *error*: that of ``JWT_LOGIN_VIEW``.
 
@@ -99,8 +91,8 @@ def login_url(state: AppState, error: JWTError) -> str | None:
     is_shown = is_rejected_login or isinstance(error, (TokenRevoked, RefreshTokenReused))
     if not (error.status_code == 401 or is_rejected_login) or not _has_login_page(state):
         return None
-    if not is_rejected_login and request.method in ("GET", "HEAD") and _is_login_url(state):
-        report_guarded_login_view(state)
+    if request.method in ("GET", "HEAD") and _is_login_url(state):
+        error.hint = report_guarded_login_view(state)
         return None
     query = {"error": error.error_code} if is_shown else {}
     # The page to open after the login. A rejected login has received its path in next. Any other
@@ -118,8 +110,8 @@ def _has_login_page(state: AppState) -> bool:
     return has_page and (prefers_html() or is_htmx())
 
 
-def report_guarded_login_view(state: AppState) -> None:
-    """Log that the login page can't be opened without a login."""
+def report_guarded_login_view(state: AppState) -> str:
+    """Log that the login page can't be opened without a login, and return the message."""
     message = (
         f"JWT_LOGIN_VIEW is {state.settings.login_view!r}, which is guarded, so nobody can log in. "
         "Remove its guard, or exempt the view with jwt.exempt if JWT_REQUIRED_BY_DEFAULT guards "
@@ -127,6 +119,7 @@ def report_guarded_login_view(state: AppState) -> None:
     )
     if state.notices.first_time(message):
         logger.error("%s", message)
+    return message
 
 
 def is_login_page(state: AppState) -> bool:

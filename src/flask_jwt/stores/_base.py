@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import ConfigError
@@ -51,8 +51,8 @@ class Session:
     change_id: str | None = None
     """A random id of the call that rotated or revoked the session last, by which a call whose
     response was lost recognizes its own change."""
-    csrf: str | None = None
-    """The CSRF value of the session's cookies. No version sets it yet."""
+    csrf: str | None = field(default=None, repr=False)
+    """The CSRF value of the session's cookies. None if an earlier version stored the session."""
     revocation_kept_until: float | None = None
     """The time until which a revoked session must not be pruned."""
     feed_position: int | None = None
