@@ -25,6 +25,11 @@ _TOKEN_CHARACTERS = ALPHABET + b"."
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
+def numeric_date(timestamp: datetime) -> int:
+    """Return a datetime, in UTC if it is naive, as a NumericDate (RFC 7519 section 2)."""
+    return timegm(timestamp.utctimetuple())
+
+
 class Token(str):
     """An encoded token.
 
@@ -155,7 +160,7 @@ class TokenCodec:
         payload = dict(claims)
         for name in ("exp", "nbf", "iat"):
             if isinstance(timestamp := payload.get(name), datetime):
-                payload[name] = timegm(timestamp.utctimetuple())
+                payload[name] = numeric_date(timestamp)
         # parse_json rejects deep nesting, so a token with deeper claims could not be verified.
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)

@@ -29,9 +29,10 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import STATE_KEY, AppState
-from .context import RequestState, app_state, current_context, current_request
+from .context import RequestState, app_state, current_context, current_request_context
 from .cookies import get_cookies
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
+from .replaceable import package
 from .request_token import (
     _default_request_handler,
     codec_for,
@@ -94,7 +95,11 @@ def jwt_required(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
         skip_revocation_check, renew,
     )  # fmt: skip
-    return make_guard(partial(verify_request, options, options.is_default), options)
+    # Guards with other options than Flask-JWT's can't be replaced: a replacement, which may be a
+    # program's own way to verify requests, could not know these options, and so would ignore them.
+    is_replaceable = options == GuardOptions(realm)
+    admit = partial(verify_request, options, options.is_default, is_replaceable)
+    return make_guard(admit, options)
 
 
 def guarded_by(admit: Callable[[], object]) -> Callable[[View], View]:
@@ -212,25 +217,35 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C901
+def verify_request(  # noqa: C901
+    options: GuardOptions, is_default: bool, is_replaceable: bool = False
+) -> object:
     """Verify the current request, and keep its token and its user in its :class:`RequestState`.
 
     :param is_default: ``options.is_default``, which is computed once for each guard
+    :param is_replaceable: whether a test suite can replace this with a ``_jwt_required`` of its own
+    :returns: None, or what the replacement has returned
     :raises JWTError: with the application's response ready
     """
     # Not split further: it runs on each guarded request, where each call counts.
+    if is_replaceable and package._jwt_required is not _jwt_required:
+        return package._jwt_required(options.realm or app_state().settings.realm)
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
-    request = current_request()
+    request_context = current_request_context()
+    request: Any = request_context.request
+    # As in Flask-JWT, the last one who sets the user counts, which now is this guard.
+    if hasattr(request_context, "current_identity"):
+        del request_context.current_identity
     new = RequestState(context.app)
     current: RequestState = request.__dict__.setdefault("_flask_jwt", new)
     if current is not new:
         if current.verified_ahead == options and current.app is context.app:
             current.verified_ahead = None
-            return
+            return None
         current = request._flask_jwt = _start_again(current, new)
     if request.method in state.profile.exempt_methods:
-        return
+        return None
     try:
         try:
             _verify(state, request, current, options, is_default)
@@ -250,6 +265,7 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
         # error handler who the user is; the token has not been accepted.
         current.clear()
         raise
+    return None
 
 
 def _reject_token(

@@ -6,15 +6,16 @@ import json
 import math
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
 from .._jose.claims import (
     RESERVED_CLAIMS,
+    TIME_CLAIMS,
     Claims,
     ClaimsView,
     Header,
@@ -23,7 +24,7 @@ from .._jose.claims import (
     plain_id,
     subject_of,
 )
-from .._jose.codec import Token, TokenCodec
+from .._jose.codec import Token, TokenCodec, numeric_date
 from .._jose.encoding import parse_json
 from ..errors import ConfigError
 from .app_state import AppState
@@ -32,6 +33,8 @@ from .context import app_state
 if TYPE_CHECKING:
     from ..stores import Session
 
+
+_EPOCH = datetime(1970, 1, 1)
 
 END_OF_TIME = 253402300799
 """The ``exp`` of a token that never expires, if ``JWT_REQUIRED_CLAIMS`` requires one.
@@ -290,14 +293,29 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
         return payload
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
-    if type(claims.get("exp", math.inf)) in (int, float):
-        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
+    exp = claims.get("exp", math.inf)
+    if isinstance(exp, datetime):
+        exp = numeric_date(exp)
+    if not isinstance(exp, (int, float)):
+        # Its JSON might be a number, and the token might outlive the session.
+        raise ConfigError(
+            'The "exp" of the jwt_payload_handler is neither a number of seconds nor a datetime, '
+            f"but of type {type(exp).__name__}"
+        )
+    claims["exp"] = min(exp, int(login.session.ends_at()))
     return claims
 
 
 def _default_jwt_payload_handler(identity: object) -> Claims:
-    """Return the claims of a new access token for *identity*."""
+    """Return the claims of a new access token for *identity*.
+
+    The time claims are naive datetimes in UTC, as in Flask-JWT. Its programs calculate with them.
+    """
     claims = _issued_claims(identity)
+    for name in TIME_CLAIMS:
+        if name in claims:
+            with suppress(OverflowError):  # beyond the year 9999
+                claims[name] = _EPOCH + timedelta(seconds=claims[name])
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time
@@ -305,6 +323,11 @@ def _default_jwt_payload_handler(identity: object) -> Claims:
     # Flask-JWT-Extended lets additional claims replace any claim.
     overwrite = bool(state.profile.more_claims)
     return {**claims, **_additional_claims(state, identity, None, overwrite)}
+
+
+def encode_token() -> Token:
+    """Raise a ConfigError. Flask-JWT has a function of this name, which has never worked."""
+    raise ConfigError("encode_token() does not work; write create_access_token(user)")
 
 
 def _default_jwt_headers_handler(identity: object) -> Header | None:

@@ -77,6 +77,12 @@ def _translate_missing_claim(error: errors.ClaimMissing) -> errors.JWTError:
 
 
 @_translate.register
+def _translate_early_token(error: errors.TokenNotYetValid) -> errors.JWTError:
+    error.description = f"The token is not yet valid ({error.claim})"
+    return error
+
+
+@_translate.register
 def _translate_type(error: errors.WrongTokenType) -> WrongTokenError:
     wanted = "refresh" if error.wanted == "refresh" else "non-refresh"
     message = f"Only {wanted} tokens are allowed"

@@ -143,15 +143,18 @@ class JWTManager(JWT):
         :param add_context_processor: add ``current_user`` to the context of templates
         :raises ConfigError: if the configuration is invalid, or *app* has a JWT already
         """
+        is_new = app.extensions.get("flask-jwt-extended") is not self
         super().init_app(app)
+        if add_context_processor:
+            app.context_processor(current_user_context_processor)
+        if not is_new:
+            return
         app.extensions["flask-jwt-extended"] = self
         # Flask-JWT-Extended registers a handler for each class. So a handler that the program has
         # for the base class never gets these errors there, and must not get them here.
         # PyJWT's errors need none here: flask_jwt.JWT's handler for JWTError responds to them.
         for error_class in HANDLED_ERRORS:
             app.register_error_handler(error_class, _get_response)
-        if add_context_processor:
-            app.context_processor(current_user_context_processor)
 
     # Loaders; those that flask_jwt.JWT has too are inherited
 
