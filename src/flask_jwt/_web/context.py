@@ -19,7 +19,8 @@ from .replaceable import package
 if TYPE_CHECKING:
     from flask.ctx import AppContext, RequestContext
 
-    from .._sessions.manager import PendingRefresh, SessionManager, Tokens
+    from .._sessions.manager import SessionManager
+    from .._sessions.rotation import PendingRefresh, Tokens
     from ..stores import Session
     from .guarded_views import GuardOptions
 
