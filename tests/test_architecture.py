@@ -46,7 +46,7 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.profile": {"Profile"},
     "_jose.claims": {"Claims", "Header"},
     "_web.context": {"app_state", "checked_config"},
-    "_web.guard": {"make_guard"},
+    "_web.guard": {"check_revocation", "make_guard"},
     "_web.guarded_views": {"GuardOptions"},
 }
 # Not in __all__: programs written for Flask-JWT import them.

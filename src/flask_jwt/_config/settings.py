@@ -453,6 +453,8 @@ def read_settings(
             values[option.field] = parse_option(key, config.get(key, option.default))
         except ConfigError as error:
             errors.append(str(error))
+    if values.get("header_type") is None and "JWT_HEADER_TYPE" in profile.defaults:
+        values["header_type"] = ""  # None, where there is a default, means no scheme
     settings = Settings(values, explicit, profile)
     # If a value is invalid, conflicts() could not read all attributes.
     if errors := errors or settings.conflicts():

@@ -143,7 +143,7 @@ class TokenCodec:
         headers: HeaderView | None = None,
         *,
         now: float,
-    ) -> Token:
+    ) -> str:
         """Sign *claims* with the active key.
 
         :param claims: ``exp``, ``nbf`` and ``iat`` may be seconds or datetimes; a naive datetime is
@@ -165,7 +165,7 @@ class TokenCodec:
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)
         message = f"{header}.{b64encode(self._dump(payload).encode('ascii'))}"
-        token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
+        token = f"{message}.{b64encode(key.sign(message.encode('ascii')))}"
         if len(token) > self._max_size:
             raise ValueError(
                 f"The token would be {len(token)} bytes long, but JWT_MAX_TOKEN_SIZE is "

@@ -14,7 +14,7 @@ import jwt
 from flask import Request, request
 
 from .._config.options import TokenLocation
-from .._jose.claims import Claims, ClaimsView, claimed_identity
+from .._jose.claims import Claims, ClaimsView, Header, claimed_identity
 from ..errors import (
     AuthError,
     ClaimsRejected,
@@ -387,7 +387,7 @@ def _verify(
         identity = claimed_identity(claims, state.config.latest.identity_claim)
     else:
         identity = state.call(identify, _get_identity_claims(current))
-    if identity is None:
+    if identity is None and (identify is not None or state.profile.checks_identity):
         raise UserNotFound(ended_sid=_get_sid(state, claims))
     current.identity = identity
 
@@ -398,6 +398,21 @@ def _check_session(state: AppState, claims: Any) -> None:
     if sid is not None and state.check_session is not None:
         issued_at: Any = claims.get("iat")
         state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+
+
+def check_revocation(header: Header, claims: Claims) -> None:
+    """Check the session of a verified token, and ask the application's blocklist.
+
+    :raises TokenRevoked: if the token, or its session, was revoked
+    """
+    state = app_state()
+    with rendering_errors(state):
+        _check_session(state, claims)
+        is_revoked = state.handlers.blocklist_callback
+        if is_revoked is not None and state.call(is_revoked, header, claims):
+            error = TokenRevoked()
+            error.jwt_header, error.jwt_data = header, claims
+            raise error
 
 
 def _get_sid(state: AppState, claims: Any) -> str | None:

@@ -24,7 +24,7 @@ from .._jose.claims import (
     plain_id,
     subject_of,
 )
-from .._jose.codec import Token, TokenCodec, numeric_date
+from .._jose.codec import Token, TokenCodec, as_token, numeric_date
 from .._jose.encoding import parse_json
 from ..errors import ConfigError
 from .app_state import AppState
@@ -104,12 +104,12 @@ def _create(
     claims: ClaimsView | None,
     headers: HeaderView | None,
     overwrite: bool,
-) -> str:
+) -> Token:
     state = app_state()
     payload.update(_additional_claims(state, identity, claims, overwrite))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
-    return signing_codec(state, identity).issue(payload, header, now=state.clock.now())
+    return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
 
 
 def signing_codec(state: AppState, identity: object) -> TokenCodec:
@@ -352,4 +352,4 @@ def _default_jwt_encode_handler(identity: object) -> Token:
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     _check_identity(state, payload)
-    return codec.issue(_add_session_claims(payload), headers, now=state.clock.now())
+    return as_token(codec.issue(_add_session_claims(payload), headers, now=state.clock.now()))

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from .. import JWT, JWTError
 from .._config.profile import Profile
 from .._jose.claims import Claims, Header
+from ._imported_names import imported_names
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -45,7 +46,14 @@ from .exceptions import (
     UserLookupError,
     WrongTokenError,
 )
-from .utils import current_user_context_processor, get_jwt_header
+from .typing import ExpiresDelta, Fresh
+from .utils import (
+    create_access_token,
+    create_refresh_token,
+    current_user_context_processor,
+    decode_token,
+    get_jwt_header,
+)
 
 if TYPE_CHECKING:
     from ..stores import SessionStore
@@ -219,6 +227,32 @@ class JWTManager(JWT):
         self._token_verification_failed_callback = callback
         return callback
 
+    # Private methods that programs call
+
+    def _encode_jwt_from_config(
+        self,
+        identity: Any,
+        token_type: str,
+        claims: Claims | None = None,
+        fresh: Fresh = False,
+        expires_delta: ExpiresDelta | None = None,
+        headers: Header | None = None,
+    ) -> str:
+        """Create a token, as ``create_access_token`` and ``create_refresh_token`` do."""
+        if token_type == "refresh":
+            return create_refresh_token(identity, expires_delta, claims, headers)
+        return create_access_token(identity, fresh, expires_delta, claims, headers)
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> Claims:
+        """Verify a token, as ``decode_token`` does."""
+        return decode_token(encoded_token, csrf_value, allow_expired)
+
+    @staticmethod
+    def _set_default_configuration_options(app: Flask) -> None:
+        """Do nothing: ``init_app`` has set the defaults."""
+
     # Flask-JWT-Extended's names for handlers of flask_jwt.JWT, where None means that there is no
     # such handler. Setting the default function again, as monkeypatch does, removes the handler.
 
@@ -351,3 +385,6 @@ class JWTManager(JWT):
 
 def _get_response(error: JWTExtendedException) -> Response:
     return error.response
+
+
+__getattr__ = imported_names(__name__)

@@ -15,6 +15,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
+from ._imported_names import imported_names
 from .config import config
 from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
@@ -37,7 +38,7 @@ def create_access_token(
     :param additional_claims: more claims; they replace issued claims of the same names
     :param additional_headers: more header parameters
     """
-    return flask_jwt.create_access_token(
+    token = flask_jwt.create_access_token(
         identity,
         claims=additional_claims,
         headers=additional_headers,
@@ -45,6 +46,7 @@ def create_access_token(
         expires_delta=expires_delta,
         fresh=fresh,
     )
+    return str(token)  # no subclass: YAML and msgpack reject those
 
 
 def create_refresh_token(
@@ -58,13 +60,14 @@ def create_refresh_token(
     The arguments are those of :func:`create_access_token`; the default lifetime is
     ``JWT_REFRESH_TOKEN_EXPIRES``.
     """
-    return flask_jwt.create_refresh_token(
+    token = flask_jwt.create_refresh_token(
         identity,
         claims=additional_claims,
         headers=additional_headers,
         overwrite=True,
         expires_delta=expires_delta,
     )
+    return str(token)
 
 
 def decode_token(
@@ -144,3 +147,6 @@ def current_user_context_processor() -> dict[str, Any]:
 
 # Read from the module at each use, because test suites replace get_current_user there.
 current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108
+
+
+__getattr__ = imported_names(__name__)
