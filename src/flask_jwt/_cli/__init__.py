@@ -27,6 +27,7 @@ from .._web.context import app_state
 from .._web.request_token import codec_for
 from .._web.session_wiring import LONGEST_SESSION
 from ..errors import ConfigError, JWTError, StoreUnavailable
+from .doctor import doctor
 from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
 from .passwords import passwords_cli
 from .sessions import sessions_cli
@@ -38,6 +39,7 @@ keys_cli = CommandGroup(
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)
+jwt_cli.add_command(doctor)
 
 algorithm_option = click.option(
     "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Of the new key."
