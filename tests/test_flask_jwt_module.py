@@ -470,7 +470,7 @@ def test_two_objects_for_one_application_are_a_mistake(make):
     app = Flask("two")
     app.config["SECRET_KEY"] = SECRET
     make()[0].init_app(app)
-    with pytest.raises(ConfigError, match="another JWT already"):
+    with pytest.raises(ConfigError, match="has a JWT already"):
         make()[0].init_app(app)
 
 

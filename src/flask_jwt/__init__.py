@@ -83,6 +83,10 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES_OF_FLASK_JWT:
         return import_module(name)
     if name not in _LOADED_AT_FIRST_USE:
+        names = import_module("._former_names", __name__)
+        # An ImportError, because "from … import" replaces the message of an AttributeError.
+        if error := names.describe_import(__name__, name, names.OF_FLASK_JWT):
+            raise error
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
     globals()[name] = value  # so that the next access doesn't come here

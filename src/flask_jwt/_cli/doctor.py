@@ -23,9 +23,8 @@ from .._doctor.findings import Finding, Kind
 from .._doctor.sources import read_sources
 from ..extended import JWTManager
 from .doctor_live import Route, TokenReport, describe_warnings, examine_program, explain_token
-from .output import NAMES_AS_GIVEN, json_option, report_errors
-
-WIDTH = 80
+from .inspect import read_stdin, unwrap_token
+from .output import NAMES_AS_GIVEN, WIDTH, echo, json_option, report_errors
 
 
 class _Report(NamedTuple):
@@ -69,8 +68,10 @@ def doctor(sources: Path, token: str | None, as_json: bool) -> None:
         mentioned = {finding.where for finding in live} & {mention.name for mention in read.options}
         live = [finding for finding in live if finding.where not in mentioned]
         findings += live + describe_warnings(notes)
-    encoded = sys.stdin.read().strip() if token == "-" else token
-    explained = None if encoded is None else explain_token(state, encoded)
+    explained = None
+    if token is not None:
+        encoded = unwrap_token(read_stdin() if token == "-" else token)
+        explained = explain_token(state, encoded)
     report = _Report(reason, findings, routes, explained)
     if as_json:
         click.echo(json.dumps(_to_json(report), indent=2))
@@ -94,7 +95,10 @@ def _has(module: str, name: str | None) -> bool:
             found = import_module(module)
         except Exception:  # noqa: BLE001 - whatever it is, the program can't import it either
             return False
-        return name is None or hasattr(found, name)
+        try:
+            return name is None or hasattr(found, name)
+        except ImportError:  # a former name, whose message says what to write
+            return False
 
 
 def _import_program(root: Path) -> tuple[Flask | None, Finding | None, list[str]]:
@@ -147,25 +151,23 @@ def _to_json(report: _Report) -> dict[str, Any]:
 
 def _print_report(report: _Report) -> None:
     if report.reason is not None:
-        _echo("The program can't be imported, so only its sources were read.")
+        echo("The program can't be imported, so only its sources were read.")
         _print_finding(report.reason)
-        _echo("")
+        echo("")
     for kind, heading in _HEADINGS.items():
         findings = [finding for finding in report.findings if finding.kind is kind]
         if findings:
-            _echo(heading)
+            echo(heading)
             for finding in findings:
                 _print_finding(finding)
-            _echo("")
+            echo("")
     if report.routes:
-        _echo("Routes and their guards:")
+        echo("Routes and their guards:")
         _print_routes(report.routes)
-        _echo("")
+        echo("")
     if report.token is not None:
         _print_token(report.token)
-    _echo(
-        "Nothing is rejected." if report.is_ok else "Something is rejected, or can't be imported."
-    )
+    echo("Nothing is rejected." if report.is_ok else "Something is rejected, or can't be imported.")
 
 
 _HEADINGS = {
@@ -181,7 +183,7 @@ def _print_finding(finding: Finding) -> None:
     for line in more:
         _echo_wrapped(line.strip(), "    ")
     if finding.write is not None:
-        _echo(f"    write: {finding.write}")
+        echo(f"    write: {finding.write}")
 
 
 def _print_routes(routes: Sequence[Route]) -> None:
@@ -189,11 +191,12 @@ def _print_routes(routes: Sequence[Route]) -> None:
     methods = max(len(route.methods) for route in routes)
     for route in routes:
         line = f"  {route.rule:{width}}  {route.methods:{methods}}  {route.guard}"
-        _echo(line.rstrip())
+        echo(line.rstrip())
 
 
 def _print_token(token: TokenReport) -> None:
-    _echo("The token:")
+    echo("The token:")
+    _echo_wrapped(f"It is {token.kind}.", "  ")
     for part, values in (("header", token.header), ("claim", token.claims)):
         for name, value in values.items():
             readable = token.times.get(name)
@@ -204,12 +207,12 @@ def _print_token(token: TokenReport) -> None:
     elif token.unchecked is not None:
         _echo_wrapped(f"It was not verified: {token.unchecked}", "  ")
     else:
-        _echo("  It is accepted.")
-    _echo("")
+        echo("  It is accepted.")
+    echo("")
 
 
 def _echo_wrapped(text: str, indent: str) -> None:
-    _echo(
+    echo(
         fill(
             text,
             WIDTH,
@@ -218,11 +221,4 @@ def _echo_wrapped(text: str, indent: str) -> None:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    )
-
-
-def _echo(text: str) -> None:
-    # File names, error messages and tokens come from elsewhere, and may hold escape sequences.
-    click.echo(
-        "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
     )

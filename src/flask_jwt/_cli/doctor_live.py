@@ -19,6 +19,7 @@ from .._web.app_state import STATE_KEY, AppState
 from .._web.guarded_views import GuardOptions, guards_of, unwrap
 from ..errors import ConfigError, JWTError
 from ..extended import JWTManager
+from .inspect import describe_kind
 from .output import format_time
 
 _FOREIGN = "flask_jwt_extended"
@@ -34,12 +35,13 @@ class Route(NamedTuple):
 
 
 class TokenReport(NamedTuple):
-    """What a token contains, and whether it is accepted.
+    """What a token is and contains, and whether it is accepted.
 
     :param reason: why it is rejected, or None
     :param unchecked: why it could not be verified, or None
     """
 
+    kind: str
     header: Header
     claims: Claims
     times: dict[str, str]
@@ -243,7 +245,8 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
     try:
         header, claims = decode_unverified(token, limit)
     except JWTError as error:
-        return TokenReport({}, {}, {}, str(error.description), None)
+        kind = describe_kind(token, {}, {})
+        return TokenReport(kind, {}, {}, {}, str(error.description), None)
     times = {}
     for name in (*TIME_CLAIMS, "auth_time"):
         value: Any = claims.get(name)
@@ -261,7 +264,8 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
             reason = str(error.description)
         except ConfigError as error:
             unchecked = str(error)
-    return TokenReport(header, claims, times, reason, unchecked)
+    kind = describe_kind(token, header, claims)
+    return TokenReport(kind, header, claims, times, reason, unchecked)
 
 
 def _codec_for(state: AppState, claims: Claims) -> TokenCodec:

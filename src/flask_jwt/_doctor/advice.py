@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
+from .._former_names import OF_CONFIG, OF_EXTENDED, OF_EXTENSION, OF_FLASK_JWT
 from .findings import Finding, Kind
-from .replacements import HANDLERS, OPTIONS, REPLACEMENTS
+from .replacements import REPLACEMENTS
 from .sources import Sources, Use
 
 EXTENDED = "flask_jwt_extended"
@@ -113,11 +114,17 @@ def _translate(module: str) -> str:
 
 
 def _find_replacement(use: Use, missing: str) -> str | None:
-    dotted = f"{use.module}.{use.name}"
-    candidates = [dotted, missing]
-    if missing.partition(".")[0] == EXTENDED:
-        candidates.append(f"{EXTENDED}.{use.name}")  # whichever of its modules it is imported from
+    former = {"flask_jwt": OF_FLASK_JWT, EXTENDED: OF_EXTENDED}.get(missing.partition(".")[0])
+    if former is not None:
+        # Whichever of its modules the name is imported from.
+        return _strip_verb(former.get(use.name or ""))
+    candidates = (f"{use.module}.{use.name}", missing)
     return next((REPLACEMENTS[name] for name in candidates if name in REPLACEMENTS), None)
+
+
+def _strip_verb(advice: str | None) -> str | None:
+    """Return *advice* without the "write" that the report has before it."""
+    return None if advice is None else advice.removeprefix("write").lstrip(": ")
 
 
 def _examine_handlers(sources: Sources, installed: Installed) -> Iterator[Finding]:
@@ -125,8 +132,7 @@ def _examine_handlers(sources: Sources, installed: Installed) -> Iterator[Findin
         if name in installed.handlers:
             continue
         close = difflib.get_close_matches(name, installed.handlers, n=1, cutoff=0.6)
-        better = HANDLERS.get(name) or (close[0] if close else None)
-        write = f"@jwt.{better}" if better else None
+        write = _strip_verb(OF_EXTENSION.get(name)) or (f"@jwt.{close[0]}" if close else None)
         yield Finding(Kind.rejected, where, f"there is no handler {name}", write)
 
 
@@ -155,5 +161,6 @@ def _examine_options(sources: Sources, installed: Installed) -> Iterator[Finding
         if name in installed.options:
             continue
         close = difflib.get_close_matches(name, installed.options, n=1, cutoff=0.75)
-        write = OPTIONS.get(name) or (f"{close[0]}?" if close else None)
-        yield Finding(Kind.differs, where, f"there is no option {name}; it has no effect", write)
+        advice = OF_CONFIG.get(name) or (f"did you mean {close[0]}?" if close else None)
+        text = f"there is no option {name}; it has no effect"
+        yield Finding(Kind.differs, where, f"{text}: {advice}" if advice else text)

@@ -1,4 +1,7 @@
-"""List names that programs of the two predecessors use, and what to write instead."""
+"""List names and options that programs of the two predecessors use, and what to write instead.
+
+:mod:`flask_jwt._former_names` has the names of the predecessors themselves.
+"""
 
 from __future__ import annotations
 
@@ -54,49 +57,5 @@ REPLACEMENTS = {
     "jwt.ExpiredSignature": "from jwt import ExpiredSignatureError",
     "jwt.InvalidAudience": "from jwt import InvalidAudienceError",
     "jwt.InvalidIssuer": "from jwt import InvalidIssuerError",
-    # Flask-JWT before version 0.3
-    "flask_jwt.current_user": "from flask_jwt import current_identity",
-    "flask_jwt.verify_jwt": "from flask_jwt import verify_jwt_in_request",
-    "flask_jwt.generate_token": "from flask_jwt import create_access_token",
-    # Flask-JWT-Extended before version 4
-    "flask_jwt_extended.jwt_optional": "@jwt_required(optional=True)",
-    "flask_jwt_extended.fresh_jwt_required": "@jwt_required(fresh=True)",
-    "flask_jwt_extended.jwt_refresh_token_required": "@jwt_required(refresh=True)",
-    "flask_jwt_extended.get_raw_jwt": "from flask_jwt.extended import get_jwt",
-    "flask_jwt_extended.get_raw_jwt_header": "from flask_jwt.extended import get_jwt_header",
-    "flask_jwt_extended.get_jwt_claims": "from flask_jwt.extended import get_jwt",
-    "flask_jwt_extended.verify_jwt_in_request_optional": "verify_jwt_in_request(optional=True)",
-    "flask_jwt_extended.verify_fresh_jwt_in_request": "verify_jwt_in_request(fresh=True)",
-    "flask_jwt_extended.verify_jwt_refresh_token_in_request": (
-        "verify_jwt_in_request(refresh=True)"
-    ),
 }
 """Names that are gone, and the line to write instead."""
-
-HANDLERS = {
-    # The documentation of Flask-JWT showed these two, which it never had.
-    "error_handler": "jwt_error_handler",
-    "payload_handler": "jwt_payload_handler",
-    # Before version 0.3
-    "user_handler": "identity_handler",
-    "encode_handler": "jwt_encode_handler",
-    "decode_handler": "jwt_decode_handler",
-    "headers_handler": "jwt_headers_handler",
-    "response_handler": "auth_response_handler",
-    # Flask-JWT-Extended before version 4
-    "user_claims_loader": "additional_claims_loader",
-    "user_loader_callback_loader": "user_lookup_loader",
-    "user_loader_error_loader": "user_lookup_error_loader",
-    "token_in_blacklist_loader": "token_in_blocklist_loader",
-    "claims_verification_loader": "token_verification_loader",
-    "claims_verification_failed_loader": "token_verification_failed_loader",
-}
-"""Decorators that are gone, or never existed, and the ones to write instead."""
-
-OPTIONS = {
-    "JWT_BLACKLIST_ENABLED": "remove it: the token_in_blocklist_loader is called if there is one",
-    "JWT_BLACKLIST_TOKEN_CHECKS": "remove it: the token_in_blocklist_loader sees the token's type",
-    "JWT_USER_CLAIMS": "remove it: additional claims are claims like all others",
-    "JWT_CLAIMS_IN_REFRESH_TOKEN": "remove it: refresh tokens have the additional claims, too",
-}
-"""Options of version 3 of Flask-JWT-Extended, and what to do about each."""

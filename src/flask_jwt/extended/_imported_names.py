@@ -56,6 +56,7 @@ _NAMES: dict[str, dict[str, str | None]] = {
     },
     "utils": {
         **_TYPES,
+        "LocalProxy": "werkzeug.local",
         "Response": "flask",
         "get_jwt_manager": ".internal_utils",
         "jwt": None,

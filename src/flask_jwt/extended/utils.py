@@ -4,7 +4,6 @@ from typing import Any
 
 import jwt as pyjwt
 from flask import g
-from werkzeug.local import LocalProxy
 
 import flask_jwt
 
@@ -15,6 +14,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
+from .._web.context import UserProxy
 from ._imported_names import imported_names
 from .config import config
 from .exceptions import JWTDecodeError
@@ -146,7 +146,7 @@ def current_user_context_processor() -> dict[str, Any]:
 
 
 # Read from the module at each use, because test suites replace get_current_user there.
-current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108
+current_user: Any = UserProxy(lambda: get_current_user())  # noqa: PLW0108
 
 
 __getattr__ = imported_names(__name__)
