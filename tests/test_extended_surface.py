@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pickle
 from types import FunctionType, ModuleType
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -414,3 +415,12 @@ def test_native_tokens_can_be_decoded_as_bytes_were():
             app.jwt.jwt_encode_callback(app.users[0]),
         ):
             assert token.decode("utf-8") == token
+
+
+def test_the_old_form_of_a_jti_can_be_restored():
+    """docs/migrating/flask-jwt-extended.md says how."""
+    app, api = make("flask_jwt.extended")
+    with app.app_context():
+        jti = str(uuid4())
+        token = api.create_access_token("1", additional_claims={"jti": jti})
+        assert api.get_jti(token) == jti
