@@ -143,7 +143,7 @@ def _seconds(value: object) -> object:
 def _examine_login(state: AppState) -> Iterator[Finding]:
     settings = state.settings
     has_login = settings.auth_url_rule is not None and state.handlers.authentication_callback
-    if has_login and state.limits is not None and "JWT_LOGIN_LIMITS" not in settings.explicit:
+    if has_login and settings.login_limits and "JWT_LOGIN_LIMITS" not in settings.explicit:
         text = "after ten failed logins in a minute, the response is a 429"
         yield Finding(Kind.differs, settings.auth_url_rule or "", text, "JWT_LOGIN_LIMITS = None")
 

@@ -159,13 +159,13 @@ class JWT(Handlers):
             issues_for_users=lambda: self.issues_for_users,
         )
         _warn_of_mistakes(app)
-        prepare_limits(state)
         if self._store is not None or state.settings.storage_uri is not None:
             # Imported here, so that applications without sessions don't load their modules.
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
             finish_response_last(state)
+        prepare_limits(state)  # they count in the store of the sessions
         _check_keys(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,

@@ -259,6 +259,12 @@ def issuer_and_audience(settings: Settings) -> Claims:
     return claims
 
 
+def storage_namespace(settings: Settings) -> str:
+    """Return what keeps applications apart that share a store."""
+    namespace = settings.storage_namespace
+    return (settings.encode_issuer or "") if namespace is None else namespace
+
+
 def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Claims:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
