@@ -47,6 +47,7 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.profile": {"Profile"},
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
+    "_jose.grants": {"RequiredNames", "parse_requirement"},
     "_web.context": {"UserProxy", "app_state", "checked_config"},
     "_web.guard": {"check_revocation", "make_guard"},
     "_web.guarded_views": {"GuardOptions"},

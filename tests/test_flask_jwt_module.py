@@ -133,11 +133,20 @@ def test_a_replacement_may_call_the_original(app):
     assert required.call_count == 2
 
 
-@pytest.mark.parametrize("path", ["/fresh", "/recent", "/renew", "/optional"])
-def test_guards_that_flask_jwt_did_not_have_are_not_replaced(app, path):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optional": True}, {"fresh": True}, {"refresh": True}, {"locations": "headers"},
+        {"verify_type": False}, {"skip_revocation_check": True}, {"renew": False},
+        {"scopes": "a"}, {"roles": ["admin"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_guards_that_flask_jwt_did_not_have_are_not_replaced(options):
     """A replacement could not know what they require."""
+    app = make_app(guards={"/protected": options})
     with patch("flask_jwt._jwt_required") as required:
-        response = get(app, path, "not-a-token")
+        response = get(app, "/protected", "not-a-token")
     assert not required.called
     assert response.status_code == 401
 

@@ -20,6 +20,7 @@ from .replaceable import package
 if TYPE_CHECKING:
     from flask.ctx import AppContext, RequestContext
 
+    from .._jose.grants import Grants
     from .._sessions.manager import SessionManager
     from .._sessions.rotation import PendingRefresh, Tokens
     from ..stores import Session
@@ -44,6 +45,8 @@ class RequestState:
     verified: VerifiedToken | None = None
     identity: Any = None
     location: TokenLocation | None = None
+    grants: Grants | None = None
+    """The grants of the user, once they have been needed."""
     session: Session | None = None
     """The session of a refresh token, if it has one."""
     issued: Tokens | None = None
@@ -80,7 +83,7 @@ class RequestState:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
         self.location = self.session = self.verified_ahead = self.cookie = None
-        self.failure = self.ended_sid = None
+        self.failure = self.ended_sid = self.grants = None
 
 
 def app_state(app: Flask | None = None) -> AppState:
@@ -162,7 +165,11 @@ def issued_tokens() -> Tokens | None:
     return None if state is None else state.issued
 
 
-def _require_verified(function: str) -> RequestState:
+def require_verified(function: str) -> RequestState:
+    """Return the current request's state for the public *function*.
+
+    :raises RuntimeError: if no guard has verified the request
+    """
     state = request_state()
     if state is None:
         raise RuntimeError(
@@ -185,7 +192,7 @@ def get_jwt() -> Claims:
 
     :raises RuntimeError: if no guard has verified the request
     """
-    claims: Claims = _require_verified("get_jwt").claims
+    claims: Claims = require_verified("get_jwt").claims
     return claims
 
 
@@ -194,7 +201,7 @@ def get_jwt_header() -> Header:
 
     :raises RuntimeError: if no guard has verified the request
     """
-    verified = _require_verified("get_jwt_header").verified
+    verified = require_verified("get_jwt_header").verified
     return {} if verified is None else verified.header
 
 
@@ -213,7 +220,7 @@ def get_jwt_identity() -> Any:
     :returns: None if the token was optional and the request had none
     :raises RuntimeError: if no guard has verified the request
     """
-    claims = _require_verified("get_jwt_identity").claims
+    claims = require_verified("get_jwt_identity").claims
     return claimed_identity(claims, app_state().config.latest.identity_claim)
 
 

@@ -15,9 +15,11 @@ from flask import Request, request
 
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, ClaimsView, Header, claimed_identity
+from .._jose.grants import RequiredNames, parse_requirement
 from ..errors import (
     AuthError,
     ClaimsRejected,
+    InsufficientScope,
     JWTError,
     ReauthenticationRequired,
     SchemeUnsupported,
@@ -31,6 +33,7 @@ from ..errors import (
 from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request_context
 from .cookies import get_cookies
+from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .replaceable import package
 from .request_token import (
@@ -57,6 +60,8 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
     """Require a valid access token for a view, which otherwise isn't called.
 
@@ -87,13 +92,18 @@ def jwt_required(
     :param renew: False to verify the refresh cookie without renewing it, if the browser doesn't get
         this response: for a proxy that asks whether a request is allowed, such as nginx with
         ``auth_request``
+    :param scopes: the scopes that the user must have: a string, a list of which all are required,
+        or :func:`any_of`. Without them the response is a 403 ``insufficient_scope``
+    :param roles: the roles that the user must have, likewise; with both, both are required
     :raises TypeError: if the decorated object is not a function
+    :raises ValueError: if *scopes* or *roles* has no names
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
         skip_revocation_check, renew,
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     # Guards with other options than Flask-JWT's can't be replaced: a replacement, which may be a
     # program's own way to verify requests, could not know these options, and so would ignore them.
@@ -190,6 +200,8 @@ def verify_jwt_in_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> None:
     """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
@@ -202,6 +214,7 @@ def verify_jwt_in_request(
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
         skip_revocation_check, renew,
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     verify_request(options, options.is_default)
 
@@ -253,6 +266,12 @@ def verify_request(  # noqa: C901
             if current.cookie is None:
                 raise
             _verify_other_cookies(state, request, current, options, error)
+        # Not in _verify(): another cookie must not be tried because this user lacks a scope.
+        if options.scopes is not None or options.roles is not None:
+            check_grants(state, current, options)
+    except InsufficientScope as error:
+        # The token was accepted, so a page that shows this error may show the user.
+        raise prepare_error(state, error, options.realm) from None
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None

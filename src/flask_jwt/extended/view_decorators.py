@@ -7,6 +7,7 @@ import flask_jwt
 
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, Header
+from .._jose.grants import RequiredNames, parse_requirement
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
 from ._imported_names import imported_names
@@ -27,6 +28,8 @@ def jwt_required(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
     """Guard a view, as :func:`flask_jwt.jwt_required` does. Write the parentheses.
 
@@ -38,6 +41,8 @@ def jwt_required(
     :param skip_revocation_check: also accept a revoked token
     :param renew: False to verify the refresh cookie without renewing it, as in
         :func:`flask_jwt.jwt_required`
+    :param scopes: the scopes that the user must have, as in :func:`flask_jwt.jwt_required`
+    :param roles: the roles that the user must have
     :raises TypeError: without parentheses
     """
     # @jwt_required without parentheses passes the view as `optional`.
@@ -46,7 +51,9 @@ def jwt_required(
 
     # A test suite's replacement of verify_jwt_in_request may know only Flask-JWT-Extended's
     # arguments.
-    more = {} if renew else {"renew": False}
+    more: dict[str, Any] = {} if renew else {"renew": False}
+    more.update({"scopes": scopes} if scopes is not None else {})
+    more.update({"roles": roles} if roles is not None else {})
 
     def verify() -> None:
         # Read from the module at each request, because test suites replace it there.
@@ -56,8 +63,9 @@ def jwt_required(
 
     places = (locations,) if isinstance(locations, str) else locations
     options = GuardOptions(
-        None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew
-    )
+        None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew,
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
+    )  # fmt: skip
     return make_guard(verify, options)
 
 
@@ -70,6 +78,8 @@ def verify_jwt_in_request(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> tuple[Header, Claims] | None:
     """Verify the token of the current request, and return its header and its claims.
 
@@ -86,6 +96,8 @@ def verify_jwt_in_request(
         verify_type=verify_type,
         skip_revocation_check=skip_revocation_check,
         renew=renew,
+        scopes=scopes,
+        roles=roles,
     )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None
