@@ -230,7 +230,7 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def verify_request(  # noqa: C901
+def verify_request(  # noqa: C901, PLR0912
     options: GuardOptions, is_default: bool, is_replaceable: bool = False
 ) -> object:
     """Verify the current request, and keep its token and its user in its :class:`RequestState`.
