@@ -207,6 +207,36 @@ def test_an_invalid_configuration_of_flask_jwt_extended(program):
     ]  # fmt: skip
 
 
+SUBCLASS = """
+from flask import Flask
+from {package} import {base}
+
+class Mine({base}):
+    def __init__(self, app, name):
+        super().__init__(app)
+        self.name = name
+
+app = Flask("a")
+app.config["JWT_SECRET_KEY"] = app.secret_key = "x" * 40
+Mine(app, "shop").{loader}(lambda *arguments: None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "base", "loader", "handler"),
+    [
+        ("flask_jwt", "JWT", "identity_handler", "identity"),
+        ("flask_jwt.extended", "JWTManager", "token_in_blocklist_loader", "blocklist"),
+        ("flask_jwt_extended", "JWTManager", "token_in_blocklist_loader", "blocklist"),
+    ],
+)
+def test_a_subclass_of_the_extension_class(package, base, loader, handler, program):
+    result = report(program(app=SUBCLASS.format(package=package, base=base, loader=loader)))
+    assert result["imported"]
+    assert list_findings(result, "rejected") == []
+    assert dict(list_findings(result, "works"))["handlers"] == handler
+
+
 # Programs without the extension
 
 

@@ -16,6 +16,7 @@ from .._doctor.findings import Finding, Kind
 from .._jose.claims import TIME_CLAIMS, Claims, Header
 from .._jose.codec import TokenCodec, decode_unverified
 from .._web.app_state import STATE_KEY, AppState
+from .._web.extension import JWT
 from .._web.guarded_views import GuardOptions, guards_of, unwrap
 from ..errors import ConfigError, JWTError
 from ..extended import JWTManager
@@ -56,7 +57,8 @@ def examine_program(app: Flask) -> tuple[AppState | None, list[Finding], list[Ro
     with another application.
     """
     manager = app.extensions.get("flask-jwt-extended")
-    is_foreign = type(manager).__module__.partition(".")[0] == _FOREIGN
+    # A program may have a subclass of its own.
+    is_foreign = any(each.__module__.startswith(_FOREIGN) for each in type(manager).__mro__)
     state: AppState | None = app.extensions.get(STATE_KEY)
     if state is not None:
         findings = [*_examine_state(app, state)]
@@ -170,7 +172,8 @@ def _examine_keys(state: AppState) -> Iterator[Finding]:
 
 def _list_handlers(state: AppState) -> Iterator[str]:
     """Yield the names of the handlers that the program has set."""
-    defaults = type(state.handlers)()
+    # Not the class of the object, which may be a subclass with other arguments.
+    defaults = JWTManager() if isinstance(state.handlers, JWTManager) else JWT()
     for name, value in vars(state.handlers).items():
         is_callback = name.endswith("_callback") or name == "_user_lookup"
         default = getattr(defaults, name, None)
