@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 # These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
-current_request_context = cast("LocalProxy[RequestContext]", request_ctx)._get_current_object
+# Any, because Flask-JWT's programs set current_identity on it.
+current_request_context = cast("LocalProxy[Any]", request_ctx)._get_current_object
 
 
 class RequestState:

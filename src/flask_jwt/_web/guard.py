@@ -246,7 +246,7 @@ def verify_request(  # noqa: C901, PLR0912
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request_context = current_request_context()
-    request: Any = request_context.request
+    request = request_context.request
     # As in Flask-JWT, the last one who sets the user counts, which now is this guard.
     if hasattr(request_context, "current_identity"):
         del request_context.current_identity

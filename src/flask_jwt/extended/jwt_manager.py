@@ -151,7 +151,8 @@ class JWTManager(JWT):
         :param add_context_processor: add ``current_user`` to the context of templates
         :raises ConfigError: if the configuration is invalid, or *app* has a JWT already
         """
-        is_new = app.extensions.get("flask-jwt-extended") is not self
+        # With a default, because what isn't an application is reported by the next line.
+        is_new = getattr(app, "extensions", {}).get("flask-jwt-extended") is not self
         super().init_app(app)
         if add_context_processor:
             app.context_processor(current_user_context_processor)
