@@ -37,10 +37,16 @@ DRIVERS_OF = {
     "stores._redis_client": {"redis"},
     "stores._redis_counters": {"redis"},
     "stores._redis_scripts": {"redis"},
+    "stores._redis_connections": {"redis"},
+    "stores._redis_errors": {"redis"},
+    "stores._sql_errors": {"sqlalchemy"},
+    "stores._psycopg": {"psycopg"},
+    "stores._pymysql": {"pymysql"},
+    "stores._mysqlclient": {"MySQLdb"},
     "_login.passwords": {"argon2", "bcrypt"},
     "_cli.passwords": {"sqlalchemy"},
 }
-DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt"}
+DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "psycopg", "pymysql", "MySQLdb"}
 # The private names that flask_jwt.extended imports; everything else that it imports is public.
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
@@ -48,9 +54,12 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
     "_jose.grants": {"RequiredNames", "parse_requirement"},
+    "_web.app_state": {"AppState"},
     "_web.context": {"UserProxy", "app_state", "checked_config"},
     "_web.guard": {"check_revocation", "make_guard"},
     "_web.guarded_views": {"GuardOptions"},
+    "_web.responses": {"render", "render_under_extensions"},
+    "_web.rest_extensions": {"find_failing_api", "is_restx"},
 }
 # Not in __all__: programs written for Flask-JWT import them.
 NAMES_OF_FLASK_JWT = {

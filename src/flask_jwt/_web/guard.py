@@ -29,15 +29,24 @@ from ..errors import (
     TokenRevoked,
     UserNotFound,
     WrongTokenType,
+    rejection_of,
 )
 from .app_state import STATE_KEY, AppState
-from .context import RequestState, app_state, current_context, current_request_context
+from .caching import note_headers, note_missing_token
+from .context import (
+    RequestState,
+    app_state,
+    current_context,
+    current_request,
+    current_request_context,
+)
 from .cookies import get_cookies
 from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .replaceable import package
 from .request_token import (
     _default_request_handler,
+    check_found_token,
     codec_for,
     find_unverified_token,
     token_to_string,
@@ -273,6 +282,7 @@ def verify_request(  # noqa: C901, PLR0912
         # The token was accepted, so a page that shows this error may show the user.
         raise prepare_error(state, error, options.realm) from None
     except (TokenMissing, SchemeUnsupported) as error:
+        note_missing_token(request, state.config.latest, options.locations)
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
@@ -289,7 +299,7 @@ def verify_request(  # noqa: C901, PLR0912
 
 def _reject_token(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
-) -> JWTError | None:
+) -> Exception | None:
     """Remove the rejected token from the request's state, and return the exception to raise.
 
     :returns: None if the request is allowed without a token
@@ -501,6 +511,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     if options.locations and find is _default_request_handler:
         token = find_unverified_token(state, options.locations)
     else:
+        if find is not _default_request_handler:
+            note_headers(current_request(), "Cookie")  # it may look at cookies
         token = state.call(find)
     if token is None:
         raise TokenMissing
@@ -510,7 +522,9 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     except JWTError:
         raise
     except jwt.InvalidTokenError as error:
-        raise TokenInvalid(str(error)) from error
+        raise rejection_of(error) or TokenInvalid(str(error)) from error
+    if isinstance(token, (str, bytes)):  # others are of a decode handler that takes objects
+        check_found_token(state, str(token_to_string(token)), refresh=False)
     is_mapping = options.verify_type and isinstance(claims, Mapping)
     if is_mapping and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")
@@ -539,9 +553,8 @@ def decode_token(
     """
     state = app_state()
     with rendering_errors(state):
-        encoded = token_to_string(token)
-        if encoded is None:
-            raise TokenMissing
+        # Anything but a string is rejected by the codec.
+        encoded: Any = token_to_string(token) if isinstance(token, bytes) else token
         token_type = ("refresh" if refresh else "access") if verify_type else None
         try:
             codec = codec_for(state, encoded, token_type)
