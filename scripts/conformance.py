@@ -175,9 +175,7 @@ def record(name: str, python: str) -> None:
 def run_idioms(idioms: programs.Idioms, allowed: dict[str, str]) -> Result:
     total, different = programs.compare_idioms(idioms)
     name, _, version = idioms.name.partition(" ")
-    result = Result(
-        f"{name}, idioms of its programs", version, total, passed=total - len(different)
-    )
+    result = Result(f"Idioms of {name}", version, total, passed=total - len(different))
     for idiom, reason in different.items():
         test = f"{idioms.file}::{idiom}"
         result.failures.append(Failure(test, reason, allowed.get(test)))
