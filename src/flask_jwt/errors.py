@@ -34,6 +34,7 @@
         ├── LoginNotFound             404     not_found
         ├── TooManyLoginAttempts      429     too_many_attempts
         ├── SessionNotFound           404     session_unknown
+        ├── TextNotStorable           400     text_not_storable
         ├── KeysUnavailable           503     keys_unavailable
         └── StoreUnavailable          503     store_unavailable
 
@@ -475,6 +476,15 @@ class SessionNotFound(AuthError):
     # The same for another user's session, so that clients can't find out which ids exist.
     error_code = "session_unknown"
     default_description = "Session not found"
+
+
+class TextNotStorable(AuthError):
+    """Raised when the session store can't hold a text, such as one that is too long."""
+
+    title = "Bad Request"
+    status = 400
+    error_code = "text_not_storable"
+    default_description = "The session store can't hold a text of this request"
 
 
 class KeysUnavailable(AuthError):
