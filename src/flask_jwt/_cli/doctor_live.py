@@ -240,8 +240,7 @@ def _find_foreign_guard(view: object) -> GuardOptions | None:
 def explain_token(state: AppState | None, token: str) -> TokenReport:
     """Return what *token* contains, and whether the application accepts it.
 
-    Neither key loaders nor the blocklist are called, nor is the session store: they may need a
-    network.
+    Key loaders, the blocklist and the session store aren't called, because they may need a network.
     """
     now = time.time() if state is None else state.clock.now()
     limit = 8192 if state is None else state.settings.max_token_size
@@ -250,11 +249,7 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
     except JWTError as error:
         kind = describe_kind(token, {}, {})
         return TokenReport(kind, {}, {}, {}, str(error.description), None)
-    times = {}
-    for name in (*TIME_CLAIMS, "auth_time"):
-        value: Any = claims.get(name)
-        if type(value) in (int, float) and 0 <= value < 1e11:
-            times[name] = f"{format_time(value)}, {_describe_distance(value - now)}"
+    times = _describe_times(claims, now)
     reason = unchecked = None
     if state is None:
         unchecked = "the program can't be imported, so its keys are unknown"
@@ -269,6 +264,15 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
             unchecked = str(error)
     kind = describe_kind(token, header, claims)
     return TokenReport(kind, header, claims, times, reason, unchecked)
+
+
+def _describe_times(claims: Claims, now: float) -> dict[str, str]:
+    times = {}
+    for name in (*TIME_CLAIMS, "auth_time"):
+        value: Any = claims.get(name)
+        if type(value) in (int, float) and 0 <= value < 1e11:
+            times[name] = f"{format_time(value)}, {_describe_distance(value - now)}"
+    return times
 
 
 def _codec_for(state: AppState, claims: Claims) -> TokenCodec:

@@ -31,13 +31,7 @@ def routes(fail_on_open: bool, allowed: tuple[str, ...], as_json: bool) -> None:
         click.echo(json.dumps([_as_json(route) for route in table], indent=2))
     else:
         print_table(("RULE", "METHODS", "ACCESS", "REQUIRES"), map(_as_row, table))
-        for route in table:
-            if route.is_bypassed:
-                click.secho(
-                    f"{route.rule} is open: @jwt_required() stands above the route decorator, "
-                    "which has registered the function before. Put the route decorator above it.",
-                    fg="red", err=True,
-                )  # fmt: skip
+        _report_bypassed(table)
     mistakes = [
         route for route in table
         if route.is_bypassed or (route.access == "open" and route.endpoint not in allowed)
@@ -48,6 +42,16 @@ def routes(fail_on_open: bool, allowed: tuple[str, ...], as_json: bool) -> None:
             f"These endpoints are open: {endpoints}. Guard them with @jwt_required(), or allow "
             "them with --allow."
         )
+
+
+def _report_bypassed(table: list[Route]) -> None:
+    for route in table:
+        if route.is_bypassed:
+            click.secho(
+                f"{route.rule} is open: @jwt_required() stands above the route decorator, which "
+                "has registered the function before. Put the route decorator above it.",
+                fg="red", err=True,
+            )  # fmt: skip
 
 
 def _as_row(route: Route) -> tuple[str, str, str, str]:

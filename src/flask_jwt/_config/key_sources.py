@@ -48,23 +48,28 @@ def load_configured_keys(settings: Settings, *, allow_documented: bool = False) 
         )
     if settings.secret is None:
         raise ConfigError(NO_KEY)
+    return KeySet(_load_secrets(settings, settings.secret, allow_documented=allow_documented))
+
+
+def _load_secrets(settings: Settings, secret: bytes, *, allow_documented: bool) -> list[Key]:
+    """Return the keys of *secret* and of the secrets that were used before it."""
     # The fallbacks are earlier values of SECRET_KEY, so they never verify tokens of a separate
     # JWT_SECRET_KEY.
-    earlier = settings.flask_fallbacks if settings.secret == settings.flask_secret else ()
-    secrets = dict.fromkeys((settings.secret, *earlier))
+    earlier = settings.flask_fallbacks if secret == settings.flask_secret else ()
+    secrets = dict.fromkeys((secret, *earlier))
     if not allow_documented:
         _reject_documented(secrets)
     # The key with the highest sign_from signs, and these low timestamps passed long ago: the
     # current secret signs and the earlier ones only verify.
     newest_first = range(len(secrets), 0, -1)
     keys = []
-    for secret, order in zip(secrets, newest_first, strict=True):
+    for each, order in zip(secrets, newest_first, strict=True):
         try:
-            key = Key.from_secret(secret, settings.algorithm, publish_kid=False, sign_from=order)
+            key = Key.from_secret(each, settings.algorithm, publish_kid=False, sign_from=order)
         except InvalidKey as error:
-            raise InvalidKey(f"{_name_secret(secret, settings)}: {error}") from None
+            raise InvalidKey(f"{_name_secret(each, settings)}: {error}") from None
         keys.append(key)
-    return KeySet(_add_algorithms(keys, settings.decode_algorithms))
+    return _add_algorithms(keys, settings.decode_algorithms)
 
 
 def _name_secret(secret: bytes, settings: Settings) -> str:
@@ -138,7 +143,7 @@ def _use_same_keys(algorithm: str, other: str) -> bool:
 
 def _load_pair(settings: Settings) -> list[Key]:
     """Return the private key, if there is one, and the public keys that verify beside it."""
-    # Not split further: the two options are judged together, in the order of this list.
+    # Not split further: the two options are checked together, from top to bottom.
     # JWT_ALGORITHM's default, HS256, doesn't fit a key pair. If it isn't set, the type of the key
     # determines the algorithm.
     signing = (settings.algorithm,) if "JWT_ALGORITHM" in settings.explicit else ()
@@ -190,19 +195,24 @@ def read_key(key_or_path: str | bytes) -> tuple[bytes, os.stat_result | None]:
     try:
         content, status = read_regular_file(data)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not a path"
-        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            reason = "it has no -----BEGIN line"
-        if isinstance(error, FileNotFoundError) and data.endswith(_KEY_SUFFIXES):
-            # Other values aren't quoted: they may be secrets.
-            reason = f"there is no file {os.path.abspath(os.fsdecode(data))}"
         raise InvalidKey(
             explain_encoding(data)
-            or f"The value is neither a PEM key nor the path of a readable file: {reason}"
+            or "The value is neither a PEM key nor the path of a readable file: "
+            + _explain_unreadable(data, error)
         ) from None
     if not content.strip():
         raise InvalidKey("The file is empty")
     return content, status
+
+
+def _explain_unreadable(data: bytes, error: OSError | ValueError) -> str:
+    if not isinstance(error, OSError):
+        return "it is not a path"
+    if isinstance(error, FileNotFoundError) and data.endswith(_KEY_SUFFIXES):
+        # Other values aren't quoted: they may be secrets.
+        return f"there is no file {os.path.abspath(os.fsdecode(data))}"
+    is_long = error.errno == errno.ENAMETOOLONG
+    return "it has no -----BEGIN line" if is_long else str(error.strerror)
 
 
 _KEY_SUFFIXES = (b".pem", b".key", b".pub", b".crt", b".cer", b".der", b".json")

@@ -261,11 +261,14 @@ def parse_claim_paths(value: object) -> tuple[ClaimPath, ...]:
         value = [value]
     claims = value if _is_list(value) else ()
     paths = [(claim,) if isinstance(claim, str) else claim for claim in claims]
-    are_paths = all(isinstance(path, (list, tuple)) and path for path in paths)
-    if paths and are_paths and all(isinstance(n, str) and n for path in paths for n in path):
+    if paths and all(map(_is_claim_path, paths)):
         return tuple(tuple(path) for path in paths)
     message = "write a list of claims, such as ['roles', ('realm_access', 'roles')]"
     raise InvalidValue(message, json='["roles", ["realm_access", "roles"]]')
+
+
+def _is_claim_path(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and bool(_parse_strings(value))
 
 
 def _parse_strings(value: object) -> frozenset[str] | None:
@@ -470,7 +473,7 @@ def parse_key(value: object) -> Any:
 
     Only its form is checked. Parsing a key takes long, and errors must not contain the material.
     """
-    # A list of the accepted forms, one after the other.
+    # Not split: a list of the accepted forms, one after the other.
     if value is None or (isinstance(value, (str, bytes)) and not value):
         return None
     if isinstance(value, str) and any(map(_is_surrogate, value)):

@@ -1,4 +1,4 @@
-"""Say what the sources of a program mean for it."""
+"""Find out from the sources of a program what works and what has to change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MIGRATION = (
 
 
 class Installed(NamedTuple):
-    """What is there, as far as the sources can be compared with it.
+    """The installed packages, options and handlers that the sources are compared with.
 
     :param has: returns whether a module has a name; with None, whether there is such a module
     :param options: the names of the options
@@ -38,7 +38,7 @@ class Installed(NamedTuple):
 
 
 def examine_sources(sources: Sources, installed: Installed) -> list[Finding]:
-    """Return what the sources say, what works first."""
+    """Return the findings of the sources; what works comes first."""
     return [
         *_list_what_works(sources, installed),
         *_examine_options(sources, installed),
@@ -54,17 +54,22 @@ def _list_what_works(sources: Sources, installed: Installed) -> Iterator[Finding
     for package in ("flask_jwt", EXTENDED):
         uses = [use for use in sources.uses if use.module.partition(".")[0] == package]
         files = {use.where.rpartition(":")[0] for use in uses}
-        names = dict.fromkeys(
-            use.name for use in uses if use.name and installed.has(_translate(use.module), use.name)
-        )
+        names = _list_existing_names(uses, installed)
         if names:
             write = MIGRATION if package == EXTENDED else None
-            text = f"{package}: {', '.join(map(str, names))}"
+            text = f"{package}: {', '.join(names)}"
             yield Finding(Kind.works, _count(files, "file"), text, write)
     found = [mention.name for mention in sources.handlers if mention.name in installed.handlers]
     if found:
         text = ", ".join(dict.fromkeys(found))
         yield Finding(Kind.works, _count(found, "handler"), text)
+
+
+def _list_existing_names(uses: list[Use], installed: Installed) -> list[str]:
+    names = [
+        use.name for use in uses if use.name and installed.has(_translate(use.module), use.name)
+    ]
+    return list(dict.fromkeys(names))
 
 
 def _count(things: Collection[object], name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MOST_FILES = 5000
-"""More files than this are no longer one program's; the rest isn't read."""
+"""So many files are more than one program has; the rest isn't read."""
 LARGEST_FILE = 2_000_000
 
 _LEFT_OUT = {"__pycache__", "node_modules", "site-packages", "dist-packages"}
@@ -67,17 +67,18 @@ def read_sources(root: Path) -> Sources:
             break
         sources.files += 1
         where = path.relative_to(root).as_posix()
-        try:
-            tree = _parse(path)
-        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            sources.unreadable.append(_describe_unreadable(where, error))
-            continue
         reader = _Reader(where, sources)
         try:
-            reader.visit(tree)
-        except RecursionError as error:
+            reader.visit(_parse(path))
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             sources.unreadable.append(_describe_unreadable(where, error))
         readers.append(reader)
+    _resolve_names(sources, readers)
+    return sources
+
+
+def _resolve_names(sources: Sources, readers: list[_Reader]) -> None:
+    """Find the handlers among the decorators and functions of all files."""
     # Variables and functions may be defined in other files than the ones that use them.
     extensions = {name for reader in readers for name in reader.extension_variables}
     handlers = {name for reader in readers for name in reader.authentication_handlers}
@@ -90,11 +91,10 @@ def read_sources(root: Path) -> Sources:
         sources.authenticates_true += [
             mention for mention in reader.returns_true if mention.name in handlers
         ]
-    return sources
 
 
 def find_files(root: Path) -> Iterator[Path]:
-    """Yield the Python files below *root*, sorted, without those that aren't the program's own."""
+    """Yield the program's Python files below *root*, sorted; installed packages are left out."""
     for folder, folders, files in os.walk(root):
         here = Path(folder)
         folders[:] = sorted(name for name in folders if _is_own(here / name))

@@ -185,7 +185,7 @@ class ClaimsPolicy:
         if not isinstance(issuer, str) or issuer not in accepted:
             raise IssuerInvalid
 
-    # One list of checks.
+    # Not split: one list of checks.
     def _check_audience(self, claims: ClaimsView) -> None:
         if "aud" not in claims:
             if self.absent_parties:
@@ -271,21 +271,25 @@ def identity_of(identity: Any) -> str | int:
 
 
 def find_id(user: object) -> str | None:
-    """Return source code for the id of *user* as a string, or None if there is no id to see.
+    """Return source code for the id of *user* as a string, or None if none is found.
 
-    MongoDB's documents have an ``_id``. An object of a type of its own, such as an ObjectId, may be
-    the id itself.
+    MongoDB's documents have an ``_id``. An object of another type, such as an ObjectId, may be the
+    id itself.
     """
     for name in ("id", "_id", "pk", "user_id", "uid"):
         if isinstance(user, Mapping) and name in user:
             return f"str(user[{json.dumps(name)}])"
         if not isinstance(user, type) and hasattr(user, name):
             return f"str(user.{name})"
+    return "str(user)" if _may_be_id(user) else None
+
+
+def _may_be_id(value: object) -> bool:
     # str() of these would be the same for many users, or not what the developer expects.
-    is_plain = user is None or isinstance(user, (bool, int, float, complex, bytes, bytearray))
-    is_collection = isinstance(user, (Mapping, Collection))
-    has_text = type(user).__str__ is not object.__str__
-    return None if is_plain or is_collection or callable(user) or not has_text else "str(user)"
+    is_plain = value is None or isinstance(value, (bool, int, float, complex, bytes, bytearray))
+    if is_plain or isinstance(value, (Mapping, Collection)) or callable(value):
+        return False
+    return type(value).__str__ is not object.__str__
 
 
 def plain_id(user_id: object) -> object:

@@ -132,21 +132,25 @@ def list_names(grant_type: GrantType, names: RequiredNames) -> list[str]:
         raise TypeError(f"{grant_type} must be a string or a list of strings, not {names!r}")
     listed = sorted(names, key=str) if isinstance(names, Set) else list(names)
     for name in listed:
-        if not isinstance(name, str):
-            raise TypeError(f"{grant_type} must be strings, not {name!r}")
-        if not name or (grant_type == "scopes" and not _SCOPE_CHARACTERS.issuperset(name)):
-            raise ValueError(
-                f"{name!r} can't be a {grant_type.removesuffix('s')}: a role has at least one "
-                "character, and a scope only printable ASCII without spaces, quotes and backslashes"
-            )
+        _check_name(grant_type, name)
     return listed
+
+
+def _check_name(grant_type: GrantType, name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"{grant_type} must be strings, not {name!r}")
+    if not name or (grant_type == "scopes" and not _SCOPE_CHARACTERS.issuperset(name)):
+        raise ValueError(
+            f"{name!r} can't be a {grant_type.removesuffix('s')}: a role has at least one "
+            "character, and a scope only printable ASCII without spaces, quotes and backslashes"
+        )
 
 
 def read_grants(claims: ClaimsView, sources: GrantClaims) -> Grants:
     """Return the grants in the verified *claims*.
 
-    A claim of a wrong type makes no error, but takes away all grants of its type: it is not known
-    what its issuer meant.
+    If a claim has an invalid type, no scopes (or no roles) are granted, because it is unknown what
+    its issuer meant.
     """
     # Not by Grants(), which would raise for what another issuer may write.
     return tuple.__new__(
@@ -156,20 +160,34 @@ def read_grants(claims: ClaimsView, sources: GrantClaims) -> Grants:
 
 def _read(claims: ClaimsView, paths: Iterable[ClaimPath], separator: str | None) -> frozenset[str]:
     granted: set[str] = set()
-    for path in paths:
-        value: object = claims
-        for name in path:
-            if value is not None and not isinstance(value, Mapping):
-                return frozenset()
-            value = None if value is None else value.get(name)
-        if isinstance(value, str):
-            granted.update([value] if separator is None else value.split(separator))
-        elif isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
-            granted.update(value)
-        elif value is not None:  # null stands for an empty list in the JSON of some languages
-            return frozenset()
+    try:
+        for path in paths:
+            granted.update(_parse_names(_find_claim(claims, path), separator))
+    except TypeError:
+        return frozenset()
     granted.discard("")
     return frozenset(granted)
+
+
+def _find_claim(claims: ClaimsView, path: ClaimPath) -> object:
+    value: object = claims
+    for name in path:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise TypeError
+        value = value.get(name)
+    return value
+
+
+def _parse_names(value: object, separator: str | None) -> Iterable[str]:
+    if value is None:  # null stands for an empty list in the JSON of some languages
+        return ()
+    if isinstance(value, str):
+        return [value] if separator is None else value.split(separator)
+    if isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+        return value
+    raise TypeError
 
 
 NO_GRANTS = Grants()

@@ -514,28 +514,38 @@ def _find_rsa_weakness(bits: int, exponent: int) -> str | None:
 
 def _check_jwk(jwk: JwkView, algorithms: Sequence[str]) -> tuple[str, str | None]:
     """Check the members of a JWK that say what it is for, and return its algorithm and ``kid``."""
+    # Not split further: one list of checks.
     kid = jwk.get("kid")
     if kid is not None and not (isinstance(kid, str) and kid):
         raise InvalidKey('The "kid" of a JWK must be a non-empty string')
-    key_type = jwk.get("kty") if jwk.get("kty") in ("RSA", "oct") else jwk.get("crv")
     algorithm = jwk.get("alg")
-    if algorithm is None and isinstance(key_type, str):
-        algorithm = _choose_algorithm(key_type, algorithms)
+    if algorithm is None:
+        algorithm = _choose_jwk_algorithm(jwk, algorithms)
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         names = ", ".join(algorithms or ALGORITHMS)
         raise UnsuitableKey(f'JWK {kid} needs an "alg", one of {names}, or fits none of them')
     _check_algorithm(algorithm, algorithms, kid)
-    if jwk.get("use", "sig") != "sig":
-        raise UnsuitableKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
-        raise UnsuitableKey(f'JWK {kid}: its "key_ops" include neither "sign" nor "verify"')
+    _check_use(jwk, kid)
     family = ALGORITHMS[algorithm]
     if jwk.get("kty") != family.kty:
         raise UnsuitableKey(f'JWK {kid}: {algorithm} needs "kty" {family.kty}')
     if family.kty in ("EC", "OKP") and jwk.get("crv") != family.detail:
         raise UnsuitableKey(f'JWK {kid}: {algorithm} needs "crv" {family.detail}')
     return algorithm, kid
+
+
+def _choose_jwk_algorithm(jwk: JwkView, algorithms: Sequence[str]) -> str | None:
+    key_type = jwk.get("kty") if jwk.get("kty") in ("RSA", "oct") else jwk.get("crv")
+    return _choose_algorithm(key_type, algorithms) if isinstance(key_type, str) else None
+
+
+def _check_use(jwk: JwkView, kid: str | None) -> None:
+    """Reject a JWK that is for encryption."""
+    if jwk.get("use", "sig") != "sig":
+        raise UnsuitableKey(f"JWK {kid}: its \"use\" is {jwk['use']!r}, not 'sig'")
+    operations = jwk.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
+        raise UnsuitableKey(f'JWK {kid}: its "key_ops" include neither "sign" nor "verify"')
 
 
 def _check_algorithm(algorithm: str, algorithms: Sequence[str], kid: str | None) -> None:

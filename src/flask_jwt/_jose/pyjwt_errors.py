@@ -45,10 +45,7 @@ def keep_pyjwt_error(
         if isinstance(error, AlgorithmNotAllowed):
             jwt.decode(token, "", algorithms=["another"])
         elif policy is not None and not isinstance(error, SignatureInvalid):
-            _check_not_early(claims, policy, now)
-            _check_other_claims(token, policy)
-            if isinstance(error, WrongTokenType) and policy.required <= claims.keys():
-                _check_not_expired(claims, policy, now)
+            _check_claims(token, claims, error, policy, now)
     except jwt.PyJWTError as found:
         # A new one, because the causes and frames of this one quote the token.
         error.pyjwt_error = type(found)(*found.args)
@@ -59,6 +56,15 @@ def keep_pyjwt_error(
 def _get_time(claims: ClaimsView, policy: ClaimsPolicy, name: str) -> float | None:
     time = claims.get(name)
     return time if type(time) in (int, float) and name not in policy.unchecked else None
+
+
+def _check_claims(
+    token: str, claims: ClaimsView, error: TokenInvalid, policy: ClaimsPolicy, now: float
+) -> None:
+    _check_not_early(claims, policy, now)
+    _check_other_claims(token, policy)
+    if isinstance(error, WrongTokenType) and policy.required <= claims.keys():
+        _check_not_expired(claims, policy, now)
 
 
 # PyJWT itself would compare the times with another clock than the application's.

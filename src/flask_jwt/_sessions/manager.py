@@ -21,7 +21,7 @@ from .users import UserSessions
 logger = logging.getLogger("flask_jwt")
 
 MOST_SESSIONS = 100
-"""The active sessions of a user without a limit of the application's own. A client that logs in
+"""The most active sessions of a user if the application sets no limit. A client that logs in
 again and again, and never out, would otherwise fill the store."""
 
 
@@ -85,18 +85,21 @@ class SessionManager(SessionRotation, UserSessions):
         tokens = self._issue_tokens(identity, session, kept_claims, remember, payload)
         if check is not None:
             check(tokens)
-        try:
-            at_most = self.store.create(session)
-        except StoreUnavailable as error:
-            if error.was_attempted:
-                self.unfinished.add(session.sid, session)
-            raise
+        at_most = self._store_session(session)
         with self._abandoning(session):
             keep = MOST_SESSIONS if policy.maximum is None else policy.maximum
             if at_most is None or at_most > keep:
                 self._revoke_surplus(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
         return tokens
+
+    def _store_session(self, session: Session) -> int | None:
+        try:
+            return self.store.create(session)
+        except StoreUnavailable as error:
+            if error.was_attempted:
+                self.unfinished.add(session.sid, session)
+            raise
 
     def revoke_all(self, user: Any, keep: str | None = None) -> int:
         """Revoke all sessions of a user, except the one whose sid is *keep*.

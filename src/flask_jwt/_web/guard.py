@@ -505,15 +505,18 @@ def _is_fresh(claims: ClaimsView, now: float) -> bool:
     return login is not None and issued_at <= login
 
 
-def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
+def _find_token_for_handler(state: AppState, options: GuardOptions) -> Any:
     find = state.handlers.request_callback
-    # A request handler of the application decides for itself where it looks.
-    if options.locations and find is _default_request_handler:
-        token = find_unverified_token(state, options.locations)
-    else:
-        if find is not _default_request_handler:
-            note_headers(current_request(), "Cookie")  # it may look at cookies
-        token = state.call(find)
+    if find is not _default_request_handler:
+        note_headers(current_request(), "Cookie")  # a custom handler may read cookies
+    # A custom request handler decides itself where it searches.
+    elif options.locations:
+        return find_unverified_token(state, options.locations)
+    return state.call(find)
+
+
+def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
+    token = _find_token_for_handler(state, options)
     if token is None:
         raise TokenMissing
     state.settings  # noqa: B018  apply changed options; nothing else on this path reads them

@@ -48,27 +48,30 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
 
 def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     """Return the words of the credentials with an accepted scheme in a list of credentials."""
-    elements: list[list[str]] = [
-        element.split() for element in re.findall(_LIST_ELEMENT, value) if element.strip()
-    ]
+    elements = _split_list(value)
+    accepts_any = prefixes[0] == ""
     accepted = [
-        number
-        for number, element in enumerate(elements)
-        if prefixes[0] == "" or element[0].lower() in prefixes
+        n for n, (scheme, *_) in enumerate(elements) if accepts_any or scheme.lower() in prefixes
     ]
     if not accepted:
         raise SchemeUnsupported(hint=explain_scheme(value, prefixes))
     # Two tokens: to choose one could let a client choose another than the proxy has checked.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
-    following = elements[accepted[0] + 1 :]
-    # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
-    # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
+    selected, following = elements[accepted[0]], elements[accepted[0] + 1 :]
+    # The next credentials begin with the name of a scheme. Anything else belongs to the selected
+    # ones, as a parameter (RFC 9110 section 11.4) or as a part of the token. Neither is allowed in
+    # Bearer credentials.
     if following and not _is_scheme(following[0]):
         words = value.split()[1:]
         hint = explain_words(words, prefixes) if words else None
         raise AuthorizationInvalid("Token contains a comma", hint=hint)
-    return elements[accepted[0]]
+    return selected
+
+
+def _split_list(value: str) -> list[list[str]]:
+    elements: list[str] = re.findall(_LIST_ELEMENT, value)
+    return [element.split() for element in elements if element.strip()]
 
 
 def _is_scheme(element: list[str]) -> bool:

@@ -281,7 +281,8 @@ def _get_client_address() -> str | None:
 def _get_counted_address(state: AppState, address: str | None) -> str | None:
     """Return the address whose failed logins are counted, or None if it may be a proxy's.
 
-    All users of a proxy that Flask doesn't know of have one address, so it must not be locked out.
+    All users behind a proxy that Flask isn't configured for have its address, so it must not be
+    locked out.
     """
     if not has_request_context():
         return None
@@ -291,19 +292,24 @@ def _get_counted_address(state: AppState, address: str | None) -> str | None:
     from .._login.names import is_loopback, is_private
 
     # The headers alone prove nothing, since any client can send them; a client with a public
-    # address is no proxy of this application's.
+    # address is not a proxy of this application.
     has_header = any(name in request.headers for name in _PROXY_HEADERS)
     if not address or (has_header and is_private(address)):
-        if has_header and state.notices.first_time("logins from a proxy"):
-            logger.warning(
-                "Logins come from the proxy %s, so its users can't be told apart, and failed "
-                "logins are limited for each account, but not for each address. Set app.wsgi_app = "
-                "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)",
-                address or "on a local socket",
-            )
+        if has_header:
+            _report_proxy(state, address)
         return None
     # A proxy on the same host may send no header.
     return None if is_loopback(address) else address
+
+
+def _report_proxy(state: AppState, address: str | None) -> None:
+    if state.notices.first_time("logins from a proxy"):
+        logger.warning(
+            "Logins come from the proxy %s, so its users can't be told apart, and failed logins "
+            "are limited for each account, but not for each address. Set app.wsgi_app = "
+            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)",
+            address or "on a local socket",
+        )
 
 
 def _explain_credentials(settings: Settings, username: object, password: object) -> str:

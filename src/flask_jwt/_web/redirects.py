@@ -100,8 +100,11 @@ def login_url(state: AppState, error: JWTError) -> str | None:
     target = next_url() if is_rejected_login else _get_current_page()
     if target is not None:
         query["next"] = _remove_tokens(target, state.settings.query_string_name)
-    page = login_page(state)
-    return f"{page}{'&' if '?' in page else '?'}{urlencode(query)}" if query else page
+    return _add_query(login_page(state), query)
+
+
+def _add_query(url: str, query: dict[str, str | None]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}" if query else url
 
 
 def _has_login_page(state: AppState) -> bool:

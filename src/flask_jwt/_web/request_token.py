@@ -57,7 +57,7 @@ def verify_token(
     # Not split further, because it runs on each guarded request.
     handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
-        note_headers(request, "Cookie")  # a custom handler may look at cookies
+        note_headers(request, "Cookie")  # a custom handler may read cookies
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
@@ -161,6 +161,7 @@ def _is_missing_header(error: AuthError) -> bool:
     return isinstance(error, TokenMissing) and error.location == "headers"
 
 
+# Not split further: which of several errors counts is decided in this one loop.
 def _verify_cookies(state: AppState, current: RequestState, options: GuardOptions) -> VerifiedToken:
     """Return the token of the first cookie that is valid, of those with the name.
 
@@ -226,6 +227,7 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
         has no key for the token or rejects it
     :raises KeysUnavailable: if the loader can't fetch the keys now
     """
+    # Not split: each kind of error of a loader has its response, listed one after the other.
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)

@@ -20,20 +20,20 @@ _VERIFIERS = frozenset({"verify_jwt_in_request", "_jwt_required"})
 
 
 class Route(NamedTuple):
-    """One rule, with those of its methods that are guarded alike."""
+    """One rule, with those of its methods that have the same guards."""
 
     rule: str
     methods: tuple[str, ...]
     endpoint: str
     access: Access
-    """Who may come in:
+    """Who may call the route:
 
     - ``open``: everyone
     - ``optional``: everyone, but no one with an invalid token
-    - ``guarded``: who meets the requirements
-    - ``by default``: who has a valid token, by ``JWT_REQUIRED_BY_DEFAULT``
+    - ``guarded``: clients that meet the requirements
+    - ``by default``: clients with a valid token, by ``JWT_REQUIRED_BY_DEFAULT``
     - ``exempt``: everyone, by ``jwt.exempt`` or because it is the login page
-    - ``static``: everyone, because it is Flask's own view of static files
+    - ``static``: everyone, because it is Flask's view of static files
     - ``built in``: an endpoint of this package, which verifies what it needs
     """
     is_bypassed: bool
@@ -65,7 +65,7 @@ def list_routes(state: AppState) -> list[Route]:
 
 def _methods_of(rule: Rule) -> Sequence[str]:
     methods = set(rule.methods or {"GET"}) - {"OPTIONS"}
-    # Flask answers HEAD with the view for GET.
+    # Flask calls the view for GET for HEAD requests, too.
     if "GET" in methods:
         methods.discard("HEAD")
     return sorted(methods) or ["OPTIONS"]
@@ -80,21 +80,29 @@ def _describe(
     if view in OPEN_VIEWS:
         return "built in", ()
     guards = [*_guards_of_requests(app, endpoint, method), *_guards_of_view(view, method)]
-    access: Access = "open"
+    access: Access
     if guards:
         access = "optional" if all(guard.optional for guard in guards) else "guarded"
-    elif is_static(state, endpoint):
-        access = "static"
-    elif exemptions is not None:
-        access = "exempt" if _is_exempt(state, exemptions, rule, method) else "by default"
+    else:
+        access = _get_access_without_guards(state, exemptions, rule, method)
     requirements = [name for guard in guards for name in _list_requirements(guard)]
     if access in ("optional", "guarded", "by default") and _needs_csrf_proof(state, method):
         requirements.append("CSRF")
     return access, tuple(dict.fromkeys(requirements))
 
 
+def _get_access_without_guards(
+    state: AppState, exemptions: Exemptions | None, rule: Rule, method: str
+) -> Access:
+    if is_static(state, rule.endpoint):
+        return "static"
+    if exemptions is None:
+        return "open"
+    return "exempt" if _is_exempt(state, exemptions, rule, method) else "by default"
+
+
 def _is_exempt(state: AppState, exemptions: Exemptions, rule: Rule, method: str) -> bool:
-    # The guard decides for the current request, so it is asked in one.
+    # is_open() decides about the current request, so there must be one.
     with state.app.test_request_context(rule.rule, method=method):
         request.url_rule = rule
         return is_open(state, exemptions, rule.endpoint, state.app.view_functions[rule.endpoint])
@@ -114,7 +122,7 @@ def _guards_of_view(view: object, method: str) -> list[GuardOptions]:
     if guards:
         return guards
     name = _find_call_of_verifier(view)
-    # Only the function knows what it requires, and under which conditions.
+    # What the function requires, and when, can't be seen from outside.
     return [] if name is None else [GuardOptions(custom=name)]
 
 

@@ -158,6 +158,7 @@ def _find_refresh_token(state: AppState) -> str | None:
 
     :raises TokenMissing: if there is none
     """
+    # Not split: the order in which the locations are searched is decided here.
     # The body comes first, because many clients send an access token in every request's header.
     body = _parse_optional_body(state.settings)
     token = body.get("refresh_token")

@@ -52,7 +52,7 @@ class WindowKeys(NamedTuple):
 
     window: Window
     exact: str
-    """Counts failures under exactly this spelling of the name."""
+    """Counts failures under exactly this name."""
     account: str
     """Counts failures under all names that a database may take for this one."""
     address: str | None
@@ -176,47 +176,50 @@ def decide(
     :param counters: the stored counters, by their keys
     :returns: the decision, and the changes to be stored
     """
-    marker = counters.get(keys.known)
-    is_known = marker is not None and marker.expires_at > now
-    known_until = marker.expires_at if marker is not None and is_known else None
-    state = {
+    known_until = _get_known_until(counters.get(keys.known), now)
+    is_known = known_until is not None
+    state = _get_state(keys, counters, now)
+    wait = _get_wait(keys, state, now, is_known=is_known)
+    if wait > 0:
+        return Decision(wait, known_until, state), []
+    failures = [
+        (window_keys, change)
+        for window_keys in keys.windows
+        for change in _failures(window_keys, state, counters, now, is_known=is_known)
+    ]
+    strikes = [
+        strike
+        for window_keys, change in failures
+        for strike in _strikes(window_keys, change, state, keys.longest, now)
+    ]
+    if strikes:
+        waits, changes = zip(*strikes, strict=True)
+        return Decision(max(waits), known_until, state), list(changes)
+    for _, change in failures:
+        state[change.key] = apply(state[change.key], change)
+    return Decision(0.0, known_until, state), [change for _, change in failures]
+
+
+def _get_known_until(marker: Counter | None, now: float) -> float | None:
+    return None if marker is None or marker.expires_at <= now else marker.expires_at
+
+
+def _get_state(keys: AttemptKeys, counters: dict[str, Counter], now: float) -> dict[str, Counter]:
+    """Return the counters of an attempt as they are at the time *now*."""
+    return {
         key: counters.get(key, Counter(slot)).at_slot(slot)
         for window_keys in keys.windows
         for slot in [window_keys.window.slot_at(now)]
         for key in window_keys.all()
     }
-    longest = keys.longest
-    wait = max(
-        state[key].wait_at(now, longest)
+
+
+def _get_wait(keys: AttemptKeys, state: dict[str, Counter], now: float, *, is_known: bool) -> float:
+    return max(
+        state[key].wait_at(now, keys.longest)
         for window_keys in keys.windows
         for key in _limiting(window_keys, is_known=is_known)
     )
-    if wait > 0:
-        return Decision(wait, known_until, state), []
-    strikes: list[Change] = []
-    failures: list[Change] = []
-    waits = [0.0]
-    for window_keys in keys.windows:
-        for added in _failures(window_keys, state, now, is_known=is_known):
-            counter = state[added.key]
-            stored = counters.get(added.key)
-            change = added._replace(last_block=0.0 if stored is None else stored.blocked_until)
-            if change.allowed is not None and counter.count() >= change.allowed:
-                number, wait = _next_wait(counter, window_keys.window, longest, now)
-                strikes.append(_strike(change, counter, number, now + wait))
-                waits.append(wait)
-                if change.key == window_keys.account:
-                    # It is also a strike of this spelling, which a success doesn't take back.
-                    exact = state[window_keys.exact]
-                    number, _ = _next_wait(exact, window_keys.window, longest, now)
-                    own = change._replace(key=window_keys.exact, allowed=None)
-                    strikes.append(_strike(own, exact, number, now + wait))
-            failures.append(change)
-    if strikes:
-        return Decision(max(waits), known_until, state), strikes
-    for change in failures:
-        state[change.key] = apply(state[change.key], change)
-    return Decision(0.0, known_until, state), failures
 
 
 def _limiting(keys: WindowKeys, *, is_known: bool) -> list[str]:
@@ -230,21 +233,49 @@ def _limiting(keys: WindowKeys, *, is_known: bool) -> list[str]:
 
 
 def _failures(
-    keys: WindowKeys, state: dict[str, Counter], now: float, *, is_known: bool
-) -> Iterator[Change]:
-    """Yield the changes that count an attempt as failed."""
+    keys: WindowKeys,
+    state: dict[str, Counter],
+    stored: dict[str, Counter],
+    now: float,
+    *,
+    is_known: bool,
+) -> list[Change]:
+    """Return the changes that count an attempt as failed."""
     amount, seconds = keys.window
     slot = keys.window.slot_at(now)
     expires_at = now + 2 * seconds
-    yield Change(keys.exact, slot, expires_at, _ONE, amount if is_known else None)
-    if is_known:
+    changes = [Change(keys.exact, slot, expires_at, _ONE, amount if is_known else None)]
+    if not is_known:
+        # The counter of the address counts accounts, so that a user who mistypes a password
+        # repeatedly doesn't lock out colleagues behind the same address.
+        is_new = keys.address is not None and slot - state[keys.account].counted_in >= SLOTS
+        counted_in = slot if is_new else None
+        changes.append(Change(keys.account, slot, expires_at, _ONE, amount, counted_in=counted_in))
+        if keys.address is not None and is_new:
+            changes.append(Change(keys.address, slot, expires_at, _ONE, amount))
+    return [
+        change._replace(last_block=stored[change.key].blocked_until)
+        if change.key in stored
+        else change
+        for change in changes
+    ]
+
+
+def _strikes(
+    keys: WindowKeys, change: Change, state: dict[str, Counter], longest: int, now: float
+) -> Iterator[tuple[float, Change]]:
+    """Yield the waits and the changes that follow if a failure exceeds the limit."""
+    counter = state[change.key]
+    if change.allowed is None or counter.count() < change.allowed:
         return
-    # The counter of the address counts accounts, so that a user who mistypes a password repeatedly
-    # doesn't lock out colleagues behind the same address.
-    is_new = keys.address is not None and slot - state[keys.account].counted_in >= SLOTS
-    yield Change(keys.account, slot, expires_at, _ONE, amount, counted_in=slot if is_new else None)
-    if keys.address is not None and is_new:
-        yield Change(keys.address, slot, expires_at, _ONE, amount)
+    number, wait = _next_wait(counter, keys.window, longest, now)
+    yield wait, _strike(change, counter, number, now + wait)
+    if change.key == keys.account:
+        # It is also a strike of exactly this name, which a success doesn't take back.
+        exact = state[keys.exact]
+        number, _ = _next_wait(exact, keys.window, longest, now)
+        change = change._replace(key=keys.exact, allowed=None)
+        yield wait, _strike(change, exact, number, now + wait)
 
 
 def _next_wait(counter: Counter, window: Window, longest: int, now: float) -> tuple[int, float]:
@@ -318,17 +349,16 @@ def _taken_back(
         yield Change(keys.exact, present, expires_at, taken, allowed)
         return
     yield Change(keys.exact, present, expires_at, taken)
+    of_account = Change(keys.account, present, expires_at, taken, allowed)
     account = decision.counters[keys.account]
-    remaining = apply(account, Change(keys.account, present, 0.0, taken))
     counted = present - account.counted_in
     # The address no longer counts an account that has no failures left.
-    is_clear = keys.address is not None and remaining.count() == 0 and counted < SLOTS
-    yield Change(
-        keys.account, present, expires_at, taken, allowed, counted_in=0 if is_clear else None
-    )
-    if is_clear and keys.address is not None:
-        one = tuple(-1 if number == counted else 0 for number in range(SLOTS))
-        yield Change(keys.address, present, expires_at, one, allowed)
+    if keys.address is None or counted >= SLOTS or apply(account, of_account).count() > 0:
+        yield of_account
+        return
+    yield of_account._replace(counted_in=0)
+    one = tuple(-1 if number == counted else 0 for number in range(SLOTS))
+    yield Change(keys.address, present, expires_at, one, allowed)
 
 
 class MemoryCounters:

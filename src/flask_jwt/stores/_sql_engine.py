@@ -46,7 +46,7 @@ def parse_url(uri: str, folder: str | None = None) -> sa.URL:
     """Return the URL of a database.
 
     :param folder: the folder of a SQLite database whose path is relative
-    :raises ConfigError: if it can't work
+    :raises ConfigError: if *uri* is invalid or its driver can't be used
     """
     # Hosting providers write postgres://, which SQLAlchemy no longer accepts.
     if uri.startswith("postgres://"):
@@ -62,19 +62,23 @@ def parse_url(uri: str, folder: str | None = None) -> sa.URL:
     except (exc.ArgumentError, ValueError):
         raise invalid_uri() from None
     backend = url.get_backend_name()
-    package = DRIVERS.get((backend, dialect.driver))
-    if package is None or dialect.is_async:
-        supported = " or ".join(f"{b}+{d}://" for b, d in DRIVERS if b == backend and b != "sqlite")
-        # Asynchronous drivers need an event loop. The others can't limit how long they wait, so a
-        # server that hangs would block every thread of the application.
-        raise ConfigError(
-            f"JWT_STORAGE_URI names the driver {dialect.driver}, which can't be used here, because "
-            "it is asynchronous or waits indefinitely for a server that hangs. Write "
-            + (supported or "sqlite:///path")
-        )
+    _check_driver(backend, dialect)
     if backend in ("mysql", "mariadb") and not url.database:
         raise ConfigError("JWT_STORAGE_URI names no database: add /name to its end")
     return _find_file(url, folder) if backend == "sqlite" else url
+
+
+def _check_driver(backend: str, dialect: type[sa.Dialect]) -> None:
+    if (backend, dialect.driver) in DRIVERS and not dialect.is_async:
+        return
+    supported = " or ".join(f"{b}+{d}://" for b, d in DRIVERS if b == backend and b != "sqlite")
+    # Asynchronous drivers need an event loop. The others can't limit how long they wait, so a
+    # server that hangs would block every thread of the application.
+    raise ConfigError(
+        f"JWT_STORAGE_URI names the driver {dialect.driver}, which can't be used here, because it "
+        "is asynchronous or waits indefinitely for a server that hangs. Write "
+        + (supported or "sqlite:///path")
+    )
 
 
 def _find_file(url: sa.URL, folder: str | None) -> sa.URL:

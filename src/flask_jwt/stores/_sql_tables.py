@@ -138,6 +138,26 @@ def add_column(engine: sa.Engine, column: sa.Column[Any]) -> None:
         connection.execute(sa.text(f"ALTER TABLE {sessions_table.name} ADD COLUMN {definition}"))
 
 
+def upgrade_tables(engine: sa.Engine) -> dict[str, list[str]]:
+    """Add missing tables, columns and indexes, and return their names."""
+    before = set(sa.inspect(engine).get_table_names())
+    columns = missing_columns(engine)
+    for column in columns:
+        add_column(engine, column)
+    if has_earlier_counters(engine):
+        login_counters_table.drop(engine)
+    create_tables(engine)
+    # create_all() creates no indexes of tables that exist.
+    indexes = [i for table in metadata.tables.values() for i in missing_indexes(engine, table)]
+    for index in indexes:
+        index.create(engine)
+    return {
+        "tables": [name for name in metadata.tables if name not in before],
+        "columns": [column.name for column in columns],
+        "indexes": [str(index.name) for index in indexes],
+    }
+
+
 def missing_indexes(engine: sa.Engine, table: sa.Table) -> list[sa.Index]:
     """Return the indexes that the table of an earlier version lacks."""
     present = {index["name"] for index in sa.inspect(engine).get_indexes(table.name)}

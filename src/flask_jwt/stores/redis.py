@@ -239,17 +239,20 @@ class RedisStore:
         with self._translating_errors():
             sids = self.client.zrange(index, 0, -1)
             sessions = [_parse_session(values) for values in self._read_hashes(sids)]
-            # Redis deletes expired hashes but not the members of a set. Sessions that have ended
-            # are removed too, so that the set doesn't grow with each login. Redis compares the
-            # times of those that have expired with its own clock.
-            ends = {
-                sid: 0.0 if s is None or s.revoked_at is not None else s.ends_at() + 3600
-                for sid, s in zip(sids, sessions, strict=True)
-            }
-            ended = [value for sid, end in ends.items() if end < now for value in (sid, repr(end))]
-            if ended:
-                self._run(scripts.REMOVE_FROM_INDEX, [index], *ended)
+            self._remove_ended(index, dict(zip(sids, sessions, strict=True)), now)
         return [s for s in sessions if s is not None and s.is_active(now)]
+
+    def _remove_ended(self, index: str, sessions: dict[str, Session | None], now: float) -> None:
+        # Redis deletes expired hashes but not the members of a set. Sessions that have ended are
+        # removed too, so that the set doesn't grow with each login. Redis compares the times of
+        # those that have expired with its own clock.
+        ends = {
+            sid: 0.0 if s is None or s.revoked_at is not None else s.ends_at() + 3600
+            for sid, s in sessions.items()
+        }
+        ended = [value for sid, end in ends.items() if end < now for value in (sid, repr(end))]
+        if ended:
+            self._run(scripts.REMOVE_FROM_INDEX, [index], *ended)
 
     def read_revocations(
         self, position: int | None, *, now: float, lifetime: float, limit: int = 1000

@@ -25,14 +25,12 @@ try:
     from ._sql_engine import IN_MEMORY, abandon, make_engine, parse_url
     from ._sql_errors import is_about_text, store_unavailable
     from ._sql_tables import (
-        add_column,
         create_tables,
         has_earlier_counters,
-        login_counters_table,
         metadata,
         missing_columns,
-        missing_indexes,
         sessions_table,
+        upgrade_tables,
     )
 except ModuleNotFoundError:
     raise missing_driver("SQLAlchemy", "sql") from None
@@ -123,26 +121,11 @@ class SqlStore:
         """
         try:
             with self._upgrade_engine() as engine:
-                before = set(sa.inspect(engine).get_table_names())
-                columns = missing_columns(engine)
-                for column in columns:
-                    add_column(engine, column)
-                if has_earlier_counters(engine):
-                    login_counters_table.drop(engine)
-                create_tables(engine)
-                # create_all() creates no indexes of tables that exist.
-                indexes = [i for t in metadata.tables.values() for i in missing_indexes(engine, t)]
-                for index in indexes:
-                    index.create(engine)
+                added = upgrade_tables(engine)
                 sessions = self._set_subject_keys(engine, key_of, on_batch)
         except self._errors as error:
             raise store_unavailable(error, self._backend) from error
-        return {
-            "tables": [name for name in metadata.tables if name not in before],
-            "columns": [column.name for column in columns],
-            "indexes": [index.name for index in indexes],
-            "sessions": sessions,
-        }
+        return {**added, "sessions": sessions}
 
     @contextmanager
     def _upgrade_engine(self) -> Iterator[sa.Engine]:
