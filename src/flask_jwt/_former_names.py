@@ -1,4 +1,4 @@
-"""Say what replaces a name that another package, or an earlier version of one, has had."""
+"""Name the replacements of names that the predecessors, or their earlier versions, had."""
 
 from __future__ import annotations
 

@@ -40,10 +40,10 @@
 
     ConfigError                                                   RuntimeError
 
-A class without a status or a code of its own has that of its parent. A JWTError itself has the name
-of its status as code, such as ``forbidden``. Where PyJWT has an exception
-for the same error, the class here inherits from it too, so ``except jwt.ExpiredSignatureError``
-keeps working. ConfigError reports a mistake of the developer and never reaches a client.
+A class without a status or a code in this table has that of its parent. The code of a JWTError
+itself is named after its status, such as ``forbidden``. If PyJWT has an exception for the same
+error, the class here also inherits from it, so ``except jwt.ExpiredSignatureError`` keeps working.
+ConfigError reports a mistake of the developer and never reaches a client.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class JWTError(HTTPException):
     def data(self) -> Any:
         """Pass the response on to Flask if no handler of the program has made one.
 
-        Flask-RESTX reads this attribute last, and would make a response of its own with it.
+        Flask-RESTX reads this attribute last, and would create another response with it.
 
         :raises HTTPException: as :func:`flask.abort` does for a response
         """
@@ -321,7 +321,7 @@ class TokenNotYetValid(TokenInvalid, jwt.ImmatureSignatureError):
 
     def __init__(self, claim: str) -> None:
         self.claim = claim
-        # As PyJWT's first version said it, which Flask-JWT used.
+        # The message of PyJWT's first version, which Flask-JWT used.
         reason = "Issued At claim (iat) cannot be in the future."
         super().__init__(reason if claim == "iat" else f"The token is not yet valid ({claim})")
 
@@ -479,12 +479,12 @@ class SessionNotFound(AuthError):
 
 
 class TextNotStorable(AuthError):
-    """Raised when the session store can't hold a text, such as one that is too long."""
+    """Raised when the session store can't hold a string, such as one that is too long."""
 
     title = "Bad Request"
     status = 400
     error_code = "text_not_storable"
-    default_description = "The session store can't hold a text of this request"
+    default_description = "The session store can't hold a string of this request"
 
 
 class KeysUnavailable(AuthError):
@@ -512,10 +512,9 @@ class StoreUnavailable(AuthError):
     is_outage = True
     """False if the server has responded, so that other calls may succeed."""
     is_conflict = False
-    """True if the server has undone the call in favor of another one, so that it may be repeated.
-    """
+    """True if the server has rolled the call back because of another one; it may be repeated."""
     reason = ""
-    """What the server has responded, in a few words for the log; never part of a row."""
+    """The server's response, in a few words for the log; never part of a row."""
 
     def __init__(self, description: str = "Session store is unavailable; try again later") -> None:
         super().__init__(description, headers={"Retry-After": "2"})
@@ -531,7 +530,7 @@ class StoreUnavailable(AuthError):
     ) -> StoreUnavailable:
         """Return an error for a driver's *cause*, which is chained but not shown to the client.
 
-        :param reason: what the server has responded; if there is one, it is no outage
+        :param reason: the server's response in a few words; if there is one, this is no outage
         """
         error = cls()
         error.lost_connection = lost_connection

@@ -1,4 +1,4 @@
-"""Define ``flask jwt doctor``, which says what a program needs to run with this package."""
+"""Define ``flask jwt doctor``, which reports what a program needs to run with this package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .output import NAMES_AS_GIVEN, json_option, report_errors
 @json_option
 @report_errors
 def doctor(sources: Path, token: str | None, as_json: bool) -> None:
-    """Say what of a program works with this package, and what to write where it doesn't.
+    """Report what works in a program with this package, and what to write if something doesn't.
 
     The program may use Flask-JWT, Flask-JWT-Extended or this package. Its sources are read; then it
     is imported, and its configuration, keys and routes are checked. No request is made. The exit

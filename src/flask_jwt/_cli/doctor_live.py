@@ -25,7 +25,7 @@ from .output import format_time
 
 _FOREIGN = "flask_jwt_extended"
 
-# Their defaults are in every configuration, so only other values say something.
+# Their defaults are in every configuration, so only other values are the program's choice.
 _IS_SET_BY_FLASK = {"SECRET_KEY", "SECRET_KEY_FALLBACKS"}
 
 
@@ -36,7 +36,7 @@ class Route(NamedTuple):
 
 
 class TokenReport(NamedTuple):
-    """What a token is and contains, and whether it is accepted.
+    """Hold what a token is and contains, and whether it is accepted.
 
     :param reason: why it is rejected, or None
     :param unchecked: why it could not be verified, or None
@@ -57,7 +57,7 @@ def examine_program(app: Flask) -> tuple[AppState | None, list[Finding], list[Ro
     with another application.
     """
     manager = app.extensions.get("flask-jwt-extended")
-    # A program may have a subclass of its own.
+    # A program may define a subclass.
     is_foreign = any(each.__module__.startswith(_FOREIGN) for each in type(manager).__mro__)
     state: AppState | None = app.extensions.get(STATE_KEY)
     if state is not None:

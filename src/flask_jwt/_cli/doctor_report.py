@@ -72,8 +72,8 @@ def _find_installed() -> Installed:
 
 
 def _has(module: str, name: str | None) -> bool:
-    # Only modules of Flask, its libraries and this package are asked for, so importing one of them
-    # runs nothing of the program.
+    # Only modules of Flask, its libraries and this package are imported, so nothing of the program
+    # runs.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a deprecated name is there
         try:

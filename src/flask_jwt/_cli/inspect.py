@@ -83,7 +83,7 @@ def read_stdin() -> str:
 
 
 def unwrap_token(token: str) -> str:
-    """Return *token* without what may stand around it where it was copied from."""
+    """Return *token* without the characters that may have been copied with it."""
     around = " \t\r\n'\"`,;"
     bare = token.strip(around)
     match = re.match(_BEFORE_TOKEN, bare)
@@ -91,8 +91,8 @@ def unwrap_token(token: str) -> str:
 
 
 def describe_kind(encoded: str, header: Header, claims: Claims) -> str:
-    """Return what kind of token this is, as far as its unverified content shows it."""
-    # One list of kinds, the most specific ones first.
+    """Return what type of token this is, as far as its unverified content shows it."""
+    # One list of types, the most specific ones first.
     if encoded.count(".") == 4:
         return "an encrypted token (JWE), which only its issuer's audience can read"
     if not header:

@@ -1,7 +1,7 @@
 """Print tables for people, JSON for scripts, and errors without tracebacks.
 
 What comes from a token, a store or the command line may contain control characters, with which it
-could change what the terminal shows. So :func:`clean` goes over everything that is printed.
+could change what the terminal shows. So everything that is printed passes :func:`clean`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WIDTH = 80
 """The columns that a table may have."""
 
 NARROWEST = 20
-"""The columns that the widest column of a table needs at least, or the table is shown as a list."""
+"""The least width of the widest column of a table; a table without room for it becomes a list."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -86,7 +86,7 @@ def _clean_error(error: click.ClickException) -> click.ClickException:
 
 
 class _CleanUsage(click.Command):
-    """Clean the messages about the command line, which quote it."""
+    """Clean the messages of errors in the command line, which quote its arguments."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         try:
@@ -173,7 +173,7 @@ def _wrap(cell: str, width: int) -> Iterator[str]:
 
 
 def _width(text: str) -> int:
-    """Return the columns that *text* takes in a terminal."""
+    """Return the number of columns that *text* has in a terminal."""
     return sum(
         0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "FW")
         for c in text

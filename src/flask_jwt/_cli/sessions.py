@@ -109,7 +109,7 @@ def _print_sessions(sessions: list[Session]) -> None:
 
 
 Found = list[tuple[Any, list[Session]]]
-"""Identities that have sessions, each with them."""
+"""Identities, each with its sessions."""
 
 
 def _search(argument: str, json_type: str | None) -> tuple[list[Any], Found]:

@@ -382,8 +382,8 @@ _ORIGIN = rf"(https?)://({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::([0-9]{{1,5}
 def _parse_origin(value: str) -> str:
     match = re.fullmatch(_ORIGIN, value.lower())
     if match is None:
-        # No patterns: a page on any matching host could act for the user, also on one that is
-        # forgotten. And "null" is the origin of every sandboxed page.
+        # Patterns aren't allowed, because a page on any matching host could act for the user, even
+        # on a forgotten one. "null" isn't, because every sandboxed page has this origin.
         raise ValueError(
             "write each origin as scheme, host and port if there is one, such as "
             "'https://app.example.com', without a path and without *"
@@ -396,7 +396,7 @@ def _parse_origin(value: str) -> str:
 def parse_same_site(value: object) -> str | None:
     if value is None:
         return None
-    # In any case, as browsers and Werkzeug read it.
+    # Upper and lower case are the same for browsers and Werkzeug.
     if isinstance(value, str) and value.title() in ("Lax", "Strict", "None"):
         return value.title()
     raise ValueError(

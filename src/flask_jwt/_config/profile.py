@@ -22,7 +22,7 @@ class Profile:
         cookie; False: report it
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
-    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
+    :param keeps_pyjwt_errors: add PyJWT's exception for a rejected token to the error
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
     """
 

@@ -402,7 +402,7 @@ class Settings:
         ]
 
     def _find_insecure(self) -> list[str]:
-        """Return a sentence if JWT_COOKIE_SECURE is False and another option requires True."""
+        """Return a message if JWT_COOKIE_SECURE is False and another option requires True."""
         if self.cookie_secure:
             return []
         reasons = ["JWT_COOKIE_SAMESITE is 'None'"] if self.cookie_samesite == "None" else []
@@ -434,7 +434,7 @@ class Settings:
 
     def _find_shared_cookie_names(self) -> list[str]:
         """Return a sentence about each two cookies of which one would hide the other."""
-        # One sentence for each name: three cookies with one name make three pairs.
+        # One message for each name: three cookies with one name make three pairs.
         sharing: dict[str, list[str]] = {}
         for first, second in combinations(self._list_cookies(), 2):
             name = getattr(self, f"{first}_name")

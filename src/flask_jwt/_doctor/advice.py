@@ -121,7 +121,7 @@ def _translate(module: str) -> str:
 def _find_replacement(use: Use, missing: str) -> str | None:
     former = {"flask_jwt": OF_FLASK_JWT, EXTENDED: OF_EXTENDED}.get(missing.partition(".")[0])
     if former is not None:
-        # Whichever of its modules the name is imported from.
+        # The replacement is the same for all modules of the package.
         return _strip_verb(former.get(use.name or ""))
     candidates = (f"{use.module}.{use.name}", missing)
     return next((REPLACEMENTS[name] for name in candidates if name in REPLACEMENTS), None)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(str, Enum):
-    """What a finding means for the program."""
+    """The meaning of a finding for the program."""
 
     works = "works"
     differs = "differs"
@@ -15,10 +15,10 @@ class Kind(str, Enum):
 
 
 class Finding(NamedTuple):
-    """One thing that works, differs from the predecessor, or stops the program or its users.
+    """A name, option or route that works, differs from the predecessor, or is rejected.
 
     :param where: file and line, option or route
-    :param text: what is there
+    :param text: the description of what was found
     :param write: the line to write, or None if there is nothing to change
     """
 

@@ -40,7 +40,7 @@ class Mention(NamedTuple):
 
 
 class Sources:
-    """Hold what the files of a program say. Each list is in the order of files and lines."""
+    """Hold what was found in the files of a program, in the order of files and lines."""
 
     def __init__(self) -> None:
         self.files = 0
@@ -51,7 +51,7 @@ class Sources:
         self.extensions: list[Mention] = []
         """The extension classes that are instantiated, by the name of the class."""
         self.unreadable: list[Mention] = []
-        """Files that are no Python, with the reason as the name."""
+        """Files that can't be parsed, with the reason as the name."""
         self.without_parentheses: list[Mention] = []
         self.above_route: list[Mention] = []
         self.authenticates_true: list[Mention] = []
@@ -124,7 +124,7 @@ def _describe_unreadable(where: str, error: BaseException) -> Mention:
 
 
 class _Reader(ast.NodeVisitor):
-    """Collect what one file says."""
+    """Collect the uses and mentions in one file."""
 
     def __init__(self, file: str, sources: Sources) -> None:
         self._file = file
@@ -134,7 +134,7 @@ class _Reader(ast.NodeVisitor):
         self._names: dict[str, tuple[str, str]] = {}
         """Names that stand for names of modules."""
         self._fallbacks = 0
-        """How many ``try`` statements around this handle a failed import."""
+        """The number of enclosing ``try`` statements that handle a failed import."""
         self.extension_variables: set[str] = set()
         self.authentication_handlers: set[str] = set()
         self.decorators: list[tuple[str, str, str]] = []

@@ -131,7 +131,7 @@ class TokenCodec:
     :param json_default: converts a claim that JSON can't represent to one that it can
     :param grant_claims: the claims that hold scopes and roles
     :param absent_claims: values that a verified token gets for the claims that it lacks
-    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
+    :param keeps_pyjwt_errors: add PyJWT's exception for a rejected token to the error
     """
 
     def __init__(
@@ -303,7 +303,7 @@ def check_header(header: HeaderView) -> None:
 
 def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the signed message, its two segments and the signature segment."""
-    if not isinstance(token, str):  # such as None: a program passes on what a client has sent
+    if not isinstance(token, str):  # such as None: a program may pass on what a client sent
         raise TokenMalformed(_NO_STRING)
     if len(token) > max_size:
         raise TokenMalformed(f"Token is longer than {max_size} bytes")

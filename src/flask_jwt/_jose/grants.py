@@ -10,11 +10,11 @@ from .claims import ClaimsView
 GrantType = Literal["scopes", "roles"]
 
 ClaimPath = tuple[str, ...]
-"""The name of a claim, or the names that lead to a member of it. A string with dots would not do,
-because names of claims contain dots."""
+"""The name of a claim, or the names that lead to a member of it. It isn't a string with dots,
+because names of claims may contain dots."""
 
 _SCOPE_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
-"""What a scope consists of (RFC 6749 section 3.3)."""
+"""The characters of scopes (RFC 6749 section 3.3)."""
 
 
 class AnyOf(tuple[str, ...]):
@@ -38,7 +38,7 @@ def any_of(*names: str) -> AnyOf:
 
 
 RequiredNames = str | Iterable[str]
-"""What a guard takes: one name, several of which all are required, or :func:`any_of`."""
+"""One name, several names that are all required, or :func:`any_of`."""
 
 
 class _Grants(NamedTuple):
@@ -112,7 +112,7 @@ def parse_requirement(grant_type: GrantType, required: RequiredNames | None) -> 
         return None
     names = tuple(dict.fromkeys(list_names(grant_type, required)))
     if not names:
-        # It would let everyone in, while it reads as if it let in no one.
+        # It would let everyone in, although it looks as if it let no one in.
         raise ValueError(
             f"{grant_type} has no names; write at least one, or leave {grant_type} out"
         )
@@ -152,7 +152,7 @@ def read_grants(claims: ClaimsView, sources: GrantClaims) -> Grants:
     If a claim has an invalid type, no scopes (or no roles) are granted, because it is unknown what
     its issuer meant.
     """
-    # Not by Grants(), which would raise for what another issuer may write.
+    # Not with Grants(), which would raise an error for names that another issuer may use.
     return tuple.__new__(
         Grants, (_read(claims, sources.scopes, " "), _read(claims, sources.roles, None))
     )

@@ -56,8 +56,8 @@ MOST_BYTES = 2**20
 def read_regular_file(path: str | bytes) -> tuple[bytes, os.stat_result]:
     """Return the content of the file at *path* and its status.
 
-    A FIFO or a device is rejected: to read it may never end, and a second time it has other
-    content.
+    A FIFO or a device is rejected, because reading it may never end, or may return something else
+    the next time.
 
     :raises OSError: if it can't be read, is no regular file, or is too large for a key
     """

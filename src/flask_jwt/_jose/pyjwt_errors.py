@@ -1,7 +1,7 @@
 """Find out what PyJWT would raise for a token that this package has rejected.
 
-Flask-JWT-Extended leaves the verification to PyJWT, and programs written for it know PyJWT's
-classes and messages. PyJWT is asked afterwards, and only for these: the token stays rejected.
+Flask-JWT-Extended leaves the verification to PyJWT, and programs written for it handle PyJWT's
+classes and messages. So PyJWT is called for a rejected token, which stays rejected.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def keep_pyjwt_error(
     :param max_size: a longer token isn't parsed
     :param policy: the policy by which its claims were checked at the time *now*; None: they weren't
     """
-    # A token is found to have expired after all other checks, as Flask-JWT-Extended does it.
+    # Expiry is checked last, as in Flask-JWT-Extended.
     if isinstance(error, TokenExpired) or not isinstance(token, str) or len(token) > max_size:
         return
     try:
@@ -47,7 +47,7 @@ def keep_pyjwt_error(
         elif policy is not None and not isinstance(error, SignatureInvalid):
             _check_claims(token, claims, error, policy, now)
     except jwt.PyJWTError as found:
-        # A new one, because the causes and frames of this one quote the token.
+        # A new exception, because the causes and frames of this one contain the token.
         error.pyjwt_error = type(found)(*found.args)
     except Exception:  # noqa: BLE001  PyJWT may fail for a token, which is rejected all the same
         return

@@ -3,8 +3,8 @@
 There are two types of counters. One counts the failed logins to one account from one address, the
 other counts the accounts with failed logins from one address. So an attack on one account locks out
 neither the account's owner, who has another address, nor other users behind the attacker's address.
-Where it isn't known which address a client has, the first one counts for all addresses, and there
-is no second one.
+If the client's address is unknown, the first one counts the failures of all addresses together, and
+there is no second one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .notation import parse_limits
 logger = logging.getLogger("flask_jwt")
 
 _LONGEST_WINDOW = 10 * 366 * 86400
-"""Seconds. A longer window counts as this one; the databases store times up to then."""
+"""Seconds. A longer window is shortened to this; the databases can't store later times."""
 
 _PRUNE_INTERVAL = 300.0
 """Seconds between two calls that delete expired counters from the store."""
@@ -52,7 +52,7 @@ class Attempt:
     def count(self, keys: AttemptKeys) -> None:
         """Count the attempt as failed.
 
-        :raises TooManyLoginAttempts: if logins are rejected at the moment
+        :raises TooManyLoginAttempts: if logins are rejected at present
         """
         counters, decision = self._limits.decide(keys)
         if decision.wait > 0:
@@ -112,7 +112,7 @@ class LoginLimits:
 
         :param account: the user name as the client sent it
         :param address: the client's address, or None if it isn't known
-        :raises TooManyLoginAttempts: if logins are rejected at the moment
+        :raises TooManyLoginAttempts: if logins are rejected at present
         """
         # If failures were counted only after the password was checked, an attacker could exceed the
         # limit with many attempts at the same time.

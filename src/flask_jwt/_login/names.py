@@ -10,7 +10,7 @@ from functools import lru_cache
 from .similar_letters import SIMILAR_LETTERS
 
 # Many databases treat names as equal that differ in case, accents, width, punctuation or invisible
-# characters. If each variant of "joe" ("Joe", "joe ", "jo\u00e9") had counters of its own, an
+# characters. If each variant of "joe" ("Joe", "joe ", "jo\u00e9") had separate counters, an
 # attacker would get a full set of attempts for each. The cost is that users with similar names
 # share counters, but only at an address from which neither of them has logged in before.
 

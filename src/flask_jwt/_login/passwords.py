@@ -46,8 +46,8 @@ OWASP_ARGON2ID = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))
 ARGON2_MEMORY, ARGON2_PASSES = OWASP_ARGON2ID[1]
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1  # Werkzeug's own
 
-# A stored hash that asks for more than this is rejected: to compute it would occupy a worker, or
-# all memory, at each login. Who can write one hash could stop the whole application.
+# A stored hash that requires more than this is rejected: to compute it would occupy a worker, or
+# all memory, at each login. Anyone who can write one hash could stop the whole application.
 MOST_ARGON2_KIB = 2**19  # 512 MiB
 MOST_ARGON2_KIB_PASSES = 2**22  # 4 GiB in all
 MOST_ARGON2_LANES = 64  # each is a thread
@@ -66,7 +66,7 @@ DUMMY_HASHES = {
 }
 
 _BESIDE = r"[:;,|.$*\s]"
-"""What separates a digest from its salt."""
+"""The characters that may separate a digest from its salt."""
 
 #: What looks like a hash is never compared as plain text: whoever stole the hash could log in by
 #: sending it as the password. It is matched after :func:`_unwrap`. A few plain passwords look like

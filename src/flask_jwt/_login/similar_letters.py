@@ -1,9 +1,9 @@
-"""Letters that databases take for another one although Unicode doesn't decompose them.
+"""List letters that databases treat like another one although Unicode doesn't decompose them.
 
-The table was made from the answers of MariaDB (``general_ci``, ``unicode_ci``, ``unicode_520_ci``
-and ``uca1400_ai_ci``) and of PostgreSQL with ICU at ``ks-level1``, with and without
-``ka-shifted``: characters that one of them takes for the same, and that the other rules of
-:mod:`.names` keep apart. A test asks these databases again about all characters.
+The table was made with comparisons in MariaDB (``general_ci``, ``unicode_ci``, ``unicode_520_ci``
+and ``uca1400_ai_ci``) and in PostgreSQL with ICU at ``ks-level1``, with and without
+``ka-shifted``: characters that one of them treats as equal, and that the other rules of
+:mod:`.names` keep apart. A test compares all characters in these databases again.
 """
 
 from __future__ import annotations

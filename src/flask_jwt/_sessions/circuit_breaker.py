@@ -22,16 +22,16 @@ FAIL_FAST_FOR = 1.0
 """Seconds after a failure in which operations fail without calling the store."""
 
 MOST_ATTEMPTS = 5
-"""How often an operation is attempted that the database undoes in favor of another one."""
+"""The most attempts of an operation that the database rolls back because of another one."""
 
 PROBE_SHARE = 0.25
-"""The share of the timeout in which a store must respond that has left an operation unanswered."""
+"""The share of the timeout that a probe gets after the store didn't respond to an operation."""
 
 LOG_AGAIN_AFTER = 60.0
-"""Seconds without an error of a kind after which the next one is logged again."""
+"""Seconds without an error with the same reason after which the next one is logged again."""
 
 MOST_OF_A_CAUSE = 300
-"""The characters of a driver's message that are logged; redis-py describes its whole client."""
+"""The most characters of a driver's message to log; redis-py describes its whole client."""
 
 UNLIMITED = frozenset({"upgrade", "count"})
 """Operations on the whole store, which may take minutes; each of their steps is limited."""
@@ -44,8 +44,8 @@ class CircuitBreakerStore:
     succeeded. A server that rejects an operation can be reached: only this operation fails then.
 
     An operation is repeated if its connection was lost, once and on a new connection, or if the
-    database has undone it in favor of another one. Every operation of a store may be repeated: the
-    caller recognizes its own change.
+    database has rolled it back because of another one. Every operation of a store may be repeated:
+    the caller recognizes its own change.
 
     :param name: the name of the store in log messages
     :param meanwhile: a description of what happens during an outage, for its log message
@@ -69,9 +69,9 @@ class CircuitBreakerStore:
         self._failed_at: float | None = None
         self._probe_began_at: float | None = None
         self._responded_since = float("-inf")
-        """When the latest operation began that the store has responded to."""
+        """When the latest operation that the store has responded to began."""
         self._logged: dict[str, float] = {}
-        """When each kind of rejection has occurred last."""
+        """When each reason for a rejection has occurred last."""
         self._has_logged_warnings = False
         self._lock = Lock()
         self.after_success: Callable[[], None] | None = None
@@ -90,8 +90,8 @@ class CircuitBreakerStore:
                 error.was_attempted = False
                 raise error
             started = self._clock.monotonic()
-            # A caller may allow less time than the store's timeout. That it is used up then means
-            # nothing.
+            # A caller may allow less time than the store's timeout. If that is too short, it is no
+            # sign of an outage.
             is_hurried = timeout is not None and time_left(timeout) < timeout
             with nullcontext() if timeout is None else time_limit(timeout):
                 try:
@@ -155,8 +155,8 @@ class CircuitBreakerStore:
         is_late = timeout is not None and time_left(timeout) < timeout / 10
         if is_late and is_hurried and self._failed_at is None:
             return
-        # A single operation may take long, because of a lock or of its own work. Then it is no sign
-        # of an outage, and operations of others must not fail.
+        # A single operation may take long, because of a lock or of the work it does. This is not a
+        # sign of an outage, and operations of others must not fail.
         if is_late and self._failed_at is None and self._responds(started, timeout):
             error.is_outage = False
             error.reason = "no response in time"

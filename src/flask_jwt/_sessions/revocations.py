@@ -67,7 +67,7 @@ class Revocations:
         self._polled_at = float("-inf")
         self._tried_at = float("-inf")
         self._poll_began_at: float | None = None
-        """The time at which the poll began that a request has left to the next one."""
+        """When the poll that a request has left to the next one began."""
         self._position: int | None = None
         """The place in the feed of the next page."""
         self._ends: deque[tuple[float, int]] = deque()

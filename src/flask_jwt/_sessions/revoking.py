@@ -31,7 +31,7 @@ PRUNE_SECONDS = 0.25
 
 
 class SessionRevoker:
-    """Revoke sessions, and know which ones were revoked.
+    """Revoke sessions, and keep track of those that were revoked.
 
     :attr:`revocations` is this process's list of recently revoked sessions. It is None if the guard
     queries the store for each request instead, or doesn't check sessions.

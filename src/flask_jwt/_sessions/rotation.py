@@ -100,8 +100,8 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         """Verify a refresh token as :meth:`refresh` does, and issue an access token.
 
         The session isn't rotated, so the token may be sent again: :meth:`complete_refresh` does
-        that, if the client is sure to get the result. But a token that was reused revokes its
-        session here.
+        that, once the client is sure to get the result. If the token was reused, its session is
+        revoked here already.
 
         :raises JWTError: as :meth:`refresh` does
         """

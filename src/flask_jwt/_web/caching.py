@@ -90,7 +90,7 @@ def _protect_response(response: Response) -> Response:
     current: RequestState | None = attributes.get("_flask_jwt")
     is_private = notes is not None and notes.is_private
     if is_private or (current is not None and _shows_user(current, attributes["environ"])):
-        # The view may say something else, for example that the browser may keep its response.
+        # The view may have set another value, for example to let the browser keep its response.
         response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -105,7 +105,7 @@ def _vary(response: Response, names: Iterable[str]) -> None:
 
 
 def _shows_user(current: RequestState, environ: dict[str, Any]) -> bool:
-    """Return whether a token was accepted that caches don't know of."""
+    """Return whether a token was accepted that isn't in the ``Authorization`` header."""
     has_user = bool(current.claims) or current.identity is not None
     is_in_header = current.location in (None, "headers") and "HTTP_AUTHORIZATION" in environ
     return has_user and not is_in_header

@@ -187,7 +187,7 @@ def set_cookies(
 ) -> None:
     """Set the cookies of the tokens that were just issued.
 
-    :param remember: whether they outlast the browser; a refresh token of a session says it itself
+    :param remember: whether they outlast the browser; the claim of a refresh token takes precedence
     """
     if refresh_token is not None:
         _, claims = app_state().codecs.decode_unverified(refresh_token)
@@ -281,7 +281,7 @@ def _set(
 def _attributes(settings: Settings) -> dict[str, Any]:
     """Return the attributes that all cookies have in common, also those that delete cookies."""
     attributes = {"secure": settings.cookie_secure, "samesite": settings.cookie_samesite}
-    if settings.cookie_partitioned:  # Werkzeug 3.0 doesn't know it
+    if settings.cookie_partitioned:  # Werkzeug 3.0 has no such argument
         attributes["partitioned"] = True
     return attributes
 

@@ -39,7 +39,7 @@ def csrf_value(token: str, claims: object) -> str:
 
 
 def is_websocket(request: Request) -> bool:
-    """Return whether *request* is a handshake, whose response the server replaces by its own."""
+    """Return whether *request* is a handshake, whose response is replaced by the server's."""
     environ = request.environ
     if "wsgi.websocket" in environ:
         return True
@@ -50,7 +50,7 @@ def is_websocket(request: Request) -> bool:
 
 
 def is_same_origin(request: Request, settings: Settings) -> bool:
-    """Return whether the browser says that this origin or the user caused *request*.
+    """Return whether the browser states that this origin or the user caused *request*.
 
     The ``JWT_CSRF_TRUSTED_ORIGINS`` count as this origin.
     """
@@ -103,8 +103,8 @@ def needs_value(request: Request, settings: Settings, *, refresh: bool) -> bool:
     It is called before the token is verified, so it doesn't read the form.
 
     :param refresh: whether the request is authenticated by the refresh cookie
-    :raises CsrfTokenMissing: if the request must contain a value, and neither its header nor a form
-        can be the place of it
+    :raises CsrfTokenMissing: if the request must contain a value, but has no header with it and no
+        form that could contain it
     :raises CsrfFailed: if a page of another origin opens a websocket. Pages read from and write to
         websockets of other origins, and can't add a header to the handshake
     """
@@ -153,7 +153,7 @@ def check_request(
 def came_in_cookie(request: Request, token: str) -> bool:
     """Return whether *token*, which a handler of the application has found, is from a cookie.
 
-    It is not if the request also contains it elsewhere, because other sites don't know it.
+    It is not if the request also contains it elsewhere, because other sites can't read it.
     """
     if token not in request.headers.get("Cookie", "") and token not in session.values():
         return False

@@ -25,7 +25,7 @@ def check_grants(state: AppState, current: RequestState, options: GuardOptions) 
         roles is None or roles.is_met_by(grants.roles)
     ):
         return
-    # What is needed, and never what the user has.
+    # The message names the required scopes, never those that the user has.
     needed = " and ".join(str(required) for required in (scopes, roles) if required is not None)
     raise InsufficientScope(f"This needs {needed}", scopes=() if scopes is None else scopes.names)
 
@@ -42,7 +42,7 @@ def grants_of(state: AppState, current: RequestState) -> Grants:
 def _load_grants(state: AppState, current: RequestState) -> Grants:
     load = state.handlers.grants_callback
     if load is not None:
-        # An error of the loader isn't caught: without its answer no one is let in.
+        # An error of the loader isn't caught: without the grants no request is allowed.
         grants = state.call(load, current.identity, current.claims)
         if not isinstance(grants, Grants):
             raise ConfigError(
@@ -64,7 +64,7 @@ def _load_grants(state: AppState, current: RequestState) -> Grants:
 def has_scope(scope: str) -> bool:
     """Return whether the user of the current request has *scope*, which is compared exactly.
 
-    Ask inside of a view that has more to show to some users::
+    Use it in a view that shows more to some users::
 
         @app.get("/orders")
         @jwt_required(scopes="orders:read")

@@ -102,8 +102,8 @@ def jwt_required(
         this response: for a proxy that asks whether a request is allowed, such as nginx with
         ``auth_request``
     :param scopes: the scopes that the user must have: a string, a list of which all are required,
-        or :func:`any_of`. Without them the response is a 403 ``insufficient_scope``
-    :param roles: the roles that the user must have, likewise; with both, both are required
+        or :func:`any_of`. If one is missing, the response is a 403 ``insufficient_scope``
+    :param roles: the roles that the user must have, likewise. With *scopes* too, both are required
     :raises TypeError: if the decorated object is not a function
     :raises ValueError: if *scopes* or *roles* has no names
     """
@@ -115,7 +115,7 @@ def jwt_required(
         scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     # Guards with other options than Flask-JWT's can't be replaced: a replacement, which may be a
-    # program's own way to verify requests, could not know these options, and so would ignore them.
+    # custom way to verify requests, would ignore these options.
     is_replaceable = options == GuardOptions(realm)
     admit = partial(verify_request, options, options.is_default, is_replaceable)
     return make_guard(admit, options)
@@ -245,7 +245,7 @@ def verify_request(  # noqa: C901, PLR0912
     """Verify the current request, and keep its token and its user in its :class:`RequestState`.
 
     :param is_default: ``options.is_default``, which is computed once for each guard
-    :param is_replaceable: whether a test suite can replace this with a ``_jwt_required`` of its own
+    :param is_replaceable: whether a test suite can replace this with its ``_jwt_required``
     :returns: None, or what the replacement has returned
     :raises JWTError: with the application's response ready
     """
@@ -256,7 +256,7 @@ def verify_request(  # noqa: C901, PLR0912
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
     request_context = current_request_context()
     request = request_context.request
-    # As in Flask-JWT, the last one who sets the user counts, which now is this guard.
+    # As in Flask-JWT, the last one that sets the user counts; now it is this guard.
     if hasattr(request_context, "current_identity"):
         del request_context.current_identity
     new = RequestState(context.app)

@@ -113,8 +113,8 @@ class Handlers:
         self.user_identity_callback = identity_of
 
     def __setattr__(self, name: str, value: object) -> None:
-        # Each way to set a handler leads here: arguments, decorators, and code that was written for
-        # Flask-JWT, which sets the attributes. Such a mistake would show at the first request only.
+        # All ways to set a handler lead here: arguments, decorators, and code for Flask-JWT that
+        # sets the attributes. Otherwise the mistake would only show in the first request.
         if name in SIGNATURES and value is not None and not accepts(value, name):
             _warn_of_parameters(value, *SIGNATURES[name])
         super().__setattr__(name, value)

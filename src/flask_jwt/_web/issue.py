@@ -96,7 +96,7 @@ def create_access_token(
 def grant_claims(
     settings: Settings, scopes: RequiredNames | None, roles: RequiredNames | None
 ) -> Claims:
-    """Return the claims that grant *scopes* and *roles*; None grants nothing and has no claim.
+    """Return the claims that grant *scopes* and *roles*; None adds no claim.
 
     :raises ConfigError: if the guard doesn't read these claims
     """
@@ -300,7 +300,7 @@ def issuer_and_audience(settings: Settings) -> Claims:
 
 
 def storage_namespace(settings: Settings) -> str:
-    """Return what keeps applications apart that share a store."""
+    """Return the name that separates this application from others that share its store."""
     namespace = settings.storage_namespace
     return (settings.encode_issuer or "") if namespace is None else namespace
 

@@ -55,7 +55,7 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     ]
     if not accepted:
         raise SchemeUnsupported(hint=explain_scheme(value, prefixes))
-    # Two tokens: to choose one could let a client choose another than the proxy has checked.
+    # There are two tokens, and a proxy may have checked the other one than would be chosen here.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
     selected, following = elements[accepted[0]], elements[accepted[0] + 1 :]
@@ -142,7 +142,7 @@ def extract_token(location: str, request: Request, settings: Settings, *, refres
     """Return the token that *request* has in *location*, not yet verified.
 
     :raises TokenMissing: if there is none
-    :raises AuthorizationInvalid: if what is there can't be a token
+    :raises AuthorizationInvalid: if the value there can't be a token
     :raises ConfigError: if *location* isn't the name of a location
     """
     extract = _EXTRACTORS.get(location)

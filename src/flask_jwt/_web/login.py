@@ -271,7 +271,7 @@ def login_limits(state: AppState) -> LoginLimits | None:
 _PROXY_HEADERS = (
     "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via",
 )  # fmt: skip
-"""A request with one of these has come through a proxy, or its client has made them up."""
+"""The headers of proxies. A client may also send them itself."""
 
 
 def _get_client_address() -> str | None:

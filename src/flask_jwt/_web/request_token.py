@@ -227,7 +227,7 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
         has no key for the token or rejects it
     :raises KeysUnavailable: if the loader can't fetch the keys now
     """
-    # Not split: each kind of error of a loader has its response, listed one after the other.
+    # Not split: each error of a loader has its response, listed one after the other.
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)
@@ -320,9 +320,9 @@ def check_found_token(
 ) -> None:
     """Check that a page of this application sent a token that a handler has found in a cookie.
 
-    :param claims: of the verified token; None: they are read from the token, because the
-        application's handler has verified it
-    :raises CsrfFailed: if it didn't
+    :param claims: the claims of the verified token; None: read them from the token, which the
+        application's handler has verified
+    :raises CsrfFailed: if another site may have sent it
     """
     request = current_request()
     settings = state.settings

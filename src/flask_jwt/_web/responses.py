@@ -89,7 +89,7 @@ def render(state: AppState, error: Exception) -> Response:
     url = login_url(state, rejection)
     if url is not None and prefers_html():
         page = redirect_to(url)
-        # This browser isn't rejected, it has not logged in yet.
+        # The browser's user has only not logged in yet; this is no rejection.
         logger.info("%s", _describe(reason, rejection, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
@@ -105,7 +105,7 @@ def render(state: AppState, error: Exception) -> Response:
 
 
 def render_under_extensions(state: AppState, error: Exception) -> Response:
-    """Return the response to *error* where a REST extension asks none of the program's handlers.
+    """Return the response to *error* if a REST extension asks none of the program's handlers.
 
     :param error: as for :func:`render`
     """

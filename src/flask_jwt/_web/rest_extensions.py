@@ -1,7 +1,7 @@
 """Find out which of the program's error handlers Flask-RESTful or Flask-RESTX asks.
 
-Both put an ``Api.error_router`` in front of ``app.handle_user_exception``. For their own endpoints
-it makes the response:
+Both put an ``Api.error_router`` in front of ``app.handle_user_exception``. For their endpoints it
+makes the response:
 
 - An exception that is no HTTPException is passed on to Flask if exceptions propagate
   (``PROPAGATE_EXCEPTIONS``, debug mode, tests). Otherwise Flask's handlers are not asked, and it
@@ -64,14 +64,14 @@ def ask_program(app: Flask, error: Any, usual_status: Callable[[], int]) -> Resp
     """Return the response of the program's handler that would be asked if *error* had none.
 
     :param error: an exception for which the ``Api`` itself asks no handler
-    :param usual_status: returns the status if the handler says none
+    :param usual_status: returns the status if the handler returns none
     :returns: None if there is no such handler
     """
     api = find_api(app)
     if api is None:
         return None
     if _propagates(app):
-        # Flask's own method; that of the object leads to error_router.
+        # Flask's method, not the object's, which leads to error_router.
         return app.make_response(type(app).handle_user_exception(app, error))
     if is_restx(api):
         return _ask_default_handler(app, api, error, usual_status)

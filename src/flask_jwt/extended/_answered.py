@@ -37,7 +37,7 @@ class _InRestful(HTTPException):
     __str__ = Exception.__str__
     __repr__ = Exception.__repr__
 
-    # A program's own Api may read these attributes.
+    # A custom Api may read these attributes.
 
     code: Any = InstanceStatus()
 

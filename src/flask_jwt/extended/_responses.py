@@ -11,8 +11,8 @@ from ..errors import rejection_of
 def handle_error(state: AppState, error: Exception) -> Any:
     """Return the response to *error*.
 
-    An exception of PyJWT that the program raises is the program's own. As if this function weren't
-    there, it goes to the program's handler for a base class, or becomes a server error.
+    A PyJWT exception that the program itself raises is left to the program: its handler for a base
+    class is called, or the exception becomes a server error.
     """
     if rejection_of(error) is not None:
         return render(state, error)

@@ -31,7 +31,7 @@ from .exceptions import (
 
 
 def translate_error(error: errors.JWTError) -> Exception:
-    """Return the exception that Flask-JWT-Extended raises for *error*: one of its own or PyJWT's.
+    """Return the exception that Flask-JWT-Extended raises for *error*: its class or PyJWT's.
 
     Return *error* itself if Flask-JWT-Extended has no such error.
     """

@@ -23,7 +23,7 @@ class JWTExtendedException(Exception):
 
     @cached_property
     def _flask_jwt_rejection(self) -> JWTError:
-        """Return the error that this exception was translated from, or its like if it wasn't."""
+        """Return the error that this exception was translated from, or an equivalent one."""
         return JWTError(type(self).__name__, str(self), self._status)
 
     _status = 422

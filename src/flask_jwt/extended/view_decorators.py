@@ -103,7 +103,7 @@ def verify_jwt_in_request(
     return (flask_jwt.get_jwt_header(), claims) if claims else None
 
 
-# Programs call these private functions of Flask-JWT-Extended in decorators of their own. Those that
+# Programs call these private functions of Flask-JWT-Extended in custom decorators. Those that
 # return a token without verifying it are missing on purpose.
 
 

@@ -57,8 +57,8 @@ class Session:
     """The time until which a revoked session must not be pruned."""
     feed_position: int | None = None
     """The place of the revocation among all of the store. The store assigns it in the order in
-    which it gets the revocations, whatever the clocks of its clients show. Two revocations at the
-    same time may have the same place. It grows by no more than a million per second, unless the
+    which it gets the revocations, independently of its clients' clocks. Two revocations at the same
+    time may have the same place. It grows by no more than a million per second, unless the
     clock of the store is set."""
 
     @property
@@ -125,7 +125,7 @@ class SessionStore(Protocol):
         """Store a new session, and give it the next :attr:`~Session.sequence` of its user.
 
         The caller finds out with :meth:`list_surplus` whether the user has too many sessions. A
-        store that knows without a query that the user has no more than a number of active sessions
+        store that can say without a query that the user has at most a number of active sessions
         may return this number, to spare the caller that query.
 
         It is no error if the store has a session with this sid already: sids are random, so it is

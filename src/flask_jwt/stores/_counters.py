@@ -19,15 +19,16 @@ SLOTS = 5
 """The slots of a counter: four for its window, and one because the window begins within a slot."""
 
 DAY = 86400
-"""Seconds for which a strike counts, which is a time that a limit was exceeded. Each further strike
+"""Seconds for which a strike counts. A strike is a failure that exceeds the limit; each further one
 doubles the wait."""
 
 MOST_SKEW = 3600
 """Seconds by which the clocks of two servers may differ."""
 
 SLOTS_AHEAD = 240
-"""A counter may be so many slots ahead, because a server with a faster clock has changed it; that
-slot then counts. A counter that is further ahead begins anew: a wrong clock has changed it."""
+"""The most slots by which a counter may be ahead, because a server with a faster clock has changed
+it; the counter's slot then counts. A counter that is further ahead is reset, because a wrong clock
+has changed it."""
 
 KNOWN_FOR = 30 * DAY
 """Seconds for which an account is known at an address after a login there."""
@@ -91,7 +92,7 @@ class Counter:
     strikes: int = 0
     blocked_until: float = 0.0
     counted_in: int = 0
-    """Of the counter of an account: the slot in which its address counted the account last."""
+    """The slot in which the counter of the address counted this account last; only for accounts."""
     expires_at: float = 0.0
 
     def at_slot(self, slot: int) -> Counter:
@@ -225,7 +226,8 @@ def _get_wait(keys: AttemptKeys, state: dict[str, Counter], now: float, *, is_kn
 def _limiting(keys: WindowKeys, *, is_known: bool) -> list[str]:
     """Return the keys of the counters that limit an attempt.
 
-    Where an account has logged in before, the failures under other names don't lock it out.
+    At an address where an account has logged in before, failures under other names don't lock it
+    out.
     """
     if is_known:
         return [keys.exact]
@@ -286,7 +288,7 @@ def _next_wait(counter: Counter, window: Window, longest: int, now: float) -> tu
 
 def _strike(change: Change, counter: Counter, strikes: int, until: float) -> Change:
     return change._replace(
-        # The wait is as long as the window, so the failures before it count no longer.
+        # The wait is at least as long as the window, so the failures before it no longer count.
         failures=tuple(-number for number in counter.failures),
         strikes=strikes,
         blocked_until=until,
@@ -362,7 +364,7 @@ def _taken_back(
 
 
 class MemoryCounters:
-    """Count in memory, with a bound on the number of counters."""
+    """Count failed logins in memory, with a limited number of counters."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Counter] = {}

@@ -1,9 +1,9 @@
-"""Limit the time of a whole call on a store, whatever it consists of.
+"""Limit the time of a whole call on a store, with all of its steps.
 
 A call may have to wait for its turn, connect, create tables, send several statements and repeat
-one. Each of these steps asks :func:`time_left` how long it may take. The limit belongs to the
-thread or greenlet that makes the call, so it needs no parameter of each function, and no thread
-that watches: psycopg waits in Python and asks again and again, and the other drivers are given a
+one. Each of these steps gets from :func:`time_left` how long it may take. The limit belongs to the
+thread or greenlet that makes the call, so functions need no parameter for it, and no other thread
+has to watch: psycopg waits in Python and checks the time repeatedly, and the other drivers get a
 timeout for each step.
 
 What a driver does before it has a socket can't be limited: the resolution of a host name takes as
@@ -37,7 +37,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def no_time_limit() -> Iterator[None]:
-    """Lift the limit for work on the whole store, of which each step has a limit of its own."""
+    """Lift the limit for work on the whole store, each step of which is limited separately."""
     token = _ends_at.set(None)
     try:
         yield

@@ -55,8 +55,8 @@ def make_client(uri: str, timeout: float) -> tuple[Any, list[Any]]:
     if parts.scheme == "redis+cluster":
         return LazyCluster(hosts, options, timeout), []
     service = parts.path.strip("/") or DEFAULT_SERVICE
-    # Each attempt of the client asks all Sentinels. With retries of their own, or with all of the
-    # time for the first one, a single one that hangs would be an outage.
+    # Each attempt of the client asks all Sentinels. If these connections retried too, or if the
+    # first one could use all of the time, a single one that hangs would be an outage.
     sentinel = Sentinel(hosts, sentinel_kwargs={"retry": Retry(NoBackoff(), 0)})
     for client in sentinel.sentinels:
         client.connection_pool.connection_class = limited(

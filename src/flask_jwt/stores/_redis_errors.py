@@ -1,4 +1,4 @@
-"""What the errors of Redis and of its client mean."""
+"""Find out what the errors of Redis and of its client mean."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ PRUNE_AFTER = 60.0
 """Seconds for which an expired counter is kept. The clock of another server may be slow."""
 
 MOST_ROWS = 1_000_000
-"""The most counters that are kept; beyond that those are deleted that expire soonest. The names are
-an attacker's, and only those of one address are limited in number."""
+"""The most counters that are kept; beyond that, those that expire soonest are deleted. An attacker
+chooses the names, and only their number at one address is limited."""
 
 _PRUNED_AT_ONCE = 1000
 
@@ -80,8 +80,8 @@ def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
     counters = {}
     for row in connection.exec_driver_sql(statement, tuple(keys)):
         key, slot, *failures, strikes, blocked_until, counted_in, expires_at = row
-        # A row that was deleted between the two statements of an attempt, or before a change that
-        # takes failures back, is inserted with negative numbers.
+        # A change that takes failures back inserts negative numbers if its row was deleted
+        # meanwhile.
         counters[key] = Counter(
             slot, tuple(max(0, number) for number in failures), strikes, max(0.0, blocked_until),
             max(0, counted_in), expires_at,
@@ -92,7 +92,7 @@ def _read(connection: sa.Connection, keys: list[str]) -> dict[str, Counter]:
 def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     """Make *changes* in one statement, or none of them if a limit would be exceeded."""
     values: list[Any] = []
-    # Statements that lock the same rows in the same order don't wait for each other in a circle.
+    # Statements that lock the same rows in the same order can't end in a deadlock.
     for change in sorted(changes):
         allowed = MOST_ALLOWED if change.allowed is None else min(change.allowed, MOST_ALLOWED)
         counted = -1 if change.counted_in is None else change.counted_in
@@ -178,7 +178,7 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
         return f"{column} = CASE WHEN {condition} THEN {new(column)} ELSE {old(column)} END"
 
     # MySQL assigns from left to right, and each expression reads what was assigned before it. So a
-    # column stands behind those that are computed from it. For other databases the order is no
+    # column stands behind those that are computed from it. For other databases the order doesn't
     # matter.
     assignments = [
         *(

@@ -1,4 +1,4 @@
-"""The connections of the SQL store: their drivers, their options and their timeouts."""
+"""Create the connections of the SQL store: their drivers, options and timeouts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DRIVERS = {
 
 SERVER_SHARE = 0.9
 """The share of the timeout after which the database itself gives up a statement. If it does so
-first, the connection can go on being used, and the statement doesn't run on."""
+first, the connection can be used again, and the statement has ended."""
 
 DROP_AGAIN_AFTER = 5.0
 """Seconds after which all connections to a server that is read-only are dropped again."""

@@ -1,4 +1,4 @@
-"""What the errors of databases mean: an outage, or a rejection of a single operation."""
+"""Find out what the errors of databases mean: an outage, or one rejected operation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _SQLITE = {
     "out of memory": OUT_OF_MEMORY,
 }  # fmt: skip
 
-# Text that the character set of the database or the size of a column can't hold.
+# A string that the character set of the database or the size of a column can't hold.
 _MYSQL_TEXT = {1267, 1300, 1366, 1406, 3988}
 
 
@@ -110,7 +110,7 @@ def is_from_demoted_server(error: Any, backend: str) -> bool:
 
 
 def is_about_text(error: Exception, backend: str) -> bool:
-    """Return whether the database can't hold a text."""
+    """Return whether *error* means that the database can't hold a string."""
     cause: Any = getattr(error, "orig", None) or error
     if isinstance(cause, UnicodeError):
         return True

@@ -1,4 +1,4 @@
-"""The statements of the SQL store.
+"""Build the statements of the SQL store.
 
 They are built once rather than for each request. The names of their parameters differ from those of
 the columns, which SQLAlchemy reserves for the values of INSERT and UPDATE.
@@ -27,7 +27,7 @@ POSITION = (sa.func.coalesce(_row.sequence, 0), _row.created_at, _row.sid)
 
 GET = sa.select(sessions_table).where(_row.sid == sa.bindparam("sid_"))
 # Two logins at the same time may get the same sequence; the sid then decides their order. A
-# sequence of the database would need DDL of its own for each database.
+# sequence of the database would need different DDL for each database.
 CREATE = sa.insert(sessions_table).from_select(
     [column.name for column in _row],
     sa.select(

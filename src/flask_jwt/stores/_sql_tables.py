@@ -1,4 +1,4 @@
-"""The tables of the SQL store, their creation, and what an upgrade adds to them."""
+"""Define, create and upgrade the tables of the SQL store."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ sessions_table = sa.Table(
     sa.Column("feed_position", sa.BigInteger),
     sa.Index("jwt_sessions_subject_key", "subject_key", "sequence"),
     sa.Index("jwt_sessions_expires_at", "expires_at"),
-    # Most rows are in none of these, where the database supports that: few sessions have been
-    # revoked, and version 1 has stored the subject without a key.
+    # If the database supports partial indexes, most rows are in none of these: few sessions have
+    # been revoked, and only version 1 has stored subjects without a key.
     _partial_index("jwt_sessions_subject", "subject", where="subject_key IS NULL"),
     _partial_index("jwt_sessions_revoked_at", "revoked_at"),
     _partial_index("jwt_sessions_idle_expires_at", "idle_expires_at"),

@@ -56,7 +56,7 @@ class RedisStore:
     """Store sessions in Redis.
 
     Each session is a hash, each user has a sorted set of sessions, and one sorted set holds the
-    revocations. The sets are only indexes. If a set and a hash differ, the hash is right.
+    revocations. The sets are only indexes. If a set and a hash differ, the hash counts.
 
     :param uri: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://host:port,host:port`` or
         ``redis+sentinel://host:port,host:port/service``
@@ -390,7 +390,7 @@ def _parse_session(values: dict[str, str]) -> Session | None:
 
 
 class _Process:
-    """What a process has of its own."""
+    """Hold what each process has separately."""
 
     def __init__(self, client: Any, sentinels: list[Any]) -> None:
         self.id = os.getpid()

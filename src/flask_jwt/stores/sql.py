@@ -371,11 +371,11 @@ def _delete(connection: sa.Connection, statement: sa.Executable, values: dict[st
 
 
 class _TextRejected(Exception):
-    """The database can't hold a text."""
+    """Raised when the database can't hold a string."""
 
 
 class _Process:
-    """What a process has of its own: connections, and whether it has set up the tables."""
+    """Hold what each process has separately: connections, and whether it has set up the tables."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.id = os.getpid()
