@@ -21,6 +21,8 @@ class Profile:
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
+    :param has_message_errors: errors have the statuses and the body of Flask-JWT-Extended, so that
+        OpenAPI documents describe these
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Profile:
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: ClaimsView | None = None,
         more_claims: frozenset[str] = frozenset(),
+        has_message_errors: bool = False,
     ) -> None:
         self.defaults = defaults or {}
         self.algorithm_names_key = algorithm_names_key
@@ -45,6 +48,7 @@ class Profile:
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}
         self.more_claims = more_claims
+        self.has_message_errors = has_message_errors
 
 
 NATIVE = Profile()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from inspect import unwrap
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from flask import Flask
 from werkzeug.routing import Rule
@@ -88,10 +88,6 @@ class RouteGuards(NamedTuple):
     """Whether a request with a cookie must prove that a page of this application sent it."""
 
 
-OPEN: Final = frozenset({"open", "exempt", "static", "built in"})
-"""The kinds of access that need no token; an endpoint that is built in verifies what it needs."""
-
-
 def find_guards_of_rule(
     state: AppState, exemptions: Exemptions | None, rule: Rule, method: str
 ) -> RouteGuards:
@@ -112,7 +108,7 @@ def find_guards_of_rule(
     elif exemptions is not None:
         access = "exempt" if _is_exempt(state, exemptions, rule, method) else "by default"
         guards = (GuardOptions(),) if access == "by default" else ()
-    return RouteGuards(access, guards, access not in OPEN and _needs_csrf_proof(state, method))
+    return RouteGuards(access, guards, _needs_csrf_proof(state, guards, method))
 
 
 def _describe(
@@ -177,10 +173,7 @@ def _list_requirements(guard: GuardOptions) -> Iterator[str]:
         yield "revoked tokens too"
 
 
-def _needs_csrf_proof(state: AppState, method: str) -> bool:
+def _needs_csrf_proof(state: AppState, guards: Sequence[GuardOptions], method: str) -> bool:
     settings = state.settings
-    return (
-        "cookies" in settings.locations
-        and settings.csrf_protect
-        and method in settings.csrf_methods
-    )
+    reads_cookies = any("cookies" in (guard.locations or settings.locations) for guard in guards)
+    return reads_cookies and settings.csrf_protect and method in settings.csrf_methods

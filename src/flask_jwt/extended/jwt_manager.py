@@ -111,6 +111,7 @@ class JWTManager(JWT):
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
         more_claims=frozenset({"csrf", "fresh"}),
+        has_message_errors=True,
     )
 
     def __init__(
