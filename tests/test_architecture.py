@@ -15,7 +15,7 @@ PACKAGE = Path(flask_jwt.__file__).parent
 
 # A module may import what stands above its own room, which is a folder or a module of the root.
 ROOMS = [
-    "errors", "signals", "_clock",
+    "errors", "signals", "_clock", "_former_names",
     "_jose", "stores", "_config", "_sessions", "_login",
     "_web", "__init__", "extended", "_cli", "testing",
 ]  # fmt: skip
@@ -27,23 +27,31 @@ WERKZEUG_IN = {"errors": "werkzeug.", "_login.passwords": "werkzeug.security"}
 DRIVERS_OF = {
     "stores.sql": {"sqlalchemy"},
     "stores._sql_engine": {"sqlalchemy"},
+    "stores._sql_counters": {"sqlalchemy"},
     "stores._sql_statements": {"sqlalchemy"},
     "stores._sql_tables": {"sqlalchemy"},
     "stores.redis": {"redis"},
     "stores._redis_client": {"redis"},
+    "stores._redis_counters": {"redis"},
     "stores._redis_scripts": {"redis"},
+    "stores._redis_connections": {"redis"},
+    "stores._redis_errors": {"redis"},
+    "stores._sql_errors": {"sqlalchemy"},
+    "stores._psycopg": {"psycopg"},
+    "stores._pymysql": {"pymysql"},
+    "stores._mysqlclient": {"MySQLdb"},
     "_login.passwords": {"argon2", "bcrypt"},
-    "_login.limits": {"limits"},
     "_cli.passwords": {"sqlalchemy"},
 }
-DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "limits"}
+DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "psycopg", "pymysql", "MySQLdb"}
 # The private names that flask_jwt.extended imports; everything else that it imports is public.
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
+    "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
     "_jose.grants": {"RequiredNames", "parse_requirement"},
-    "_web.context": {"app_state", "checked_config"},
+    "_web.context": {"UserProxy", "app_state", "checked_config"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},
 }

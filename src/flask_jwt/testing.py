@@ -65,7 +65,9 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
         yield clock
     finally:
         state.clock.now, state.clock.monotonic = original
-        # The login limits hold times of the other clock; the next login creates them anew.
+        # The counters hold times of the other clock; the next login creates the limits anew.
+        if state.limits is not None:
+            state.limits[1].forget()
         state.limits = None
 
 

@@ -51,7 +51,7 @@ def routes(fail_on_open: bool, allowed: tuple[str, ...], as_json: bool) -> None:
 
 
 def _as_row(route: Route) -> tuple[str, str, str, str]:
-    access = "OPEN: guard above route" if route.is_bypassed else route.access
+    access = "OPEN" if route.is_bypassed else route.access
     return route.rule, " ".join(route.methods), access, "; ".join(route.requirements) or "-"
 
 

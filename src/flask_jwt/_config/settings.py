@@ -38,6 +38,7 @@ from .options import (
     parse_methods,
     parse_names,
     parse_one_or_more,
+    parse_origins,
     parse_path,
     parse_positive_duration,
     parse_revocation_check,
@@ -127,6 +128,7 @@ class Settings:
     cookie_secure = Option("JWT_COOKIE_SECURE", True, parse_flag)
     cookie_samesite = Option("JWT_COOKIE_SAMESITE", "Lax", parse_same_site)
     cookie_domain = Option("JWT_COOKIE_DOMAIN", None, optional(parse_cookie_domain))
+    cookie_partitioned = Option("JWT_COOKIE_PARTITIONED", False, parse_flag)
     session_cookie = Option("JWT_SESSION_COOKIE", True, parse_flag)
     access_cookie_name = Option("JWT_ACCESS_COOKIE_NAME", "access_token_cookie", parse_token)
     refresh_cookie_name = Option("JWT_REFRESH_COOKIE_NAME", "refresh_token_cookie", parse_token)
@@ -136,6 +138,7 @@ class Settings:
     # CSRF protection of cookies
     csrf_protect = Option("JWT_COOKIE_CSRF_PROTECT", True, parse_flag)
     csrf_methods = Option("JWT_CSRF_METHODS", ["POST", "PUT", "PATCH", "DELETE"], parse_methods)
+    csrf_trusted_origins = Option("JWT_CSRF_TRUSTED_ORIGINS", [], parse_origins)
     csrf_in_cookies = Option("JWT_CSRF_IN_COOKIES", True, parse_flag)
     csrf_check_form = Option("JWT_CSRF_CHECK_FORM", True, parse_flag)
     access_csrf_cookie_name = Option(
@@ -375,10 +378,10 @@ class Settings:
     def conflicts(self) -> list[str]:
         """Return a sentence about each combination of settings that can't work."""
         sentences = []
-        if self.cookie_samesite == "None" and not self.cookie_secure:
+        if self.cookie_partitioned and not self.cookie_secure:
             sentences.append(
-                "JWT_COOKIE_SAMESITE: browsers reject a cookie with SameSite=None that isn't "
-                "Secure; set JWT_COOKIE_SECURE = True"
+                "JWT_COOKIE_PARTITIONED: browsers reject a partitioned cookie that isn't Secure; "
+                "set JWT_COOKIE_SECURE = True"
             )
         requires_nbf = "nbf" in self.required and "JWT_REQUIRED_CLAIMS" in self.explicit
         if requires_nbf and not self.encode_nbf:
@@ -391,7 +394,29 @@ class Settings:
                 f"JWT_IDENTITY_CLAIM: tokens have the claim {self.identity_claim!r} for another "
                 "purpose; write another name, such as 'sub'"
             )
-        return [*sentences, *self._find_shared_cookie_names(), *self._find_invalid_prefixes()]
+        return [
+            *sentences,
+            *self._find_insecure(),
+            *self._find_shared_cookie_names(),
+            *self._find_invalid_prefixes(),
+        ]
+
+    def _find_insecure(self) -> list[str]:
+        """Return a sentence if JWT_COOKIE_SECURE is False and another option requires True."""
+        if self.cookie_secure:
+            return []
+        reasons = ["JWT_COOKIE_SAMESITE is 'None'"] if self.cookie_samesite == "None" else []
+        reasons += [
+            f"JWT_{cookie.upper()}_NAME is {name!r}"
+            for cookie in _COOKIES
+            if (name := getattr(self, f"{cookie}_name")).startswith(("__Host-", "__Secure-"))
+        ]
+        if not reasons:
+            return []
+        return [
+            f"JWT_COOKIE_SECURE: browsers reject the cookies, because {' and '.join(reasons)}; set "
+            "JWT_COOKIE_SECURE = True"
+        ]
 
     def _find_invalid_prefixes(self) -> list[str]:
         sentences = []
@@ -400,10 +425,6 @@ class Settings:
         for cookie in _COOKIES:
             name, path = getattr(self, f"{cookie}_name"), getattr(self, f"{cookie}_path")
             option = f"JWT_{cookie.upper()}_NAME"
-            if name.startswith(("__Host-", "__Secure-")) and not self.cookie_secure:
-                sentences.append(
-                    f"{option}: browsers reject {name} without JWT_COOKIE_SECURE = True"
-                )
             if name.startswith("__Host-") and (self.cookie_domain is not None or path != "/"):
                 sentences.append(
                     f"{option}: browsers reject {name} with a domain or with a path other than "
@@ -413,15 +434,33 @@ class Settings:
 
     def _find_shared_cookie_names(self) -> list[str]:
         """Return a sentence about each two cookies of which one would hide the other."""
-        has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
-        cookies = _COOKIES if has_csrf_cookies else _COOKIES[:2]
+        # One sentence for each name: three cookies with one name make three pairs.
+        sharing: dict[str, list[str]] = {}
+        for first, second in combinations(self._list_cookies(), 2):
+            name = getattr(self, f"{first}_name")
+            if name == getattr(self, f"{second}_name") and _overlap(
+                getattr(self, f"{first}_path"), getattr(self, f"{second}_path")
+            ):
+                sharing.setdefault(name, []).extend((first, second))
         return [
-            f"JWT_{first.upper()}_NAME and JWT_{second.upper()}_NAME are both {name!r}, and a "
-            "browser sends both cookies to the same paths; write two names"
-            for first, second in combinations(cookies, 2)
-            if (name := getattr(self, f"{first}_name")) == getattr(self, f"{second}_name")
-            and _overlap(getattr(self, f"{first}_path"), getattr(self, f"{second}_path"))
+            f"{' and '.join(f'JWT_{each.upper()}_NAME' for each in dict.fromkeys(options))} are "
+            f"{'both' if len(set(options)) == 2 else 'all'} {name!r}, and a browser sends these "
+            "cookies to the same paths; write different names"
+            for name, options in sharing.items()
         ]
+
+    def find_cookies_named(self, name: str, path: str) -> list[str]:
+        """Return the options that name a cookie *name* whose path overlaps with *path*."""
+        return [
+            f"JWT_{cookie.upper()}_NAME"
+            for cookie in self._list_cookies()
+            if getattr(self, f"{cookie}_name") == name
+            and _overlap(getattr(self, f"{cookie}_path"), path)
+        ]
+
+    def _list_cookies(self) -> tuple[str, ...]:
+        has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
+        return _COOKIES if has_csrf_cookies else _COOKIES[:2]
 
 
 def _overlap(path: str, other: str) -> bool:
@@ -463,7 +502,10 @@ def read_settings(
         try:
             values[option.field] = parse_option(key, config.get(key, option.default))
         except ConfigError as error:
-            errors.append(str(error))
+            # LiveConfig copies SECRET_KEY to JWT_SECRET_KEY, which is one mistake, not two.
+            is_copy = key == "JWT_SECRET_KEY" and config[key] is config.get("SECRET_KEY")
+            if not is_copy:
+                errors.append(str(error))
     settings = Settings(values, explicit, profile)
     # If a value is invalid, conflicts() could not read all attributes.
     if errors := errors or settings.conflicts():
@@ -503,6 +545,10 @@ def unknown_keys(config: Mapping[str, object]) -> list[str]:
 
 
 def _describe_unknown(key: str) -> str:
+    from .._former_names import OF_CONFIG
+
+    if advice := OF_CONFIG.get(key):
+        return f"{key} is not an option of Flask-JWT-Too; {advice}"
     import difflib  # imported here because only a misspelled option needs it
 
     similar = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)

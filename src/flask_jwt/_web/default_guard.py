@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from inspect import isclass, ismethod
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
 from flask.views import View
@@ -18,6 +17,7 @@ from .app_state import AppState
 from .context import request_state
 from .guard import admit_request, verify_jwt_in_request
 from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
+from .redirects import is_login_page, list_request_paths, report_guarded_login_view
 
 logger = logging.getLogger("flask_jwt")
 
@@ -107,8 +107,7 @@ def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Response | 
     if request.url_rule is None:
         return None
     view = state.app.view_functions.get(request.url_rule.endpoint)
-    paths = (request.path, request.root_path + request.path)
-    target = Target(request.url_rule, request.method, paths)
+    target = Target(request.url_rule, request.method, list_request_paths())
     if is_guard(view) or is_open(state, exemptions, target, view):
         return None
     guards = find_guards(view, request.method)
@@ -143,7 +142,7 @@ def is_open(state: AppState, exemptions: Exemptions, target: Target, view: objec
     return (
         exemptions.include(state.app, endpoint, view, target.method)
         or is_static(state, endpoint)
-        or _is_login_page(state, target)
+        or is_login_page(state, target.rule, target.paths)
     )
 
 
@@ -181,15 +180,6 @@ def is_static(state: AppState, endpoint: str) -> bool:
     return bool(owner or getattr(view, "__module__", None) == Flask.__module__)
 
 
-def _is_login_page(state: AppState, target: Target) -> bool:
-    # Guarded, it would redirect to itself.
-    page = state.settings.login_view
-    if page is None or not page.startswith("/"):
-        endpoint: str = target.rule.endpoint
-        return page == endpoint
-    return urlsplit(page).path in target.paths
-
-
 def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> None:
     """Report views that are open by mistake, once, when all views have been registered."""
     app = state.app
@@ -215,6 +205,9 @@ def _check_views(state: AppState, exemptions: Exemptions) -> None:
             "decorator, which has registered the function before. Put @app.route above "
             "@jwt_required().", endpoint,
         )  # fmt: skip
+    view = state.app.view_functions.get(state.settings.login_view or "")
+    if any(not guard.options.optional for guard in find_guards(view, "GET")):
+        report_guarded_login_view(state)
     if state.settings.required_by_default:
         for target in exemptions.list_unused(state.app):
             logger.error(

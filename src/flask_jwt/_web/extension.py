@@ -19,11 +19,12 @@ from .._config.settings import unknown_keys
 from .._jose.grants import RequiredNames
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
+from .caching import protect_responses
 from .context import app_state, get_template_context, require_sessions
-from .cookies import jwt_csrf_field
+from .cookies import check_cookies, jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .guard import _default_jwt_decode_handler, jwt_required
-from .handlers import Handlers
+from .handlers import Handlers, accepts
 from .issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
@@ -103,8 +104,19 @@ class JWT(Handlers):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.authentication_callback = authentication_handler
-        self.identity_callback = identity_handler
+        if _are_swapped(authentication_handler, identity_handler):
+            warnings.warn(
+                "The handlers are swapped: write JWT(app, authentication_handler, "
+                "identity_handler). The first is called with (username, password), the second "
+                "with (payload).", UserWarning, stacklevel=2,
+            )  # fmt: skip
+            # One mistake, one message: __setattr__ would add two.
+            vars(self).update(
+                authentication_callback=authentication_handler, identity_callback=identity_handler
+            )
+        else:
+            self.authentication_callback = authentication_handler
+            self.identity_callback = identity_handler
         self.auth_response_callback = _default_auth_response_handler
         self.auth_request_callback = _default_auth_request_handler
         self.jwt_encode_callback = _default_jwt_encode_handler
@@ -124,6 +136,11 @@ class JWT(Handlers):
 
         :raises ConfigError: if the configuration is invalid, or *app* already has a JWT
         """
+        if not hasattr(app, "extensions"):
+            raise ConfigError(
+                f"The application must be a Flask object, not a {type(app).__name__}: write "
+                "JWT(app, authentication_handler, identity_handler)"
+            )
         if STATE_KEY in app.extensions:
             raise ConfigError(
                 "This application has a JWT already; call init_app once for each application."
@@ -137,14 +154,16 @@ class JWT(Handlers):
             issues_for_users=lambda: self.issues_for_users,
         )
         _warn_of_mistakes(app)
-        prepare_limits(state)
         if self._store is not None or state.settings.storage_uri is not None:
             # Imported here, so that applications without sessions don't load their modules.
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
             finish_response_last(state)
+        prepare_limits(state)  # they count in the store of the sessions
+        protect_responses(state)
         _check_keys(state)
+        check_cookies(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
         # so this package reads its own key, STATE_KEY.
@@ -211,7 +230,14 @@ class JWT(Handlers):
                 reject_forged_login(state.settings)
             return authenticate(state, username, password)
 
-    def log_in(self, identity: Any, *, label: str | None = None, keep: bool = False) -> Response:
+    def log_in(
+        self,
+        identity: Any,
+        *,
+        label: str | None = None,
+        keep: bool = False,
+        remember: bool | None = None,
+    ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
         Call it after :meth:`authenticate`, or after a sign-up. It starts a session if the
@@ -224,6 +250,8 @@ class JWT(Handlers):
         :param label: the device's name, for its user to recognize
         :param keep: True: the session whose cookies the response replaces doesn't end, for example
             because an administrator logs in as a user for a while
+        :param remember: True: the cookies of this login, and those that renew them, outlast the
+            browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
         :raises StoreUnavailable: (503) if the store can't be reached
         :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
@@ -231,7 +259,9 @@ class JWT(Handlers):
         with rendering_errors(state):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
-            return log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
+            return log_in(
+                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember
+            )
 
     def require(
         self,
@@ -279,6 +309,17 @@ class JWT(Handlers):
         return view
 
 
+def _are_swapped(authenticate: object, identify: object) -> bool:
+    return (
+        callable(authenticate)
+        and callable(identify)
+        and not accepts(authenticate, "authentication_callback")
+        and not accepts(identify, "identity_callback")
+        and accepts(authenticate, "identity_callback")
+        and accepts(identify, "authentication_callback")
+    )
+
+
 def _check_keys(state: AppState) -> None:
     handlers, settings = state.handlers, state.settings
     # An application that logs users in signs tokens, so a missing key pair is a mistake. Others may
@@ -294,7 +335,7 @@ def _add_rules(state: AppState) -> None:
     app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
         options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
-        with _naming("JWT_AUTH_URL_RULE, JWT_AUTH_ENDPOINT or JWT_AUTH_URL_OPTIONS"):
+        with _naming("JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_URL_OPTIONS"):
             app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
     if settings.jwks_url_rule is not None and settings.has_public_key:
         with _naming("JWT_JWKS_URL_RULE"):
@@ -315,12 +356,20 @@ def _add_rules(state: AppState) -> None:
 
 
 @contextmanager
-def _naming(options: str) -> Iterator[None]:
-    """Name *options* in the error if Flask or Werkzeug rejects their values."""
+def _naming(rule: str, endpoint: str | None = None, more: str | None = None) -> Iterator[None]:
+    """Name the option in the error if Flask or Werkzeug rejects its value.
+
+    :param rule: the option that holds the rule
+    :param endpoint: the option that holds the endpoint, which another view may have
+    :param more: the option that holds other arguments
+    """
     try:
         yield
     except (AssertionError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"{options} can't be used for an endpoint: {error}") from None
+        # Flask raises an AssertionError for an endpoint that another view has.
+        option = endpoint if isinstance(error, AssertionError) else None
+        option = more if isinstance(error, TypeError) else option
+        raise ConfigError(f"{option or rule} can't be used for an endpoint: {error}") from None
 
 
 def _warn_of_mistakes(app: Flask) -> None:

@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from flask import has_request_context, request
+
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
 from .._jose.claims import (
@@ -19,6 +21,7 @@ from .._jose.claims import (
     ClaimsView,
     Header,
     HeaderView,
+    find_id,
     has_bool_identity,
     plain_id,
     subject_of,
@@ -28,6 +31,7 @@ from .._jose.encoding import parse_json
 from .._jose.grants import ClaimPath, RequiredNames, list_names
 from ..errors import ConfigError
 from .app_state import AppState
+from .caching import note_user_data
 from .context import app_state
 
 if TYPE_CHECKING:
@@ -138,6 +142,8 @@ def _create(
     overwrite: bool,
 ) -> str:
     state = app_state()
+    if has_request_context():  # the view probably returns the token
+        note_user_data(request)
     payload.update(_additional_claims(state, identity, claims, overwrite))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
@@ -222,6 +228,28 @@ def _get_user_id(state: AppState, identity: object) -> object:
     return user_id
 
 
+def _warn_of_identity(state: AppState, user_id: object) -> None:
+    """Warn of an identity that no token, or only a rejected one, can contain.
+
+    If JSON can't represent it, the TypeError that follows is the one of Flask-JWT-Extended.
+    """
+    name = type(user_id).__name__
+    try:
+        state.app.json.dumps(user_id)
+    except (TypeError, ValueError):
+        state.notices.warn(
+            f"This identity is of type {name}, and JSON can't represent it or its content. Set a "
+            "user_identity_loader that returns a string, for example: return "
+            f"{find_id(user_id) or 'str(user.id)'}"
+        )
+        return
+    state.notices.warn(
+        f"This identity is of type {name}, so its token will be rejected: "
+        '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
+        "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
+    )
+
+
 def _check_identity(state: AppState, payload: ClaimsView) -> None:
     """Raise a ConfigError if the identity in *payload* is True or False."""
     claim = state.settings.identity_claim
@@ -268,15 +296,17 @@ def issuer_and_audience(settings: Settings) -> Claims:
     return claims
 
 
+def storage_namespace(settings: Settings) -> str:
+    """Return what keeps applications apart that share a store."""
+    namespace = settings.storage_namespace
+    return (settings.encode_issuer or "") if namespace is None else namespace
+
+
 def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Claims:
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
-        state.notices.warn(
-            f"This identity is of type {type(user_id).__name__}, so its token will be rejected: "
-            '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
-            "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
-        )
+        _warn_of_identity(state, user_id)
     return {settings.identity_claim: user_id}
 
 
@@ -316,7 +346,8 @@ def login_context(
 
 
 def _add_session_claims(payload: ClaimsView) -> ClaimsView:
-    """Return *payload* with ``sid`` and ``auth_time``, and an ``exp`` no later than the session's.
+    """Return *payload* with ``sid``, ``auth_time`` and ``csrf``, and an ``exp`` no later than the
+    session's.
 
     Without a session *payload* is returned unchanged.
     """
@@ -325,6 +356,10 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
         return payload
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
+    if login.session.csrf is not None:
+        # One value for all tokens of the session, so that a form in an open page stays valid while
+        # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
+        claims["csrf"] = login.session.csrf
     if type(claims.get("exp", math.inf)) in (int, float):
         claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
     return claims

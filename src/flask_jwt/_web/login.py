@@ -24,16 +24,17 @@ from ..errors import (
     TooManyLoginAttempts,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
-from .cookies import get_cookies, set_cookies
-from .csrf import is_cross_origin
-from .issue import login_context
-from .redirects import no_store
+from .cookies import get_cookies, report_sizes, set_cookies
+from .csrf import explain_origin, is_cross_origin
+from .issue import login_context, storage_namespace
 from .request_token import codec_for
 
 if TYPE_CHECKING:
     from .._login.limits import LoginLimits
     from .._sessions.manager import SessionManager
+    from .._sessions.rotation import Tokens
 
 logger = logging.getLogger("flask_jwt")
 
@@ -45,8 +46,8 @@ def authenticate(state: AppState, username: object, password: object) -> Any:
     :raises TooManyLoginAttempts: if too many logins have failed; the handler isn't called
     """
     if not _is_valid_credential(username) or not _is_valid_credential(password):
-        raise InvalidCredentials
-    ip = _get_client_address(state)
+        raise InvalidCredentials(hint=_explain_credentials(state.settings, username, password))
+    ip = _get_client_address()
     details: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
     limits = login_limits(state)
     attempt = None
@@ -54,7 +55,7 @@ def authenticate(state: AppState, username: object, password: object) -> Any:
         if limits is not None:
             # Counted before the handler runs: checking a password takes long, and of many
             # concurrent attempts all would see the count from before the first of them failed.
-            attempt = limits.begin(username, ip)
+            attempt = limits.begin(username, _get_counted_address(state, ip))
         identity = _identify(state, username, password)
     except TooManyLoginAttempts as error:
         details["retry_after"] = error.retry_after
@@ -107,24 +108,34 @@ def log_in(
     *,
     in_cookies: bool,
     keep: bool = False,
+    remember: bool | None = None,
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response.
 
     :param keep: don't end the session whose cookies the response replaces
+    :param remember: whether the cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says
     """
     try:
-        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
+        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember)
     except InvalidIdentity as error:
         message = "authenticate() returned {}; return {}"
-        raise InvalidIdentity(error.description, message) from None
+        raise error.with_message(message) from None
 
 
 def _log_in(
-    state: AppState, identity: object, label: str | None, *, in_cookies: bool, keep: bool
+    state: AppState,
+    identity: object,
+    label: str | None,
+    *,
+    in_cookies: bool,
+    keep: bool,
+    remember: bool | None,
 ) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
+        if in_cookies:
+            report_sizes(access_token, None)
         set_issued_tokens(None, in_cookies=in_cookies)
     else:
         tokens = state.sessions.start(
@@ -132,12 +143,18 @@ def _log_in(
             label=label,
             user_agent=request.headers.get("User-Agent"),
             ip=request.remote_addr,
+            remember=remember,
+            check=_check_sizes if in_cookies else None,
         )
         access_token = as_token(tokens.access_token)
         set_issued_tokens(tokens, in_cookies=in_cookies)
         if in_cookies and not keep:
             _end_replaced_sessions(state, state.sessions)
-    return create_token_response(state, access_token, identity)
+    return create_token_response(state, access_token, identity, remember)
+
+
+def _check_sizes(tokens: Tokens) -> None:
+    report_sizes(tokens.access_token, tokens.refresh_token)
 
 
 def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
@@ -159,13 +176,15 @@ def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
             logger.warning("Could not end a session that a login replaces: %s", error.description)
 
 
-def create_token_response(state: AppState, access_token: Token, identity: object) -> Response:
+def create_token_response(
+    state: AppState, access_token: Token, identity: object, remember: bool | None = None
+) -> Response:
     """Return the response handler's response to tokens just issued, with their cookies if any."""
     respond = state.handlers.auth_response_callback
     response = state.app.make_response(state.call(respond, access_token, identity))
     if is_issued_in_cookies():
         tokens = issued_tokens()
-        set_cookies(response, access_token, tokens and tokens.refresh_token)
+        set_cookies(response, access_token, tokens and tokens.refresh_token, remember)
     return no_store(response)
 
 
@@ -207,15 +226,18 @@ def reject_forged_login(settings: Settings) -> None:
         settings.csrf_protect
         and is_form
         and asks_for_cookies(settings)
-        and is_cross_origin(request)
+        and is_cross_origin(request, settings)
     ):
-        raise CsrfFailed("This login was sent by another site; send it from a page of this site")
+        raise CsrfFailed(
+            "This login was sent by another site; send it from a page of this site",
+            hint=explain_origin(request, settings),
+        )
 
 
 def prepare_limits(state: AppState) -> None:
     """Create the login limits when the application starts, so that they are checked then.
 
-    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid
     """
     settings = state.settings
     if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.explicit:
@@ -225,52 +247,75 @@ def prepare_limits(state: AppState) -> None:
 def login_limits(state: AppState) -> LoginLimits | None:
     """Return the limits of ``JWT_LOGIN_LIMITS``, or None if logins are not limited.
 
-    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid
     """
     settings = state.settings
     if settings.login_limits is None:
         return None
     current = state.limits
     if current is None or current[0] != settings.login_limits:
-        from .._login.limits import LoginLimits, limits_are_installed
+        from .._login.limits import LoginLimits
 
-        if "JWT_LOGIN_LIMITS" not in settings.explicit and not limits_are_installed():
-            state.notices.warn(
-                "Logins are not limited, so passwords can be guessed by trying. Run: pip install "
-                "'Flask-JWT-Too[limits]'. To allow it, set JWT_LOGIN_LIMITS = None."
-            )
-            return None
+        sessions = state.sessions
         limits = LoginLimits(
             settings.login_limits,
-            settings.storage_uri,
-            settings.store_timeout,
+            None if sessions is None else sessions.store,
+            storage_namespace(settings),
             state.clock,
         )
         current = state.limits = settings.login_limits, limits
     return current[1]
 
 
-def _get_client_address(state: AppState) -> str | None:
+_PROXY_HEADERS = (
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via",
+)  # fmt: skip
+"""A request with one of these has come through a proxy, or its client has made them up."""
+
+
+def _get_client_address() -> str | None:
+    return request.remote_addr if has_request_context() else None
+
+
+def _get_counted_address(state: AppState, address: str | None) -> str | None:
+    """Return the address whose failed logins are counted, or None if it may be a proxy's.
+
+    All users of a proxy that Flask doesn't know of have one address, so it must not be locked out.
+    """
     if not has_request_context():
         return None
-    address = request.remote_addr
-    has_proxy_fix = "werkzeug.proxy_fix.orig" in request.environ
-    if "X-Forwarded-For" in request.headers and not has_proxy_fix and _is_from_proxy(address):
-        # The header alone proves nothing, since any client can send it.
-        message = (
-            f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
-            "limit of failed logins. To tell them apart, set app.wsgi_app = "
-            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)"
+    original = request.environ.get("werkzeug.proxy_fix.orig", {})
+    if original and original.get("REMOTE_ADDR") != address:
+        return address
+    from .._login.names import is_loopback, is_private
+
+    # The headers alone prove nothing, since any client can send them; a client with a public
+    # address is no proxy of this application's.
+    has_header = any(name in request.headers for name in _PROXY_HEADERS)
+    if not address or (has_header and is_private(address)):
+        if has_header and state.notices.first_time("logins from a proxy"):
+            logger.warning(
+                "Logins come from the proxy %s, so its users can't be told apart, and failed "
+                "logins are limited for each account, but not for each address. Set app.wsgi_app = "
+                "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)",
+                address or "on a local socket",
+            )
+        return None
+    # A proxy on the same host may send no header.
+    return None if is_loopback(address) else address
+
+
+def _explain_credentials(settings: Settings, username: object, password: object) -> str:
+    """Return which fields of a login are missing or invalid, without their values."""
+    given = {settings.username_key: username, settings.password_key: password}
+    missing = [f'"{name}"' for name, value in given.items() if value is None]
+    if missing:
+        return (
+            f"The login lacks {' and '.join(missing)}. JWT_AUTH_USERNAME_KEY and "
+            "JWT_AUTH_PASSWORD_KEY set the names of these fields"
         )
-        if state.notices.first_time(message):
-            logger.warning("%s", message)
-    return address
-
-
-def _is_from_proxy(address: str | None) -> bool:
-    from .._login.limits import is_private
-
-    return not address or is_private(address)
+    invalid = [f'"{name}"' for name, value in given.items() if not _is_valid_credential(value)]
+    return f"{' and '.join(invalid)} must be a string that is not empty and has no NUL character"
 
 
 def _is_valid_credential(value: object) -> TypeGuard[str]:

@@ -12,10 +12,17 @@ from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import InsufficientScope, JWTError, ReauthenticationRequired, json_response
+from ..errors import (
+    InsufficientScope,
+    JWTError,
+    LoginNotFound,
+    ReauthenticationRequired,
+    StoreUnavailable,
+    json_response,
+)
 from .app_state import AppState
 from .context import app_state
-from .redirects import login_redirect
+from .redirects import login_url, prefers_html, redirect_to
 
 logger = logging.getLogger("flask_jwt")
 
@@ -65,17 +72,50 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
     """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
-    logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
+    url = login_url(state, error)
+    if url is not None and prefers_html():
+        page = redirect_to(url)
+        # This browser isn't rejected, it has not logged in yet.
+        logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    _log_rejection(state, error, response.status_code)
+    # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    if url is not None:
+        # htmx follows redirects itself, and would put the login page into a part of this page.
+        response.headers["HX-Redirect"] = url
     return response
+
+
+_LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
+
+
+def _log_rejection(state: AppState, error: JWTError, status: int) -> None:
+    """Log the reason of a rejection, and once per application where the reasons are."""
+    reason = _describe(error, status)
+    if logger.isEnabledFor(logging.INFO) or isinstance(error, _LOGGED_ALREADY):
+        logger.info("%s", reason)
+    elif state.notices.first_time("a rejection"):
+        logger.warning(
+            "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
+            'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
+            '.setLevel("INFO")', reason.rstrip("."),
+        )  # fmt: skip
+
+
+def _describe(error: JWTError, status: int) -> str:
+    reason = f"{status} {error}"
+    if error.hint is not None:
+        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
+    # A description that a view has written may quote the request, which must not forge lines.
+    return "".join(c if c.isprintable() else " " for c in reason)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:

@@ -15,10 +15,17 @@ from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
+from .._sessions.store_time import StoreTime
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
+from ..stores._location import describe_location
 from .app_state import AppState
-from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
+from .issue import (
+    _default_jwt_encode_handler,
+    issuer_and_audience,
+    login_context,
+    storage_namespace,
+)
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -27,10 +34,15 @@ LONGEST_SESSION = 10 * 366 * 86400
 def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     """Give *state* its sessions, kept in *store* or in the store of ``JWT_STORAGE_URI``."""
     settings = state.settings
+    name = "session store"
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
-    # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
-    guarded_store: Any = CircuitBreakerStore(store, state.clock)
+        name += f" {describe_location(str(settings.storage_uri))}"
+    # Both wrappers have the store's operations by __getattr__, which mypy can't see.
+    adjusted_store: Any = StoreTime(store, state.clock)
+    guarded_store: Any = CircuitBreakerStore(
+        adjusted_store, state.clock, name=name, timeout=settings.store_timeout
+    )
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))
@@ -66,7 +78,7 @@ def _create_host(state: AppState) -> SessionHost:
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"
-                raise InvalidIdentity(error.description, message) from None
+                raise error.with_message(message) from None
         if encode is not _default_jwt_encode_handler:
             _warn_of_missing_sid(state, token)
         return token
@@ -90,7 +102,6 @@ def _create_host(state: AppState) -> SessionHost:
         return claimed if user is not None and not state.issues_for_users() else user
 
     settings = state.settings
-    issuer, namespace = settings.encode_issuer, settings.storage_namespace
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
@@ -104,8 +115,8 @@ def _create_host(state: AppState) -> SessionHost:
         get_identity=get_identity,
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,
-        namespace=(issuer or "") if namespace is None else namespace,
-        issuer=issuer,
+        namespace=storage_namespace(settings),
+        issuer=settings.encode_issuer,
     )
 
 
@@ -179,4 +190,6 @@ def _follow_revocations(state: AppState, settings: Settings) -> None:
         return
     is_checked = settings.revocation_check is not None
     state.check_session = sessions.check_access_token if is_checked else None
-    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime)
+    # An acknowledged revocation takes at most the timeout from its place in the feed to its commit.
+    overlap = 10 + 2 * settings.store_timeout
+    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime, overlap)

@@ -10,6 +10,13 @@ from sqlalchemy import exc
 
 metadata = sa.MetaData()
 
+
+def _partial_index(name: str, *columns: str, where: str | None = None) -> sa.Index:
+    """Return an index of the rows that have a value in the column, unless *where* says which."""
+    condition = sa.text(where or f"{columns[0]} IS NOT NULL")
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 #: The table of the sessions, for migrations with Alembic. Times are seconds since the epoch.
 sessions_table = sa.Table(
     "jwt_sessions",
@@ -36,12 +43,16 @@ sessions_table = sa.Table(
     sa.Column("csrf", sa.String(64)),
     sa.Column("revocation_kept_until", sa.Double),
     sa.Column("feed_position", sa.BigInteger),
-    sa.Index("jwt_sessions_subject", "subject"),
     sa.Index("jwt_sessions_subject_key", "subject_key", "sequence"),
-    sa.Index("jwt_sessions_revoked_at", "revoked_at"),
     sa.Index("jwt_sessions_expires_at", "expires_at"),
-    sa.Index("jwt_sessions_idle_expires_at", "idle_expires_at"),
-    sa.Index("jwt_sessions_feed_position", "feed_position"),
+    # Most rows are in none of these, where the database supports that: few sessions have been
+    # revoked, and version 1 has stored the subject without a key.
+    _partial_index("jwt_sessions_subject", "subject", where="subject_key IS NULL"),
+    _partial_index("jwt_sessions_revoked_at", "revoked_at"),
+    _partial_index("jwt_sessions_idle_expires_at", "idle_expires_at"),
+    _partial_index(
+        "jwt_sessions_feed", "feed_position", "revoked_at", where="revoked_at IS NOT NULL"
+    ),
 )
 
 #: Counters of the store: the version of its tables.
@@ -52,14 +63,24 @@ counters_table = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
-#: Counters of failed logins. No version uses the table yet; it is created with the others, so that
-#: a later version needs no further upgrade.
+COUNTER_LIMIT = "jwt_login_counters_limit"
+"""The name of the constraint that no login counter exceeds its limit."""
+
+#: Counters of failed logins; see _sql_counters.py. failures_0 belongs to the newest slot.
 login_counters_table = sa.Table(
     "jwt_login_counters",
     metadata,
-    sa.Column("counter_key", sa.String(64), primary_key=True),
-    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("counter_key", sa.String(80), primary_key=True),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    *(sa.Column(f"failures_{n}", sa.Integer, nullable=False) for n in range(5)),
+    sa.Column("allowed", sa.Integer, nullable=False),
+    sa.Column("strikes", sa.Integer, nullable=False),
+    sa.Column("blocked_until", sa.Double, nullable=False),
+    sa.Column("counted_in", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+    sa.CheckConstraint(
+        " + ".join(f"failures_{n}" for n in range(5)) + " <= allowed", name=COUNTER_LIMIT
+    ),
     sa.Index("jwt_login_counters_expires_at", "expires_at"),
 )
 
@@ -98,6 +119,15 @@ def missing_columns(engine: sa.Engine) -> list[sa.Column[Any]]:
         return []
     present = {column["name"] for column in inspector.get_columns(sessions_table.name)}
     return [column for column in sessions_table.columns if column.name not in present]
+
+
+def has_earlier_counters(engine: sa.Engine) -> bool:
+    """Return whether the table of the login counters has the columns of an earlier snapshot."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(login_counters_table.name):
+        return False
+    present = {column["name"] for column in inspector.get_columns(login_counters_table.name)}
+    return not present.issuperset(login_counters_table.columns.keys())
 
 
 def add_column(engine: sa.Engine, column: sa.Column[Any]) -> None:
