@@ -147,7 +147,7 @@ def make_flask_openapi3(**config):
     app = make(OpenAPI, **config)
     secure(app)
 
-    @app.get("/guarded/<int:id>", responses={200: Shown})
+    @app.get("/guarded/<int:id>", responses={200: Shown, 404: None})
     @jwt_required()
     def guarded(path: Item):
         return {"shown": True}
@@ -187,7 +187,7 @@ def make_spectree(**config):
     responses = spectree.Response(HTTP_200=Shown)
 
     @app.get("/guarded/<int:id>")
-    @spec.validate(resp=responses)
+    @spec.validate(resp=spectree.Response("HTTP_404", HTTP_200=Shown))
     @jwt_required()
     def guarded(id):
         return {"shown": True}
@@ -227,6 +227,8 @@ def make_flask_restx(**config):
 
     @api.route("/guarded/<int:id>")
     class Guarded(flask_restx.Resource):
+        @api.response(200, "Shown")
+        @api.response(404, "Not found")
         @jwt_required()
         def get(self, id):
             return {"shown": True}
@@ -242,8 +244,7 @@ def make_flask_restx(**config):
 
     @api.route("/class")
     class Both(flask_restx.Resource):
-        method_decorators = {"get": [jwt_required()]}
-
+        @jwt_required()
         def get(self):
             return {"shown": True}
 

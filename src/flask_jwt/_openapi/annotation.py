@@ -98,7 +98,7 @@ class _Annotation:
         is_written = "security" in operation or bool(self._inherited)
         if not is_written and (security := self._schemes.require(guards.options, method)):
             annotated["security"] = security
-        lists_scopes = self._document.is_json_schema and not is_written
+        lists_scopes = self._document.is_json_schema
         for name, value in list_extensions(guards.options, lists_scopes=lists_scopes).items():
             annotated.setdefault(name, value)
         self._add_sentences(annotated, guards.options)
