@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 
 from .._web.context import app_state
 from .._web.default_guard import find_exemptions
-from .._web.guarded_views import GuardOptions
 from .._web.route_table import RouteGuards, find_guards_of_rule
 from .document import Document, JSONObject, as_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
 from .paths import Bases, RuleIndex, to_openapi
-from .security import SecuritySchemes, list_extensions, list_sentences
+from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
 
 logger = logging.getLogger("flask_jwt")
 
@@ -40,6 +39,15 @@ def annotate(document: Mapping[str, Any], app: Flask, *, endpoints: bool = True)
     return _Annotation(document, app).run(endpoints=endpoints)
 
 
+class _Description(NamedTuple):
+    """What an operation says of its guards."""
+
+    security: list[SecurityRequirement]
+    extensions: JSONObject
+    sentences: tuple[str, ...]
+    responses: dict[str, JSONObject]
+
+
 class _Annotation:
     """Annotate one document."""
 
@@ -49,11 +57,13 @@ class _Annotation:
         self._rules = RuleIndex(state.app)
         self._bases = Bases(self._document)
         self._exemptions = find_exemptions(state.app)
-        self._schemes = SecuritySchemes(self._document, state.settings)
+        self._settings = state.settings
+        self._schemes = SecuritySchemes(self._document, self._settings)
         self._errors = ErrorResponses(self._document, state)
         self._endpoints = Endpoints(self._document, state, self._schemes, self._errors)
         self._inherited = document.get("security")
         """The author's ``security`` for all operations that have none of their own."""
+        self._descriptions: dict[object, _Description] = {}
         self._found: set[tuple[str, str]] = set()
         """The rules of this package's endpoints that the document has, with their methods."""
 
@@ -94,24 +104,37 @@ class _Annotation:
     def _add_guards(
         self, operation: Mapping[str, Any], guards: RouteGuards, method: str
     ) -> JSONObject:
+        own = self._describe(guards, method)
         annotated = dict(operation)
-        is_written = "security" in operation or bool(self._inherited)
-        if not is_written and (security := self._schemes.require(guards.options, method)):
-            annotated["security"] = security
-        lists_scopes = self._document.is_json_schema
-        for name, value in list_extensions(guards.options, lists_scopes=lists_scopes).items():
-            annotated.setdefault(name, value)
-        self._add_sentences(annotated, guards.options)
-        own = self._errors.of_guards(guards.options, guards.needs_csrf_proof)
-        annotated["responses"] = _merge_responses(operation.get("responses"), own)
+        if own.security and "security" not in operation and not self._inherited:
+            annotated["security"] = [dict(requirement) for requirement in own.security]
+        for name, value in own.extensions.items():
+            annotated.setdefault(name, list(value))
+        description = str(operation.get("description") or "")
+        added = " ".join(sentence for sentence in own.sentences if sentence not in description)
+        if added:
+            annotated["description"] = f"{description}\n\n{added}" if description else added
+        annotated["responses"] = _merge_responses(operation.get("responses"), own.responses)
         return annotated
 
-    def _add_sentences(self, operation: JSONObject, guards: tuple[GuardOptions, ...]) -> None:
-        description = str(operation.get("description") or "")
-        sentences = dict.fromkeys(list_sentences(guards, self._state.settings))
-        added = " ".join(sentence for sentence in sentences if sentence not in description)
-        if added:
-            operation["description"] = f"{description}\n\n{added}" if description else added
+    def _describe(self, guards: RouteGuards, method: str) -> _Description:
+        """Describe guards, most of which are alike in the many operations of an application."""
+        key: object = (guards, method)
+        try:
+            if (known := self._descriptions.get(key)) is not None:
+                return known
+        except TypeError:  # locations may be a list
+            key = None
+        is_listed = self._document.is_json_schema
+        description = _Description(
+            self._schemes.require(guards.options, method),
+            list_extensions(guards.options, lists_scopes=is_listed),
+            tuple(dict.fromkeys(list_sentences(guards.options, self._settings))),
+            self._errors.of_guards(guards.options, guards.needs_csrf_proof),
+        )
+        if key is not None:
+            self._descriptions[key] = description
+        return description
 
     def _add_endpoints(self, paths: JSONObject) -> None:
         """Add those endpoints of this package that the document doesn't describe yet."""

@@ -174,6 +174,8 @@ def _list_requirements(guard: GuardOptions) -> Iterator[str]:
 
 
 def _needs_csrf_proof(state: AppState, guards: Sequence[GuardOptions], method: str) -> bool:
+    if not guards:
+        return False
     settings = state.settings
     reads_cookies = any("cookies" in (guard.locations or settings.locations) for guard in guards)
     return reads_cookies and settings.csrf_protect and method in settings.csrf_methods
