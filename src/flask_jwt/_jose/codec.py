@@ -17,6 +17,7 @@ from .grants import DEFAULT_GRANT_CLAIMS, GrantClaims, Grants, read_grants
 from .key_set import KeySet
 from .keys import Key
 from .malformed import explain_malformed
+from .pyjwt_errors import keep_pyjwt_error
 
 #: How many header segments of verified tokens are cached. An application's tokens share very few
 #: headers, so most tokens need no parsing of theirs. Once the cache is full it stays as it is.
@@ -24,7 +25,15 @@ _MAX_CACHED_HEADERS = 64
 
 _TOKEN_CHARACTERS = ALPHABET + b"."
 
+# PyJWT's words, because programs written for Flask-JWT and Flask-JWT-Extended show them.
+_NO_STRING = "Invalid token type. Token must be a <class 'bytes'>"
+
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def numeric_date(timestamp: datetime) -> int:
+    """Return a datetime, in UTC if it is naive, as a NumericDate (RFC 7519 section 2)."""
+    return timegm(timestamp.utctimetuple())
 
 
 class Token(str):
@@ -122,6 +131,7 @@ class TokenCodec:
     :param json_default: converts a claim that JSON can't represent to one that it can
     :param grant_claims: the claims that hold scopes and roles
     :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     """
 
     def __init__(
@@ -133,10 +143,12 @@ class TokenCodec:
         json_default: Callable[[Any], object] | None = None,
         grant_claims: GrantClaims = DEFAULT_GRANT_CLAIMS,
         absent_claims: ClaimsView | None = None,
+        keeps_pyjwt_errors: bool = False,
     ) -> None:
         self.keys = keys
         self.policy = policy
         self.grant_claims = grant_claims
+        self._keeps_pyjwt_errors = keeps_pyjwt_errors
         self._absent_claims = dict(absent_claims or {})
         self._max_size = max_size
         self._headers: dict[bytes, tuple[Header, tuple[Key, ...]]] = {}
@@ -151,7 +163,7 @@ class TokenCodec:
         headers: HeaderView | None = None,
         *,
         now: float,
-    ) -> Token:
+    ) -> str:
         """Sign *claims* with the active key.
 
         :param claims: ``exp``, ``nbf`` and ``iat`` may be seconds or datetimes; a naive datetime is
@@ -168,12 +180,12 @@ class TokenCodec:
         payload = dict(claims)
         for name in ("exp", "nbf", "iat"):
             if isinstance(timestamp := payload.get(name), datetime):
-                payload[name] = timegm(timestamp.utctimetuple())
+                payload[name] = numeric_date(timestamp)
         # parse_json rejects deep nesting, so a token with deeper claims could not be verified.
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)
         message = f"{header}.{b64encode(self._dump(payload).encode('ascii'))}"
-        token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
+        token = f"{message}.{b64encode(key.sign(message.encode('ascii')))}"
         if len(token) > self._max_size:
             raise ValueError(
                 f"The token would be {len(token)} bytes long, but JWT_MAX_TOKEN_SIZE is "
@@ -187,6 +199,14 @@ class TokenCodec:
         :param now: seconds since the epoch
         :raises TokenInvalid: the subclass says what is wrong
         """
+        try:
+            return self._verify(token, now)
+        except TokenInvalid as error:
+            if self._keeps_pyjwt_errors:
+                keep_pyjwt_error(token, error, self._max_size, self.policy, now)
+            raise
+
+    def _verify(self, token: str, now: float) -> VerifiedToken:
         header, payload, key = self.verify_signature(token, now)
         try:
             claims = parse_json(payload)
@@ -283,6 +303,8 @@ def check_header(header: HeaderView) -> None:
 
 def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the signed message, its two segments and the signature segment."""
+    if not isinstance(token, str):  # such as None: a program passes on what a client has sent
+        raise TokenMalformed(_NO_STRING)
     if len(token) > max_size:
         raise TokenMalformed(f"Token is longer than {max_size} bytes")
     try:

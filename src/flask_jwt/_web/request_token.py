@@ -29,6 +29,7 @@ from ..errors import (
     TokenInvalid,
     TokenMissing,
     UserNotFound,
+    rejection_of,
 )
 from . import csrf
 from .app_state import AppState
@@ -238,7 +239,7 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
     except JWTError:
         raise
     except InvalidTokenError as error:
-        raise TokenInvalid(str(error)) from error
+        raise rejection_of(error) or TokenInvalid(str(error)) from error
     except PyJWKClientConnectionError as error:
         raise KeysUnavailable from error
     except MissingCryptographyError:  # a PyJWKError, but the developer's fault

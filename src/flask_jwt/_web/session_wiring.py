@@ -11,7 +11,7 @@ from flask import has_request_context, request
 
 from .._config.settings import Settings
 from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain_id, subject_of
-from .._jose.codec import Token, as_token
+from .._jose.codec import as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
@@ -36,8 +36,10 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     settings = state.settings
     name = "session store"
     if store is None:
-        store = open_store(str(settings.storage_uri), settings.store_timeout)
-        name += f" {describe_location(str(settings.storage_uri))}"
+        uri = str(settings.storage_uri)
+        folder = state.app.instance_path
+        store = open_store(uri, settings.store_timeout, folder)
+        name += f" {describe_location(uri, folder)}"
     # Both wrappers have the store's operations by __getattr__, which mypy can't see.
     adjusted_store: Any = StoreTime(store, state.clock)
     guarded_store: Any = CircuitBreakerStore(
@@ -70,11 +72,11 @@ def _create_host(state: AppState) -> SessionHost:
 
     def issue_access_token(
         identity: Any, session: Session, claims: Mapping[str, Any] | None
-    ) -> Token:
+    ) -> str:
         encode = state.handlers.jwt_encode_callback
         with login_context(session.created_at, session, claims):
             try:
-                token = as_token(state.call(encode, identity))
+                token = str(as_token(state.call(encode, identity)))
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"

@@ -5,15 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import jwt as pyjwt
 from flask import Flask, jsonify
-from werkzeug.wrappers import Response
+from jwt.exceptions import (
+    DecodeError,
+    ExpiredSignatureError,
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
 
 from .. import JWT, JWTError
 from .._config.profile import Profile
 from .._jose.claims import Claims, Header
+from .._web.context import app_state
+from ._imported_names import imported_names
+from ._responses import handle_error
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -38,14 +48,20 @@ from .exceptions import (
     InvalidHeaderError,
     InvalidQueryParamError,
     JWTDecodeError,
-    JWTExtendedException,
     NoAuthorizationError,
     RevokedTokenError,
     UserClaimsVerificationError,
     UserLookupError,
     WrongTokenError,
 )
-from .utils import current_user_context_processor, get_jwt_header
+from .typing import ExpiresDelta, Fresh
+from .utils import (
+    create_access_token,
+    create_refresh_token,
+    current_user_context_processor,
+    decode_token,
+    get_jwt_header,
+)
 
 if TYPE_CHECKING:
     from ..stores import SessionStore
@@ -61,12 +77,18 @@ MessageCallback = Callable[[str], Any]
 TokenLoader = TypeVar("TokenLoader", bound=TokenCallback)
 MessageLoader = TypeVar("MessageLoader", bound=MessageCallback)
 
-HANDLED_ERRORS = (
+HANDLED_ERRORS: tuple[type[Exception], ...] = (
     CSRFError,
+    DecodeError,
+    ExpiredSignatureError,
     FreshTokenRequired,
+    InvalidAudienceError,
     InvalidHeaderError,
+    InvalidIssuerError,
     InvalidQueryParamError,
+    InvalidTokenError,
     JWTDecodeError,
+    MissingRequiredClaimError,
     NoAuthorizationError,
     RevokedTokenError,
     UserClaimsVerificationError,
@@ -111,6 +133,7 @@ class JWTManager(JWT):
         rejects_unusable_cookies=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
+        keeps_pyjwt_errors=True,
         more_claims=frozenset({"csrf", "fresh"}),
         has_message_errors=True,
     )
@@ -145,15 +168,19 @@ class JWTManager(JWT):
         :param add_context_processor: add ``current_user`` to the context of templates
         :raises ConfigError: if the configuration is invalid, or *app* has a JWT already
         """
+        # With a default, because what isn't an application is reported by the next line.
+        is_new = getattr(app, "extensions", {}).get("flask-jwt-extended") is not self
         super().init_app(app)
-        app.extensions["flask-jwt-extended"] = self
-        # Flask-JWT-Extended registers a handler for each class. So a handler that the program has
-        # for the base class never gets these errors there, and must not get them here.
-        # PyJWT's errors need none here: flask_jwt.JWT's handler for JWTError responds to them.
-        for error_class in HANDLED_ERRORS:
-            app.register_error_handler(error_class, _get_response)
         if add_context_processor:
             app.context_processor(current_user_context_processor)
+        if not is_new:
+            return
+        app.extensions["flask-jwt-extended"] = self
+        # Flask-JWT-Extended registers a handler for each of these classes, so the handlers that the
+        # program has for others, such as a base class, don't get these errors.
+        handler = partial(handle_error, app_state(app))
+        for error_class in HANDLED_ERRORS:
+            app.register_error_handler(error_class, handler)
 
     # Loaders; those that flask_jwt.JWT has too are inherited
 
@@ -217,6 +244,32 @@ class JWTManager(JWT):
         """
         self._token_verification_failed_callback = callback
         return callback
+
+    # Private methods that programs call
+
+    def _encode_jwt_from_config(
+        self,
+        identity: Any,
+        token_type: str,
+        claims: Claims | None = None,
+        fresh: Fresh = False,
+        expires_delta: ExpiresDelta | None = None,
+        headers: Header | None = None,
+    ) -> str:
+        """Create a token, as ``create_access_token`` and ``create_refresh_token`` do."""
+        if token_type == "refresh":
+            return create_refresh_token(identity, expires_delta, claims, headers)
+        return create_access_token(identity, fresh, expires_delta, claims, headers)
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> Claims:
+        """Verify a token, as ``decode_token`` does."""
+        return decode_token(encoded_token, csrf_value, allow_expired)
+
+    @staticmethod
+    def _set_default_configuration_options(app: Flask) -> None:
+        """Do nothing: ``init_app`` has set the defaults."""
 
     # Flask-JWT-Extended's names for handlers of flask_jwt.JWT, where None means that there is no
     # such handler. Setting the default function again, as monkeypatch does, removes the handler.
@@ -298,7 +351,7 @@ class JWTManager(JWT):
     def issues_for_users(self) -> bool:
         return self.user_identity_callback is not default_user_identity_callback
 
-    def translate_error(self, error: JWTError) -> JWTError:
+    def translate_error(self, error: JWTError) -> Exception:
         """Return the exception that Flask-JWT-Extended raises for *error*."""
         return translate_error(error)
 
@@ -311,26 +364,25 @@ class JWTManager(JWT):
         lookup = self._user_lookup_callback
         return None if lookup is None else lookup(header, payload)
 
-    def _respond(self, error: JWTError) -> Any:
+    def _respond(self, error: Exception) -> Any:
         """Return what the callback for *error* returns; the caller awaits it if necessary."""
-        message = str(error.description)
+        if isinstance(error, JWTError):  # Flask-JWT-Extended has no such error
+            body = {config.error_msg_key: str(error.description)}
+            return jsonify(body), error.status_code, dict(error.headers or {})
         if isinstance(error, (NoAuthorizationError, CSRFError)):
-            return self._unauthorized_callback(message)
+            return self._unauthorized_callback(str(error))
         callback = self._find_token_callback(error)
-        if callback is not None:
-            header = getattr(error, "jwt_header", None) or {}
-            claims = getattr(error, "jwt_data", None) or {}
-            return callback(header, claims)
-        if isinstance(error, (JWTExtendedException, pyjwt.InvalidTokenError)):
-            return self._invalid_token_callback(message)
-        headers = dict(error.headers or {})
-        return jsonify({config.error_msg_key: message}), error.status_code, headers
+        if callback is None:
+            return self._invalid_token_callback(str(error))
+        header = getattr(error, "jwt_header", None) or {}
+        claims = getattr(error, "jwt_data", None) or {}
+        return callback(header, claims)
 
-    def _find_token_callback(self, error: JWTError) -> TokenCallback | None:
+    def _find_token_callback(self, error: Exception) -> TokenCallback | None:
         """Return the callback that takes the token *error* is about; None if it takes a message."""
         # Not a constant, because programs may set other callbacks at any time.
         callbacks: dict[type[Exception], TokenCallback] = {
-            pyjwt.ExpiredSignatureError: self._expired_token_callback,
+            ExpiredSignatureError: self._expired_token_callback,
             FreshTokenRequired: self._needs_fresh_token_callback,
             RevokedTokenError: self._revoked_token_callback,
             UserClaimsVerificationError: self._token_verification_failed_callback,
@@ -348,5 +400,4 @@ class JWTManager(JWT):
         """
 
 
-def _get_response(error: JWTExtendedException) -> Response:
-    return error.response
+__getattr__ = imported_names(__name__)
