@@ -17,7 +17,7 @@ PACKAGE = Path(flask_jwt.__file__).parent
 ROOMS = [
     "errors", "signals", "_clock", "_former_names",
     "_jose", "stores", "_config", "_sessions", "_login", "_doctor",
-    "_web", "__init__", "extended", "_cli", "testing",
+    "_web", "_openapi", "__init__", "extended", "_cli", "openapi", "testing",
 ]  # fmt: skip
 FRAMEWORK_FREE = ROOMS[: ROOMS.index("_web")]
 FRAMEWORKS = {"flask", "werkzeug", "click"}
