@@ -43,7 +43,7 @@ def secure(api: Any, *, endpoints: bool = True) -> None:
     """
 
     def annotate_safely(document: Any, app: Flask | None) -> Any:
-        # A page of documentation must not fail because of what can't be described.
+        # A page of documentation must not fail because something can't be described.
         try:
             return annotate(document, app or app_state().app, endpoints=endpoints)
         except Exception:
@@ -92,7 +92,7 @@ def _unknown_version(owner: Any, name: str, library: str) -> ConfigError:
 
 def _secure_apiflask(app: Any, library: str, annotate: Annotate) -> None:
     def annotate_spec(spec: Any) -> Any:
-        # Before the author's spec_processor, so that it has the last word.
+        # Before the author's spec_processor, so that its changes are kept.
         _wrap(spec, "to_dict", library, lambda document: annotate(document, app))
         return spec
 
@@ -137,7 +137,7 @@ def _secure_flask_restx(api: Any, library: str, annotate: Annotate) -> None:
             latest[:] = document, annotate(document, None)
         return latest[1]
 
-    # Python looks a property up on the class, so this object gets a class of its own.
+    # Python reads properties from the class, so this object gets another class.
     members = {"__schema__": property(get_schema), _IS_WRAPPED: True, "__module__": base.__module__}
     api.__class__ = type(base.__name__, (base,), members)
 

@@ -28,6 +28,7 @@ class SecuritySchemes:
 
     def require(self, guards: Sequence[GuardOptions], method: str) -> list[SecurityRequirement]:
         """Return the ``security`` of an operation with these guards, which are one or more."""
+        # Not split further: each guard narrows the same list of alternatives.
         is_optional = all(guard.optional for guard in guards)
         alternatives: list[SchemeNames] = []
         # A guard that allows requests without a token adds nothing to one that doesn't.
@@ -35,7 +36,6 @@ class SecuritySchemes:
             accepted = list(self._list_alternatives(guard, method))
             common = [names for names in alternatives if names in accepted]
             alternatives = common or _combine(alternatives, accepted)
-        # Not split further: the alternatives are combined, and then become requirements.
         requirements: list[SecurityRequirement] = [
             _to_requirement(names, scopes)
             for names in alternatives
