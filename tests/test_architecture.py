@@ -16,7 +16,7 @@ PACKAGE = Path(flask_jwt.__file__).parent
 # A module may import what stands above its own room, which is a folder or a module of the root.
 ROOMS = [
     "errors", "signals", "_clock",
-    "_jose", "stores", "_config", "_sessions", "_login",
+    "_jose", "stores", "_issuers", "_config", "_sessions", "_login",
     "_web", "__init__", "extended", "_cli", "testing",
 ]  # fmt: skip
 FRAMEWORK_FREE = ROOMS[: ROOMS.index("_web")]
