@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     import ssl
 
 
-class _AnyAudience:
+class AnyAudience:
+    """The type of :data:`ANY_AUDIENCE`."""
+
     def __repr__(self) -> str:
         return "ANY_AUDIENCE"
 
 
-ANY_AUDIENCE: Final = _AnyAudience()
+ANY_AUDIENCE: Final = AnyAudience()
 """Accept tokens for every audience. A token that was issued for another API, or for an application
 that its user has merely tried out, is then accepted too."""
 
@@ -81,7 +83,7 @@ class Issuer:
     """
 
     issuer: str
-    audience: Strings | _AnyAudience
+    audience: Strings | AnyAudience
     algorithms: Collection[str] = ("RS256", "ES256", "EdDSA")
     jwks_uri: str | None = None
     jwks: Mapping[str, Any] | str | os.PathLike[str] | None = field(default=None, hash=False)
@@ -109,7 +111,7 @@ class Issuer:
                 "pip install 'Flask-JWT-Too[oidc]'"
             )
         self._check_issuer()
-        if not isinstance(self.audience, _AnyAudience):
+        if not isinstance(self.audience, AnyAudience):
             self._set("audience", parse_strings("audience", self.audience))
         self._set("algorithms", self._parse_algorithms())
         self._set("jwks", self._read_jwks())
@@ -227,7 +229,7 @@ class Issuer:
     def audiences(self) -> frozenset[str] | None:
         """Return the accepted values of ``aud``, or None if every audience is accepted."""
         audience = self.audience
-        return None if isinstance(audience, _AnyAudience) else frozenset(audience)
+        return None if isinstance(audience, AnyAudience) else frozenset(audience)
 
     @property
     def accepts_strangers(self) -> bool:
@@ -451,7 +453,7 @@ class Issuer:
         cls,
         name: str,
         parameters: Mapping[str, object],
-        audience: Strings | _AnyAudience,
+        audience: Strings | AnyAudience,
         options: Mapping[str, Any],
     ) -> Issuer:
         arguments: dict[str, Any] = expand(PRESETS[name], parameters)

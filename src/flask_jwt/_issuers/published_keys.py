@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from .._jose.key_set import KeySet
 from .._jose.keys import Key
 
 MAX_KEYS = 100
 """How many keys of a document are read."""
-
-MAX_RSA_BITS = 16384
-"""The longest RSA key with which OpenSSL verifies."""
 
 #: Not the private members, which an issuer may have published by mistake.
 _MEMBERS = ("kty", "crv", "n", "e", "x", "y", "alg", "use", "key_ops", "kid")
@@ -84,14 +80,8 @@ def _parse_key(jwk: object, algorithms: Sequence[str]) -> Key | None:
     if not has_kid:
         members.pop("kid", None)
     try:
-        key = Key.from_jwk(members, algorithms, match_kid=has_kid)
-        return key if _is_usable(key) else None
+        return Key.from_jwk(members, algorithms, match_kid=has_kid)
     # An issuer may publish anything. What this package, PyJWT or cryptography fails to read is
     # ignored, whichever exception says so.
     except Exception:  # noqa: BLE001
         return None
-
-
-def _is_usable(key: Key) -> bool:
-    jwk: dict[str, Any] = key.public_jwk()
-    return jwk["kty"] != "RSA" or len(jwk["n"]) * 6 < MAX_RSA_BITS + 8

@@ -301,23 +301,36 @@ class Issuers:
             trusted = next((one for one in self._open if one.issuer.matches(iss)), None)
         return trusted
 
+    def codec_for(self, header: HeaderView, claims: ClaimsView) -> IssuerCodec | None:
+        """Return the codec for a token, or None if none of the issuers has issued it.
+
+        The claims aren't verified. They choose one codec, and there is no second try with another
+        one (RFC 8725 section 3.8).
+
+        :raises TokenInvalid: if the issuer doesn't use the algorithm in *header*
+        :raises IssuerUnavailable: if the keys of the issuer can't be fetched
+        """
+        trusted = self.find(claims.get("iss"))
+        return None if trusted is None else trusted.codec_for(header)
+
 
 def find_conflicts(issuers: Iterable[Issuer], own: str | None) -> list[str]:
     """Return a sentence about each issuer that can't be told apart from another.
 
     :param own: the ``iss`` of the application's own tokens
     """
-    sentences, seen = [], set()
+    sentences: list[str] = []
+    seen: set[str] = set()
     for issuer in issuers:
-        for name in issuer.names:
-            if name in seen:
-                sentences.append(
-                    f"JWT_ISSUERS: {name!r} is there twice; write one Issuer with all its audiences"
-                )
-            if name == own or (own is not None and issuer.matches(own)):
-                sentences.append(
-                    f"JWT_ISSUERS: {own!r} is JWT_ENCODE_ISSUER, the issuer of this application's "
-                    "own tokens; remove one of them"
-                )
-            seen.add(name)
+        if own is not None and (own in issuer.names or issuer.matches(own)):
+            sentences.append(
+                f"JWT_ISSUERS: {own!r} is JWT_ENCODE_ISSUER, the issuer of this application's own "
+                "tokens; remove one of them"
+            )
+        sentences += [
+            f"JWT_ISSUERS: {name!r} is there twice; write one Issuer with all its audiences"
+            for name in issuer.names
+            if name in seen
+        ]
+        seen.update(issuer.names)
     return sentences
