@@ -26,7 +26,12 @@ FRAMEWORKS = {"flask", "werkzeug", "click"}
 WERKZEUG_IN = {"errors": "werkzeug.", "_login.passwords": "werkzeug.security"}
 DRIVERS_OF = {
     "stores.sql": {"sqlalchemy"},
+    "stores._sql_engine": {"sqlalchemy"},
+    "stores._sql_statements": {"sqlalchemy"},
+    "stores._sql_tables": {"sqlalchemy"},
     "stores.redis": {"redis"},
+    "stores._redis_client": {"redis"},
+    "stores._redis_scripts": {"redis"},
     "_login.passwords": {"argon2", "bcrypt"},
     "_login.limits": {"limits"},
     "_cli.passwords": {"sqlalchemy"},

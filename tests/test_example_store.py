@@ -148,15 +148,15 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_response(store, joe):
 
 
 def test_an_unknown_user_takes_as_long_as_a_wrong_password(store, joe):
-    def fastest(username):
-        def once():
-            start = time.perf_counter()
-            log_in(store, username, "wrong password")
-            return time.perf_counter() - start
+    def time_login(username):
+        start = time.perf_counter()
+        log_in(store, username, "wrong password")
+        return time.perf_counter() - start
 
-        return min(once() for _ in range(4))
-
-    assert fastest("nobody") > fastest(joe) / 2
+    # In turns, and the fastest of each: the machine may have other work for a while.
+    pairs = [(time_login("nobody"), time_login(joe)) for _ in range(8)]
+    unknown, known = map(min, zip(*pairs, strict=True))
+    assert unknown > known / 2
 
 
 def test_a_name_is_taken_once(store, joe):

@@ -141,13 +141,14 @@ def _bare(name: str, uri: str, store: Any, stack: ExitStack) -> Callable[[], Non
     generation = 0
     execute: Callable[..., Any]
     if name == "Redis":
-        from flask_jwt.stores.redis import _ROTATE, _key
+        from flask_jwt.stores._redis_scripts import ROTATE
+        from flask_jwt.stores.redis import _key
 
         client = stack.enter_context(redis.Redis.from_url(uri, decode_responses=True))
 
         def execute(now: float) -> Any:
             changes = (str(generation), repr(now), "idle_expires_at", "")
-            return client.eval(_ROTATE.script, 1, _key(session.sid), *changes)
+            return client.eval(ROTATE.script, 1, _key(session.sid), *changes)
     elif name == "SQLite":
         import sqlite3
 

@@ -41,14 +41,15 @@ from ._web.views import _default_auth_response_handler as _default_auth_response
 
 if TYPE_CHECKING:
     from ._login.passwords import PasswordCheck, check_password, hash_password
-    from ._sessions.manager import SessionManager, Tokens
+    from ._sessions.manager import SessionManager
+    from ._sessions.rotation import Tokens
     from .stores import Session
 
 _LOADED_AT_FIRST_USE = {
     "PasswordCheck": "_login.passwords",
     "Session": "stores",
     "SessionManager": "_sessions.manager",
-    "Tokens": "_sessions.manager",
+    "Tokens": "_sessions.rotation",
     "check_password": "_login.passwords",
     "hash_password": "_login.passwords",
 }

@@ -17,7 +17,8 @@ from flask_jwt._jose.claims import REFRESH_CLAIMS, ClaimsPolicy
 from flask_jwt._jose.codec import TokenCodec
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
-from flask_jwt._sessions.manager import SessionHost, SessionManager, SessionPolicy
+from flask_jwt._sessions.host import SessionHost, SessionPolicy
+from flask_jwt._sessions.manager import SessionManager
 from flask_jwt.errors import (
     ClaimInvalid,
     RefreshTokenReused,

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from .._sessions.manager import ExactIdentity, SessionManager
+from .._sessions.manager import SessionManager
+from .._sessions.users import ExactIdentity
 from .._web.context import app_state, require_sessions
 from ..stores import Session
 from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table

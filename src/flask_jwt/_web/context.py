@@ -18,7 +18,8 @@ from .app_state import STATE_KEY, AppState
 if TYPE_CHECKING:
     from flask.ctx import AppContext
 
-    from .._sessions.manager import PendingRefresh, SessionManager, Tokens
+    from .._sessions.manager import SessionManager
+    from .._sessions.rotation import PendingRefresh, Tokens
     from ..stores import Session
     from .guarded_views import GuardOptions
 

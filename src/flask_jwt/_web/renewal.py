@@ -43,7 +43,7 @@ from .csrf import check_value, submitted_value
 from .redirects import no_store
 
 if TYPE_CHECKING:
-    from .._sessions.manager import Tokens
+    from .._sessions.rotation import Tokens
 
 logger = logging.getLogger("flask_jwt")
 

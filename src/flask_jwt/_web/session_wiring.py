@@ -13,7 +13,8 @@ from .._config.settings import Settings
 from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain_id, subject_of
 from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
-from .._sessions.manager import SessionHost, SessionManager, SessionPolicy
+from .._sessions.host import SessionHost, SessionPolicy
+from .._sessions.manager import SessionManager
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from .app_state import AppState

@@ -10,26 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from ..errors import StoreUnavailable
-from ._base import (
-    DEFAULT_SERVICE,
-    Session,
-    find_surplus,
-    invalid_uri,
-    legacy_subject,
-    missing_driver,
-)
+from ._base import Session, find_surplus, invalid_uri, legacy_subject, missing_driver
 
 try:
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.cluster import ClusterNode, RedisCluster
+    from redis.cluster import RedisCluster
     from redis.exceptions import ConnectionError as LostConnection
     from redis.exceptions import RedisClusterException, RedisError
-    from redis.retry import Retry
-    from redis.sentinel import Sentinel
+
+    from . import _redis_scripts as scripts
+    from ._redis_client import LazyCluster, make_client
 except ModuleNotFoundError:
     raise missing_driver("redis", "redis") from None
 
@@ -38,73 +29,6 @@ _FEED_LIFETIME = 90 * 86400
 """Seconds for which a revocation stays in the sorted set of revocations."""
 
 _SEQUENCE = "jwt:sequence"
-
-# Scripts run atomically on the server. They compare and set in one round trip; WATCH and MULTI
-# would need three and a retry whenever another client is faster. A script may only use keys of one
-# hash slot of a Redis Cluster, so each of these has a single key, except that without a cluster
-# _REVOKE has the feed too.
-#
-# register_script() computes the digest of the script and needs no server. Each call names the
-# client that runs the script, and sends the source only if the server doesn't have it.
-_register = Redis().register_script
-
-# EXPIREAT makes Redis delete the session when it expires, so no job has to prune sessions. It is
-# set in the same script as the hash, because a crash in between would keep the hash indefinitely.
-_CREATE = _register("""
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-return redis.call('EXPIREAT', KEYS[1], ARGV[1])
-""")
-
-# The index of a user's sessions lives as long as the last of them.
-_ADD_TO_INDEX = _register("""
-redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
-local remaining = tonumber(ARGV[3]) - redis.call('TIME')[1]
-if redis.call('TTL', KEYS[1]) < remaining then redis.call('EXPIREAT', KEYS[1], ARGV[3]) end
-return 1
-""")
-
-_ROTATE = _register("""
-local s = redis.call('HMGET', KEYS[1], 'generation', 'revoked_at', 'expires_at', 'idle_expires_at')
-local now = tonumber(ARGV[2])
-if s[1] ~= ARGV[1] or s[2] or tonumber(s[3]) <= now then return 0 end
-if s[4] and tonumber(s[4]) <= now then return 0 end
-redis.call('HSET', KEYS[1], 'generation', s[1] + 1, 'rotated_at', ARGV[2])
-for n = 3, #ARGV, 2 do
-    if ARGV[n + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[n])
-    else redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
-end
-return 1
-""")
-
-# The feed is also completed for a session that is revoked already, because a crash or a lost
-# connection may have ended an earlier attempt in a cluster between the two scripts.
-_REVOKE = _register("""
-local is_first = 0
-if redis.call('EXISTS', KEYS[1]) == 1 then
-    is_first = redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
-end
-if is_first == 1 then
-    if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'change_id', ARGV[2]) end
-    if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'revocation_kept_until', ARGV[3]) end
-end
-if KEYS[2] then
-    redis.call('ZADD', KEYS[2], 'NX', ARGV[1], ARGV[4])
-    redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', ARGV[5])
-end
-return is_first
-""")
-
-_RENAME = _register("""
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if ARGV[1] == '' then redis.call('HDEL', KEYS[1], 'label')
-else redis.call('HSET', KEYS[1], 'label', ARGV[1]) end
-return 1
-""")
-
-_SET_SUBJECT_KEY = _register("""
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-return redis.call('HSETNX', KEYS[1], 'subject_key', ARGV[1])
-""")
 
 _TIME_FIELDS = (
     "created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at",
@@ -127,7 +51,7 @@ class RedisStore:
 
     def __init__(self, uri: str, timeout: float) -> None:
         try:
-            self.client, self._sentinels = _make_client(uri, timeout)
+            self.client, self._sentinels = make_client(uri, timeout)
         except ValueError:
             raise invalid_uri() from None
 
@@ -155,7 +79,7 @@ class RedisStore:
                 if key is not None:
                     # The index first: an interrupted upgrade begins again with this session.
                     self._add_to_index(key, session.sid, 0, session.expires_at)
-                    self._run(_SET_SUBJECT_KEY, [_key(session.sid)], key)
+                    self._run(scripts.SET_SUBJECT_KEY, [_key(session.sid)], key)
                     total += 1
         return {"tables": [], "columns": [], "indexes": [], "sessions": total}
 
@@ -175,13 +99,15 @@ class RedisStore:
                     values += (name, legacy_subject(value) if name == "subject" else str(value))
             # EXPIREAT takes whole seconds, and the session must not disappear before it expires.
             expires_at = int(session.expires_at) + 1
-            self._run(_CREATE, [_key(session.sid)], expires_at, "sequence", sequence, *values)
+            self._run(
+                scripts.CREATE, [_key(session.sid)], expires_at, "sequence", sequence, *values
+            )
             # The index last: a listing removes entries that have no session.
             if session.subject_key is not None:
                 self._add_to_index(session.subject_key, session.sid, sequence, expires_at)
 
     def _add_to_index(self, key: str, sid: str, sequence: int, expires_at: float) -> None:
-        self._run(_ADD_TO_INDEX, [_index_key(key)], sequence, sid, int(expires_at) + 1)
+        self._run(scripts.ADD_TO_INDEX, [_index_key(key)], sequence, sid, int(expires_at) + 1)
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
@@ -206,7 +132,9 @@ class RedisStore:
             "last_ip", ip or "", "last_user_agent", user_agent or "",
         )  # fmt: skip
         with _translating_errors():
-            return bool(self._run(_ROTATE, [_key(sid)], str(generation), repr(now), *changes))
+            return bool(
+                self._run(scripts.ROTATE, [_key(sid)], str(generation), repr(now), *changes)
+            )
 
     def revoke(
         self,
@@ -223,10 +151,10 @@ class RedisStore:
         )  # fmt: skip
         with _translating_errors():
             if not self._is_cluster:
-                return bool(self._run(_REVOKE, [_key(sid), _FEED], *values))
+                return bool(self._run(scripts.REVOKE, [_key(sid), _FEED], *values))
             # In a cluster the feed is on another node, so this can't be a single script. If it is
             # interrupted in between, the caller repeats it.
-            is_first = bool(self._run(_REVOKE, [_key(sid)], *values))
+            is_first = bool(self._run(scripts.REVOKE, [_key(sid)], *values))
             self.client.zadd(_FEED, {sid: now}, nx=True)
             self.client.zremrangebyscore(_FEED, "-inf", now - _FEED_LIFETIME)
         return is_first
@@ -234,7 +162,7 @@ class RedisStore:
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
         with _translating_errors():
-            return bool(self._run(_RENAME, [_key(sid)], label or ""))
+            return bool(self._run(scripts.RENAME, [_key(sid)], label or ""))
 
     def list_active(
         self,
@@ -332,7 +260,7 @@ class RedisStore:
 
     @property
     def _is_cluster(self) -> bool:
-        return isinstance(self.client, _LazyCluster)
+        return isinstance(self.client, LazyCluster)
 
     def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
         return script(keys=keys, args=arguments, client=self.client)
@@ -345,65 +273,6 @@ class RedisStore:
             for sid in sids:
                 pipe.hgetall(_key(sid))
             return list(pipe.execute())
-
-
-def _make_client(uri: str, timeout: float) -> tuple[Any, list[Any]]:
-    """Return a client for *uri*, and the clients of its Sentinels, if it has any."""
-    # By default redis-py retries with a backoff, for longer than a request may wait.
-    options: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": timeout,
-        "socket_connect_timeout": timeout,
-        "retry": Retry(NoBackoff(), 1),
-    }
-    parts = urlsplit(uri)
-    if parts.scheme not in ("redis+cluster", "redis+sentinel"):
-        return Redis.from_url(uri, **options), []
-    addresses = parts.netloc.rpartition("@")[2].split(",")
-    hosts = [_parse_address(address) for address in addresses]
-    if parts.username:
-        options["username"] = unquote(parts.username)
-    if parts.password:
-        options["password"] = unquote(parts.password)
-    if parts.scheme == "redis+cluster":
-        return _LazyCluster([ClusterNode(*host) for host in hosts], options), []
-    service = parts.path.strip("/") or DEFAULT_SERVICE
-    # Each attempt of the client asks all Sentinels. With retries of their own, a few Sentinels that
-    # hang would multiply the timeout.
-    timeouts = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    sentinel = Sentinel(hosts, sentinel_kwargs={**timeouts, "retry": Retry(NoBackoff(), 0)})
-    return sentinel.master_for(service, **options), sentinel.sentinels
-
-
-class _LazyCluster:
-    """Connect to a Redis Cluster at the first use.
-
-    RedisCluster connects in its constructor, so an application could not start while the cluster is
-    down.
-    """
-
-    def __init__(self, nodes: list[ClusterNode], options: dict[str, Any]) -> None:
-        self._nodes = nodes
-        self._options = options
-        self._client: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        if self._client is None:
-            self._client = RedisCluster(startup_nodes=self._nodes, **self._options)
-        return getattr(self._client, name)
-
-    def close(self) -> None:
-        """Close the connections, if there are any; the next use reconnects."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-
-def _parse_address(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise ValueError
-    return host.strip("[]"), int(port)
 
 
 def _key(sid: str) -> str:

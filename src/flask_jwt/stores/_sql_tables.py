@@ -1,0 +1,114 @@
+"""The tables of the SQL store, their creation, and what an upgrade adds to them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+metadata = sa.MetaData()
+
+#: The table of the sessions, for migrations with Alembic. Times are seconds since the epoch.
+sessions_table = sa.Table(
+    "jwt_sessions",
+    metadata,
+    sa.Column("sid", sa.String(32), primary_key=True),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("rotated_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Column("idle_expires_at", sa.Double),
+    sa.Column("revoked_at", sa.Double),
+    sa.Column("user_agent", sa.String(255)),
+    sa.Column("ip", sa.String(45)),
+    sa.Column("label", sa.String(255)),
+    # Version 2. These columns are nullable, because during an upgrade processes of the version
+    # before still insert rows without them.
+    sa.Column("subject_key", sa.String(64)),
+    sa.Column("sequence", sa.BigInteger),
+    sa.Column("last_ip", sa.String(45)),
+    sa.Column("last_user_agent", sa.String(255)),
+    sa.Column("change_id", sa.String(32)),
+    sa.Column("csrf", sa.String(64)),
+    sa.Column("revocation_kept_until", sa.Double),
+    sa.Column("feed_position", sa.BigInteger),
+    sa.Index("jwt_sessions_subject", "subject"),
+    sa.Index("jwt_sessions_subject_key", "subject_key", "sequence"),
+    sa.Index("jwt_sessions_revoked_at", "revoked_at"),
+    sa.Index("jwt_sessions_expires_at", "expires_at"),
+    sa.Index("jwt_sessions_idle_expires_at", "idle_expires_at"),
+    sa.Index("jwt_sessions_feed_position", "feed_position"),
+)
+
+#: Counters of the store: the version of its tables.
+counters_table = sa.Table(
+    "jwt_store",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+#: Counters of failed logins. No version uses the table yet; it is created with the others, so that
+#: a later version needs no further upgrade.
+login_counters_table = sa.Table(
+    "jwt_login_counters",
+    metadata,
+    sa.Column("counter_key", sa.String(64), primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Index("jwt_login_counters_expires_at", "expires_at"),
+)
+
+VERSION = 2
+"""The version of the tables."""
+
+
+def create_tables(engine: sa.Engine) -> None:
+    """Create the tables that don't exist, and store their version."""
+    # Another process may create a table between the check of create_all() and its CREATE TABLE, so
+    # there may be one failure for each table.
+    for _ in metadata.tables:
+        try:
+            metadata.create_all(engine)
+            break
+        except exc.DBAPIError:
+            if not sa.inspect(engine).has_table(sessions_table.name):
+                raise
+    else:
+        metadata.create_all(engine)
+    with engine.connect() as connection:
+        is_version = counters_table.c.name == "version"
+        values = {"name": "version", "value": VERSION}
+        stored = connection.execute(sa.select(counters_table.c.value).where(is_version)).scalar()
+        if stored is None:
+            with suppress(exc.IntegrityError):  # another process was faster
+                connection.execute(sa.insert(counters_table).values(values))
+        elif stored < VERSION:
+            connection.execute(sa.update(counters_table).where(is_version).values(value=VERSION))
+
+
+def missing_columns(engine: sa.Engine) -> list[sa.Column[Any]]:
+    """Return the columns that the table of an earlier version lacks."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(sessions_table.name):
+        return []
+    present = {column["name"] for column in inspector.get_columns(sessions_table.name)}
+    return [column for column in sessions_table.columns if column.name not in present]
+
+
+def add_column(engine: sa.Engine, column: sa.Column[Any]) -> None:
+    """Add a column to the table of the sessions."""
+    # SQLAlchemy has no ALTER TABLE. The names are words of no SQL dialect, so they need no quotes.
+    definition = sa.schema.CreateColumn(column).compile(dialect=engine.dialect)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {sessions_table.name} ADD COLUMN {definition}"))
+
+
+def missing_indexes(engine: sa.Engine, table: sa.Table) -> list[sa.Index]:
+    """Return the indexes that the table of an earlier version lacks."""
+    present = {index["name"] for index in sa.inspect(engine).get_indexes(table.name)}
+    return [index for index in table.indexes if index.name not in present]
