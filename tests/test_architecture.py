@@ -42,7 +42,8 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
     "_jose.claims": {"Claims", "Header"},
-    "_web.context": {"app_state", "checked_config"},
+    "_web.context": {"app_state", "checked_config", "foreign_issuer"},
+    "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},
 }

@@ -14,7 +14,7 @@ from flask_jwt._clock import Clock
 from flask_jwt._issuers.fake import FakeIssuer
 from flask_jwt._issuers.issuer import ANY_AUDIENCE, Issuer
 from flask_jwt._issuers.presets import PRESETS
-from flask_jwt._issuers.registry import OTHER_TYPES, Issuers
+from flask_jwt._issuers.registry import OTHER_TYPES, IssuerHost, Issuers
 from flask_jwt._issuers.remote_keys import Timing
 from flask_jwt._jose.codec import decode_unverified
 from flask_jwt._jose.encoding import b64encode
@@ -46,9 +46,8 @@ ISSUERS = {
 }
 
 
-class Fake(FakeIssuer):
-    def now(self):
-        return NOW
+def Fake(issuer, **options):
+    return FakeIssuer(issuer, clock=lambda: NOW, **options)
 
 
 class Verifier:
@@ -59,9 +58,8 @@ class Verifier:
         clock = Clock(self.time)
         clock.monotonic = self.time
         self.events = []
-        self.issuers = Issuers(
-            clock, Timing, lambda: 8192, lambda name, details: self.events.append((name, details))
-        )
+        notify = lambda name, details: self.events.append((name, details))  # noqa: E731
+        self.issuers = Issuers(IssuerHost(clock, Timing, notify))
         self.issuers.replace(issuers)
 
     def verify(self, token):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._jose.encoding import b64encode
@@ -35,6 +36,7 @@ class FakeIssuer:
     :param audience: the audience of the tokens
     :param like: the name of a preset, such as ``"cognito"``, whose tokens are to be imitated
     :param algorithm: the algorithm of the keys; by default one of the issuer's
+    :param clock: returns the time at which tokens are issued, such as the clock of :func:`freeze`
     :raises ConfigError: if *like* is not the name of a preset
     """
 
@@ -45,6 +47,7 @@ class FakeIssuer:
         audience: str = "api",
         like: str | None = None,
         algorithm: str | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         if isinstance(issuer, str):
             issuer = _make_issuer(issuer, audience, like)
@@ -53,6 +56,7 @@ class FakeIssuer:
             # A key for ES256 is made in no time; one for RS256 takes a part of a second.
             algorithm = "ES256" if "ES256" in algorithms else algorithms[0]
         self._algorithm = algorithm
+        self.now = clock
         self._failure: str | None = None
         self._keys: list[Key] = []
         self._generation = 0
@@ -64,10 +68,6 @@ class FakeIssuer:
 
     def __repr__(self) -> str:
         return f"<FakeIssuer {self.issuer.issuer}>"
-
-    def now(self) -> float:
-        """Return the time at which tokens are issued."""
-        return time.time()
 
     def rotate(self, *, keep: bool = False) -> None:
         """Sign with a new key from now on.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jwt import InvalidTokenError
 
@@ -37,14 +38,28 @@ OTHER_TYPES = frozenset(
 #: Connect defines it; but it is no session of the application.
 OUR_CLAIMS = ("identity", "csrf", "fresh", "type")
 
-Notify = Callable[[str, Mapping[str, object]], None]
-"""Takes the name of a signal and its arguments."""
+
+class IssuerHost(NamedTuple):
+    """Hold what issuers need from the application."""
+
+    clock: Clock
+    get_timing: Callable[[], Timing]
+    """Return how long keys are believed."""
+    notify: Callable[[str, Mapping[str, object]], None]
+    """Send the signal of this name with these arguments."""
+    absent_claims: Mapping[str, Any] = {}
+    """Values that a verified token gets for the claims that it lacks."""
 
 
 class IssuerCodec(TokenCodec):
     """Verify tokens of one issuer with one set of its keys."""
 
-    def __init__(self, trusted: TrustedIssuer, keys: PublishedKeys, *, max_size: int) -> None:
+    def __init__(
+        self,
+        trusted: TrustedIssuer,
+        keys: PublishedKeys,
+        absent_claims: ClaimsView,
+    ) -> None:
         issuer = trusted.issuer
         policy = ClaimsPolicy(
             None,
@@ -54,15 +69,12 @@ class IssuerCodec(TokenCodec):
             any_audience=issuer.audiences is None,
             string_claims=frozenset({"sub", "jti"}),
         )
-        super().__init__(keys, policy, max_size=max_size)
+        # The size of a token was checked when its issuer was read from it.
+        super().__init__(keys, policy, max_size=sys.maxsize, absent_claims=absent_claims)
+        self.issuer: Issuer = issuer
         self.published = keys
         self.trusted = trusted
         self._is_settled = trusted.source.is_settled
-
-    @property
-    def issuer(self) -> Issuer:
-        """Return the issuer."""
-        return self.trusted.issuer
 
     def is_current(self) -> bool:
         """Return whether the keys are still those of the issuer, and need not be fetched yet."""
@@ -84,6 +96,7 @@ class IssuerCodec(TokenCodec):
         return self.policy.check(claims, now)
 
     def _present(self, claims: Claims) -> Claims:
+        claims = {**self._absent_claims, **claims}
         return {name: value for name, value in claims.items() if name not in OUR_CLAIMS}
 
     def _check_claims(self, claims: ClaimsView, key: Key) -> None:
@@ -158,19 +171,9 @@ def _normalize_type(typ: str) -> str:
 
 
 class TrustedIssuer(Listener):
-    """Hold the keys of one issuer, and make codecs of them.
+    """Hold the keys of one issuer, and make codecs of them."""
 
-    :param max_size: returns the maximum size of a token
-    """
-
-    def __init__(
-        self,
-        issuer: Issuer,
-        clock: Clock,
-        timing: Callable[[], Timing],
-        max_size: Callable[[], int],
-        notify: Notify,
-    ) -> None:
+    def __init__(self, issuer: Issuer, host: IssuerHost) -> None:
         self.issuer = issuer
         self.is_trusted = True
         """False once the issuer has been removed from the configuration."""
@@ -178,8 +181,7 @@ class TrustedIssuer(Listener):
         """The response to the last request for the keys."""
         self._names = frozenset(issuer.names)
         self._algorithms = frozenset(alg for name in issuer.algorithms for alg in _alg_values(name))
-        self._max_size = max_size
-        self._notify = notify
+        self._host = host
         self._codec: IssuerCodec | None = None
         first = None
         if issuer.jwks is not None:
@@ -189,7 +191,7 @@ class TrustedIssuer(Listener):
             self.source = FixedKeys(first)
         else:
             self.source = RemoteKeys(
-                self.fetch, clock, timing, self, name=issuer.issuer, first=first
+                self.fetch, host.clock, host.get_timing, self, name=issuer.issuer, first=first
             )
 
     def is_issuer(self, iss: object) -> bool:
@@ -211,7 +213,7 @@ class TrustedIssuer(Listener):
         keys = self.source.get(lambda keys: bool(keys.candidates(algorithm, kid)))
         codec = self._codec
         if codec is None or codec.published is not keys:
-            codec = self._codec = IssuerCodec(self, keys, max_size=self._max_size())
+            codec = self._codec = IssuerCodec(self, keys, self._host.absent_claims)
         return codec
 
     def fetch(self, timeout: float) -> FetchedKeys:
@@ -237,11 +239,11 @@ class TrustedIssuer(Listener):
 
     def keys_changed(self, **details: object) -> None:
         """Send the signal that the issuer has other keys."""
-        self._notify("issuer_keys_changed", {"issuer": self.issuer.issuer, **details})
+        self._host.notify("issuer_keys_changed", {"issuer": self.issuer.issuer, **details})
 
     def unavailable(self, **details: object) -> None:
         """Send the signal that the keys can't be fetched."""
-        self._notify("issuer_unavailable", {"issuer": self.issuer.issuer, **details})
+        self._host.notify("issuer_unavailable", {"issuer": self.issuer.issuer, **details})
 
 
 def _alg_values(name: str) -> tuple[str, ...]:
@@ -250,24 +252,10 @@ def _alg_values(name: str) -> tuple[str, ...]:
 
 
 class Issuers:
-    """Hold the issuers whose tokens an application accepts beside its own.
+    """Hold the issuers whose tokens an application accepts beside its own."""
 
-    :param timing: returns how long keys are believed
-    :param max_size: returns the maximum size of a token
-    :param notify: sends a signal
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        timing: Callable[[], Timing],
-        max_size: Callable[[], int],
-        notify: Notify,
-    ) -> None:
-        self._clock = clock
-        self._timing = timing
-        self._max_size = max_size
-        self._notify = notify
+    def __init__(self, host: IssuerHost) -> None:
+        self._host = host
         self.all: tuple[TrustedIssuer, ...] = ()
         self._by_name: dict[str, TrustedIssuer] = {}
         self._open: tuple[TrustedIssuer, ...] = ()
@@ -282,9 +270,7 @@ class Issuers:
         for issuer in issuers:
             same = before.get(issuer.issuer)
             if same is None or same.issuer != issuer:
-                same = TrustedIssuer(
-                    issuer, self._clock, self._timing, self._max_size, self._notify
-                )
+                same = TrustedIssuer(issuer, self._host)
             trusted.append(same)
         self._by_name = {name: one for one in trusted for name in one.issuer.names}
         self._open = tuple(one for one in trusted if one.issuer.accept_tenant is not None)

@@ -8,7 +8,7 @@ from calendar import timegm
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
 from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
@@ -102,6 +102,20 @@ def _deep_copy(value: Any) -> Any:
     return value
 
 
+class ForeignIssuer(Protocol):
+    """The issuer of a token that isn't the application's own."""
+
+    @property
+    def identity_handler(self) -> Callable[[Any], Any] | None:
+        """Return the handler that finds the users of its tokens, if it has one of its own."""
+
+    def name_of(self, iss: str) -> str:
+        """Return the issuer of a token with this ``iss``, in one spelling."""
+
+    def read_identity(self, claims: ClaimsView) -> Any:
+        """Return the identity in *claims*, or None."""
+
+
 class TokenCodec:
     """Issue and verify tokens with one key set and one policy.
 
@@ -112,6 +126,9 @@ class TokenCodec:
     :param json_default: converts a claim that JSON can't represent to one that it can
     :param absent_claims: values that a verified token gets for the claims that it lacks
     """
+
+    issuer: ForeignIssuer | None = None
+    """The issuer of the tokens; None for the application itself."""
 
     def __init__(
         self,

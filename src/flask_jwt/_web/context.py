@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, request
@@ -11,7 +12,7 @@ from werkzeug.local import LocalProxy
 from .._config.options import TokenLocation
 from .._config.settings import OPTIONS, parse_option
 from .._jose.claims import Claims, Header, claimed_identity
-from .._jose.codec import VerifiedToken
+from .._jose.codec import ForeignIssuer, VerifiedToken
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 
@@ -72,6 +73,13 @@ class RequestState:
         self.app = app
         self.claims: Any = {}
         """A copy that belongs to this request, so that a view may change it."""
+
+    @property
+    def sid(self) -> object:
+        """Return the ``sid`` in the token, unless another issuer has written it."""
+        if self.verified is not None:
+            return self.verified.sid
+        return self.claims.get("sid") if isinstance(self.claims, Mapping) else None
 
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
@@ -199,8 +207,9 @@ def get_jwt_identity() -> Any:
     """Return the identity in the current request's token: the user's id, as it was issued.
 
     The identity is the claim named by ``JWT_IDENTITY_CLAIM``; by default it is ``identity``, or
-    ``sub`` if the token has no ``identity``. It is only the id; :data:`current_identity` is the
-    user::
+    ``sub`` if the token has no ``identity``. In a token of one of ``JWT_ISSUERS`` it is the claim
+    that the issuer names, by default ``sub``, and belongs to :func:`get_jwt_issuer`. It is only the
+    id; :data:`current_identity` is the user::
 
         @app.get("/orders")
         @jwt_required()
@@ -210,8 +219,44 @@ def get_jwt_identity() -> Any:
     :returns: None if the token was optional and the request had none
     :raises RuntimeError: if no guard has verified the request
     """
-    claims = _require_verified("get_jwt_identity").claims
-    return claimed_identity(claims, app_state().config.latest.identity_claim)
+    return read_identity(app_state(), _require_verified("get_jwt_identity"))
+
+
+def read_identity(state: AppState, current: RequestState) -> Any:
+    """Return the identity in the token of the current request, or None."""
+    verified = current.verified
+    issuer = None if verified is None else verified.codec.issuer
+    if issuer is None:
+        return claimed_identity(current.claims, state.config.latest.identity_claim)
+    return issuer.read_identity(current.claims)
+
+
+def get_jwt_issuer() -> str | None:
+    """Return the issuer of the current request's token, if it is one of ``JWT_ISSUERS``.
+
+    A user of another issuer is the issuer and the subject together, because each issuer chooses
+    its subjects as it likes::
+
+        @jwt.identity_handler
+        def load_user(payload):
+            issuer = get_jwt_issuer()
+            if issuer is None:
+                return User.query.get(payload["identity"])
+            return User.query.filter_by(issuer=issuer, subject=payload["sub"]).one_or_none()
+
+    :returns: None for the application's own tokens, and if the token was optional and the request
+        had none
+    :raises RuntimeError: if no guard has verified the request
+    """
+    verified = _require_verified("get_jwt_issuer").verified
+    issuer = foreign_issuer()
+    return None if verified is None or issuer is None else issuer.name_of(verified.claims["iss"])
+
+
+def foreign_issuer() -> ForeignIssuer | None:
+    """Return the issuer of the current request's token, or None if it is the application itself."""
+    state = request_state()
+    return None if state is None or state.verified is None else state.verified.codec.issuer
 
 
 def get_jwt_request_location() -> TokenLocation | None:

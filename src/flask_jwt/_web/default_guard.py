@@ -13,6 +13,7 @@ from flask.views import View
 from ..errors import SchemeUnsupported, TokenMissing
 from .app_state import AppState
 from .context import request_state
+from .foreign_tokens import check_handlers, find_unknown_issuers
 from .guard import admit_request, verify_jwt_in_request
 from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
 
@@ -173,6 +174,7 @@ def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> Non
             app.before_request_funcs.pop(None, None)
         if state.notices.first_time("views checked"):
             _check_views(state, exemptions)
+            check_handlers(state)
 
 
 def _check_views(state: AppState, exemptions: Exemptions) -> None:
@@ -181,6 +183,11 @@ def _check_views(state: AppState, exemptions: Exemptions) -> None:
             "The view %r is registered without its guard: @jwt_required() stands above the route "
             "decorator, which has registered the function before. Put @app.route above "
             "@jwt_required().", endpoint,
+        )  # fmt: skip
+    for endpoint, name in find_unknown_issuers(state):
+        logger.error(
+            "The guard of the view %r accepts tokens of the issuer %s, which is none of "
+            "JWT_ISSUERS; check the spelling.", endpoint, name,
         )  # fmt: skip
     if state.settings.required_by_default:
         for target in exemptions.list_unused(state.app):

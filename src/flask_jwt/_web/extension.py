@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +21,7 @@ from .app_state import STATE_KEY, AppState
 from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
+from .foreign_tokens import check_handlers, reject_decode_handler
 from .guard import _default_jwt_decode_handler
 from .handlers import Handlers
 from .issue import (
@@ -51,6 +52,7 @@ from .views import (
 )
 
 if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
     from .._sessions.manager import SessionManager
     from ..stores import SessionStore
 
@@ -86,6 +88,7 @@ class JWT(Handlers):
         Without this handler ``current_identity`` is the id in the token
     :param store: a store for sessions, in place of the one that ``JWT_STORAGE_URI`` names
     :param clock: returns seconds since the epoch; for tests
+    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted
     :raises ConfigError: if the configuration is invalid
     """
 
@@ -100,6 +103,7 @@ class JWT(Handlers):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
+        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         self.authentication_callback = authentication_handler
@@ -115,6 +119,9 @@ class JWT(Handlers):
         self._exemptions = Exemptions(OPEN_VIEWS)
         self._store = store
         self._clock = clock
+        # A tuple, because the guard compares the option at each request: a tuple is compared at
+        # once, and the items of a list one by one.
+        self._issuers = None if issuers is None else tuple(issuers)
         if app is not None:
             self.init_app(app)
 
@@ -127,6 +134,8 @@ class JWT(Handlers):
             raise ConfigError(
                 "This application has a JWT already; call init_app once for each application."
             )
+        if app.config.get("JWT_ISSUERS") is None:
+            app.config["JWT_ISSUERS"] = self._issuers
         state = AppState(
             app,
             self,
@@ -144,6 +153,10 @@ class JWT(Handlers):
             bind_sessions(state, self._store)
             finish_response_last(state)
         _check_keys(state)
+        if state.settings.issuers:
+            if self.jwt_decode_callback is not _default_jwt_decode_handler:
+                reject_decode_handler()
+            check_handlers(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
         # so this package reads its own key, STATE_KEY.
@@ -260,6 +273,8 @@ def _check_keys(state: AppState) -> None:
     logs_in = handlers.authentication_callback is not None and handlers.encode_key_callback is None
     if settings.has_key or (logs_in and not settings.is_symmetric):
         state.codecs.access()  # so that an invalid key is an error here, not at a request
+    elif settings.issuers and not logs_in:
+        pass  # the application only verifies their tokens
     elif handlers.decode_key_callback is None and settings.needs_secret:
         warnings.warn(NO_KEY, UserWarning, stacklevel=4)
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jwt
 from flask import Request, request
 
 from .._config.options import TokenLocation
-from .._jose.claims import Claims, ClaimsView, claimed_identity
+from .._jose.claims import Claims, ClaimsView
 from ..errors import (
     AuthError,
     ClaimsRejected,
@@ -29,8 +29,9 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import STATE_KEY, AppState
-from .context import RequestState, app_state, current_context, current_request
+from .context import RequestState, app_state, current_context, current_request, read_identity
 from .cookies import get_cookies
+from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .request_token import (
     _default_request_handler,
@@ -40,6 +41,9 @@ from .request_token import (
     verify_token,
 )
 from .responses import prepare_error, rendering_errors
+
+if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
 
 _NUMBERS = (int, float)
 
@@ -56,6 +60,7 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    issuers: str | Issuer | Sequence[str | Issuer] | None = None,
 ) -> Callable[[View], View]:
     """Require a valid access token for a view, which otherwise isn't called.
 
@@ -86,13 +91,16 @@ def jwt_required(
     :param renew: False to verify the refresh cookie without renewing it, if the browser doesn't get
         this response: for a proxy that asks whether a request is allowed, such as nginx with
         ``auth_request``
+    :param issuers: accept only tokens of these issuers, which are the ``iss`` of some of
+        ``JWT_ISSUERS`` or the :class:`Issuer` itself, or ``JWT_ENCODE_ISSUER`` for the
+        application's own tokens
     :raises TypeError: if the decorated object is not a function
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew,
+        skip_revocation_check, renew, parse_issuer_names(issuers),
     )  # fmt: skip
     return make_guard(partial(verify_request, options, options.is_default), options)
 
@@ -185,6 +193,7 @@ def verify_jwt_in_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    issuers: str | Issuer | Sequence[str | Issuer] | None = None,
 ) -> None:
     """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
@@ -196,7 +205,7 @@ def verify_jwt_in_request(
     """
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew,
+        skip_revocation_check, renew, parse_issuer_names(issuers),
     )  # fmt: skip
     verify_request(options, options.is_default)
 
@@ -351,10 +360,11 @@ def _verify(
 ) -> None:
     # Not split further, because it runs on each guarded request.
     handlers = state.handlers
+    issuer = None
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
-            _check_session(state, claims)
+            _check_session(state, current)
     else:
         verified = verify_token(state, request, current, options, is_default)
         current.verified = verified
@@ -362,34 +372,40 @@ def _verify(
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
+        issuer = verified.codec.issuer
+    if options.issuers is not None:
+        check_issuer(state, current, options.issuers)
     if options.fresh is not False:
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
     identify = handlers.identity_callback
+    if issuer is not None:
+        identify = issuer.identity_handler or identify
     if identify is None:
-        identity = claimed_identity(claims, state.config.latest.identity_claim)
+        identity = read_identity(state, current)
     else:
         identity = state.call(identify, _get_identity_claims(current))
     if identity is None:
-        raise UserNotFound(ended_sid=_get_sid(state, claims))
+        raise UserNotFound(ended_sid=_get_sid(state, current))
     current.identity = identity
 
 
-def _check_session(state: AppState, claims: Any) -> None:
+def _check_session(state: AppState, current: RequestState) -> None:
     """Reject the claims of an ended session, which a decode handler has returned."""
-    sid = _get_sid(state, claims)
+    sid = _get_sid(state, current)
     if sid is not None and state.check_session is not None:
-        issued_at: Any = claims.get("iat")
+        issued_at: Any = current.claims.get("iat")
         state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
 
 
-def _get_sid(state: AppState, claims: Any) -> str | None:
-    """Return the sid of a session in *claims*, or None."""
-    sid = claims.get("sid") if isinstance(claims, Mapping) else None
-    # Tokens of other issuers may have a sid of another form, which is no session's.
-    is_sid = state.sessions is not None and isinstance(sid, str) and state.sessions.is_sid(sid)
-    return sid if is_sid else None
+def _get_sid(state: AppState, current: RequestState) -> str | None:
+    """Return the sid of the session of the request's token, or None."""
+    sid = current.sid
+    # A decode handler may return claims of another issuer, whose sid has another form.
+    if state.sessions is None or not isinstance(sid, str) or not state.sessions.is_sid(sid):
+        return None
+    return sid
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -454,7 +470,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
         token = state.call(find)
     if token is None:
         raise TokenMissing
-    state.settings  # noqa: B018  apply changed options; nothing else on this path reads them
+    if state.settings.issuers:  # which also applies changed options; nothing else here does
+        reject_decode_handler()
     try:
         claims = state.call(state.handlers.jwt_decode_callback, token)
     except JWTError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Request
 from jwt import InvalidTokenError
@@ -34,6 +34,7 @@ from ..errors import (
     TokenInvalid,
     TokenMissing,
     UserNotFound,
+    WrongTokenType,
 )
 from . import csrf
 from .app_state import AppState
@@ -41,6 +42,9 @@ from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import get_cookies
 from .guarded_views import GuardOptions
 from .renewal import begin_renewal, has_refresh_cookie
+
+if TYPE_CHECKING:
+    from .._issuers.registry import Issuers
 
 _NO_KEY = "There is no key to verify this token"
 
@@ -80,13 +84,15 @@ def verify_token(
             cached = tokens.get(token)
             if (
                 cached is not None
-                and cached.codec is codec
+                and (cached.codec is codec or cached.codec.is_current())
                 and cached.valid_from <= state.clock.now() < cached.valid_until
             ):
                 return cached
     parsed = parse_authorization(header, settings.prefixes)
     if parsed is None:
         raise TokenMissing
+    if codecs.issuers() is not None:
+        return _verify(state, current, options, parsed)
     return codecs.cache.verify(parsed, codec, state.clock.now())
 
 
@@ -171,7 +177,7 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
         try:
             verified = _verify(state, current, options, token)
             if value is not None:
-                csrf.check_value(value, token, verified.claims)
+                check_csrf_value(value, token, verified)
         except (TokenInvalid, CsrfFailed) as error:
             failure = failure or error
         else:
@@ -180,10 +186,27 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
     raise failure or TokenMissing(location="cookies")
 
 
+def check_csrf_value(value: str, token: str, verified: VerifiedToken) -> None:
+    """Compare *value* with the CSRF value of a verified *token*.
+
+    :raises CsrfFailed: if they differ, or if the token is another issuer's: its claims mean nothing
+        here, so only the origin that the browser states proves anything
+    """
+    if verified.codec.issuer is not None:
+        raise CsrfFailed(
+            "A token of another issuer in a cookie is accepted only from a page of this origin"
+        )
+    csrf.check_value(value, token, verified.claims)
+
+
 def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
     now = state.clock.now()
+    if state.codecs.issuers() is not None and not options.refresh:
+        cached = state.codecs.cache.get_foreign(token, now)
+        if cached is not None:
+            return cached
     if options.type != "access" and _is_session_refresh_token(state, options, token):
         current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
@@ -206,19 +229,49 @@ def _is_session_refresh_token(state: AppState, options: GuardOptions, token: str
     return "sid" in claims and (options.refresh or claims.get("type") == "refresh")
 
 
-def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
-    """Return the codec that verifies *token*, with the decode key loader's key if one is set.
+def _find_foreign_codec(
+    state: AppState, issuers: Issuers, token: str, token_type: str | None
+) -> TokenCodec | None:
+    """Return the codec of the issuer that *token* names, or None if it names none of *issuers*.
 
-    The loader is asked first, so an application with a loader needs no configured key.
+    The claim isn't verified. It chooses one codec, and there is no second try with another one.
+    """
+    header, claims = state.codecs.decode_unverified(token)
+    trusted = issuers.find(claims.get("iss"))
+    if trusted is None:
+        if state.config.latest.has_key or state.handlers.decode_key_callback is not None:
+            return None
+        raise IssuerInvalid  # the application has no tokens of its own
+    if token_type == "refresh":
+        raise WrongTokenType("This needs a token of type refresh", wanted="refresh")
+    return trusted.codec_for(header)
+
+
+def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
+    """Return the codec that verifies *token*: that of its issuer, or the application's own.
+
+    For the application's own tokens, a decode key loader is asked first, so an application with a
+    loader needs no configured key.
 
     :param token_type: the ``type`` that the codec requires; None: any
     :raises TokenInvalid: if there is a loader and *token* can't be decoded for it, or the loader
         has no key for the token or rejects it
-    :raises KeysUnavailable: if the loader can't fetch the keys now
+    :raises KeysUnavailable: if the keys of the issuer, or those of the loader, can't be fetched now
     """
+    if (issuers := state.codecs.issuers()) is not None:
+        foreign = _find_foreign_codec(state, issuers, token, token_type)
+        if foreign is not None:
+            return foreign
     load = state.handlers.decode_key_callback
     if load is None:
         return state.codecs.for_type(token_type)
+    return _load_codec(state, load, token, token_type)
+
+
+def _load_codec(
+    state: AppState, load: Callable[..., Any], token: str, token_type: str | None
+) -> TokenCodec:
+    """Return the codec for the key that the decode key loader returns for *token*."""
     header, claims = state.codecs.decode_unverified(token)
     # A loader may well use the kid or the issuer as the key of a dict.
     check_header(header)

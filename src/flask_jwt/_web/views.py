@@ -26,7 +26,6 @@ from ..errors import (
 from .app_state import AppState
 from .context import (
     app_state,
-    get_jwt,
     is_issued_in_cookies,
     issued_tokens,
     request_state,
@@ -281,12 +280,17 @@ def _get_current_session(state: AppState) -> Session:
     """
     sessions = require_sessions(state)
     _verify_either_type()
-    claims = get_jwt()
-    sid = claims.get("sid") if isinstance(claims, dict) else None
+    sid = _get_token_sid()
     session = sessions.get(sid) if isinstance(sid, str) else None
     if session is None or session.revoked_at is not None:
         raise SessionNotFound("This token belongs to no session")
     return session
+
+
+def _get_token_sid() -> object:
+    """Return the sid in the request's token, which has been verified."""
+    current = request_state()
+    return None if current is None else current.sid
 
 
 def _verify_either_type() -> None:
@@ -315,8 +319,7 @@ def _get_session_to_end(state: AppState) -> tuple[str, bool]:
         if current is None or current.ended_sid is None:
             raise
         return current.ended_sid, current.failure is UserNotFound
-    claims = get_jwt()
-    sid = claims.get("sid") if isinstance(claims, dict) else None
+    sid = _get_token_sid()
     if not isinstance(sid, str) or not sessions.is_sid(sid):
         raise SessionNotFound("This token belongs to no session")
     return sid, True

@@ -15,6 +15,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
+from .._web.context import foreign_issuer
 from .config import config
 from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
@@ -121,7 +122,8 @@ def get_jwt_identity() -> Any:
 
     :raises RuntimeError: if the request was not verified
     """
-    return get_jwt().get(config.identity_claim_key)
+    claims, issuer = get_jwt(), foreign_issuer()
+    return claims.get(config.identity_claim_key) if issuer is None else issuer.read_identity(claims)
 
 
 def get_current_user() -> Any:

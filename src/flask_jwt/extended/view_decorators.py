@@ -7,6 +7,7 @@ import flask_jwt
 
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, Header
+from .._web.foreign_tokens import parse_issuer_names
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
 
@@ -23,6 +24,7 @@ def jwt_required(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    issuers: Any = None,
 ) -> Callable[[View], View]:
     """Guard a view, as :func:`flask_jwt.jwt_required` does. Write the parentheses.
 
@@ -34,6 +36,7 @@ def jwt_required(
     :param skip_revocation_check: also accept a revoked token
     :param renew: False to verify the refresh cookie without renewing it, as in
         :func:`flask_jwt.jwt_required`
+    :param issuers: accept only tokens of these issuers, as in :func:`flask_jwt.jwt_required`
     :raises TypeError: without parentheses
     """
     # @jwt_required without parentheses passes the view as `optional`.
@@ -42,7 +45,9 @@ def jwt_required(
 
     # A test suite's replacement of verify_jwt_in_request may know only Flask-JWT-Extended's
     # arguments.
-    more = {} if renew else {"renew": False}
+    more: dict[str, Any] = {} if renew else {"renew": False}
+    if issuers is not None:
+        more["issuers"] = issuers
 
     def verify() -> None:
         # Read from the module at each request, because test suites replace it there.
@@ -52,8 +57,9 @@ def jwt_required(
 
     places = (locations,) if isinstance(locations, str) else locations
     options = GuardOptions(
-        None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew
-    )
+        None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew,
+        parse_issuer_names(issuers),
+    )  # fmt: skip
     return make_guard(verify, options)
 
 
@@ -66,6 +72,7 @@ def verify_jwt_in_request(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    issuers: Any = None,
 ) -> tuple[Header, Claims] | None:
     """Verify the token of the current request, and return its header and its claims.
 
@@ -82,6 +89,7 @@ def verify_jwt_in_request(
         verify_type=verify_type,
         skip_revocation_check=skip_revocation_check,
         renew=renew,
+        issuers=issuers,
     )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None
