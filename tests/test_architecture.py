@@ -15,7 +15,7 @@ PACKAGE = Path(flask_jwt.__file__).parent
 
 # A module may import what stands above its own room, which is a folder or a module of the root.
 ROOMS = [
-    "errors", "signals", "_clock",
+    "errors", "signals", "_clock", "_former_names",
     "_jose", "stores", "_issuers", "_config", "_sessions", "_login",
     "_web", "__init__", "extended", "_cli", "testing",
 ]  # fmt: skip
@@ -41,8 +41,9 @@ DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "limits"}
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
+    "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
-    "_web.context": {"app_state", "checked_config", "foreign_issuer"},
+    "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_issuer"},
     "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},

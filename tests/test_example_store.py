@@ -92,7 +92,7 @@ def assert_rejected(response, status=None):
     assert body["status_code"] == response.status_code
     assert isinstance(body["error"], str)
     assert isinstance(body["description"], str)
-    assert body.keys() <= {"status_code", "error", "description", "code"}
+    assert body.keys() <= {"status_code", "error", "description", "code", "hint"}
     return body
 
 

@@ -388,7 +388,7 @@ NO_KEYS = {
     "base64 of a short DER": (public_pem(KEYS["EdDSA"]).split("-----")[2], "above it"),
     "DER": (DER, "openssl pkey -inform DER"),
     "base64 of PEM": (pyjwt.utils.base64url_encode(public_pem(KEYS["RS256"]).encode()), "base64 -d"),
-    "PEM cut short": (public_pem(KEYS["RS256"])[:200], "not an unencrypted PEM key"),
+    "PEM cut short": (public_pem(KEYS["RS256"])[:200], "was cut off"),
     "PEM without its body": ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "PEM key"),
     "encrypted": (private_pem(KEYS["RS256"], ENCRYPTED), "is encrypted"),
     "encrypted OpenSSH": (private_pem(KEYS["EdDSA"], LOCKED), "is encrypted"),

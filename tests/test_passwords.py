@@ -94,15 +94,47 @@ DAMAGED = {
     "no such digest": "pbkdf2:nothing:10$salt$" + "0" * 64,
     "no rounds": "pbkdf2:sha256:0$salt$" + "0" * 64,
     "odd": "pbkdf2:sha256:10$salt$" + "0" * 63,
-    "years": "pbkdf2:sha256:99999999$salt$" + "0" * 64,
     "no power of two": "scrypt:3:8:1$salt$" + "0" * 128,
-    "more memory than there is": "scrypt:67108864:8:1$salt$" + "0" * 128,
     "zeros": "scrypt:0:0:0$salt$" + "0" * 128,
     "salt is no text": "scrypt:16:1:1$\ud800$" + "0" * 128,
     "argon2 salt": "$argon2id$v=19$m=8,t=1,p=1$AAAA$" + "A" * 43,
-    "argon2 memory": f"$argon2id$v=19$m=9999999,t=9,p=1${'A' * 22}${'A' * 43}",
     "argon2 bits": f"$argon2id$v=19$m=8,t=1,p=1${'A' * 21}B${'A' * 43}",
     "bcrypt bits": "$2b$04$" + "a" * 53,
+}
+
+
+def asking_argon2(memory, passes=1, lanes=1):
+    return f"$argon2id$v=19$m={memory},t={passes},p={lanes}${'A' * 22}${'A' * 43}"
+
+
+def asking_scrypt(n, r=8, p=1):
+    return f"scrypt:{n}:{r}:{p}$salt$" + "0" * 128
+
+
+#: Each asks for the least that is too much, or for far more.
+TOO_COSTLY = {
+    "argon2, memory": asking_argon2(2**19 + 1),
+    "argon2, memory and passes": asking_argon2(2**19, 9),
+    "argon2, passes": asking_argon2(8, 2**19 + 1),
+    "argon2, lanes": asking_argon2(8 * 65, lanes=65),
+    "argon2, digits": asking_argon2(9999999999, 9999999999),
+    "bcrypt": "$2b$16$" + "a" * 53,
+    "bcrypt, its most": "$2y$31$" + "a" * 53,
+    "werkzeug pbkdf2": "pbkdf2:sha256:10000001$salt$" + "0" * 64,
+    "werkzeug pbkdf2, digits": "pbkdf2:sha1:99999999999999999999$salt$" + "0" * 40,
+    "passlib pbkdf2": "$pbkdf2-sha256$10000001$aaaa$" + "a" * 43,
+    "django pbkdf2": "pbkdf2_sha256$10000001$salt$" + "a" * 43 + "=",
+    "scrypt, memory": asking_scrypt(2**20),
+    "scrypt, blocks": asking_scrypt(2, 2**22),
+    "scrypt, lanes": asking_scrypt(2**15, p=64),
+    "scrypt, digits": asking_scrypt(2**60, 8),
+}
+STILL_COMPUTED = {
+    "argon2, memory": asking_argon2(2**19, 8),
+    "argon2, lanes": asking_argon2(8 * 64, lanes=64),
+    "scrypt": asking_scrypt(2**19),
+    "bcrypt": "$2b$15$" + "." * 53,
+    "pbkdf2": "pbkdf2:sha256:10000000$salt$" + "0" * 64,
 }
 UNKNOWN = {
     "crypt": "$6$rounds=5000$salt$" + "a" * 86,
@@ -113,6 +145,20 @@ UNKNOWN = {
     "argon2, cut off": "$argon2id$v=19$m=19456",
     "scrypt, cut off": "scrypt:32768:8:1$salt",
     "bcrypt, cut off": "$2b$04$abc",
+    "phpass": "$P$B12345678abcdefghijklmnopqrstu.",
+    "PostgreSQL's md5": "md5a3556571e93b0d20722ba62be61e8c2d",
+    "SCRAM": "SCRAM-SHA-256$4096:c2FsdA==$" + "A" * 43 + "=:" + "B" * 43 + "=",
+    "hex:salt": "5f4dcc3b5aa765d61d8327deb882cf99:Zx9",
+    "salt:hex": "Zx9:5f4dcc3b5aa765d61d8327deb882cf99",
+    "hex of bytea": "\\x5f4dcc3b5aa765d61d8327deb882cf99",
+    "MySQL 4": "5d2e19393cc5ef67",
+    "ASP.NET Identity": "AQAAAAEAACcQAAAAE" + "Zx9+" * 16 + "A==",
+    "str(bytes)": "b'$2b$04$" + "a" * 53 + "'",
+    "quoted": '"$2b$04$' + "a" * 53 + '"',
+    "padded bcrypt": "$2b$04$" + "a" * 53 + "   ",
+    "padded with NUL": "$2b$04$" + "a" * 53 + "\0\0",
+    "leading blanks": "  $6$salt$" + "a" * 86,
+    "byte order mark": "\ufeff{SSHA}c2VjcmV0",
     "bytes": b"correct horse",
     "a number": 17,
 }
@@ -271,6 +317,75 @@ def test_a_hash_of_an_unknown_format_is_never_plain_text(stored, log):
     assert str(stored) not in record.getMessage()
 
 
+DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
+ENCODINGS = {
+    "hex": bytes.hex,
+    "HEX": lambda digest: digest.hex().upper(),
+    "base64": lambda digest: base64.b64encode(digest).decode(),
+    "base64url": lambda digest: base64.urlsafe_b64encode(digest).decode(),
+    "base64, no padding": lambda digest: base64.b64encode(digest).decode().rstrip("="),
+    "salted LDAP": lambda digest: base64.b64encode(digest + b"salt").decode(),
+    "salted LDAP, 8 bytes": lambda digest: base64.b64encode(digest + b"saltsalt").decode(),
+}
+AROUND = [
+    "{}", "{}:salt", "salt:{}", "{}$salt", "salt${}", "{};salt", "salt|{}", "{}.salt", "{}   ",
+    "  {}", "\t{}\n", "{}\0\0", "'{}'", '"{}"', "b'{}'", "  b'{}' ", "{} salt",
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(DIGESTS), st.binary(max_size=20), st.sampled_from([*ENCODINGS]),
+    st.sampled_from(AROUND),
+)  # fmt: skip
+def test_a_digest_is_never_plain_text_however_it_is_written(digest, password, encoding, around):
+    value = hashlib.new(digest, password).digest()
+    stored = around.format(ENCODINGS[encoding](value))
+    assert not check_password(stored, stored, accept_plain_text=True)
+    assert not check_password(stored, stored.strip(), accept_plain_text=True)
+
+
+@pytest.mark.parametrize("stored", TOO_COSTLY.values(), ids=TOO_COSTLY)
+def test_a_hash_that_asks_for_too_much_is_rejected_before_it_is_computed(stored, log, monkeypatch):
+    computed = count_computations(monkeypatch)
+    assert check_password(stored, PASSWORD, accept_plain_text=True) == (False, None)
+    # The hash of an unknown user is computed instead, so that the time shows nothing.
+    assert computed == [_passwords.DUMMY_HASHES["argon2id"]]
+    (record,) = log.records
+    assert "asks for too much" in record.getMessage()
+    assert stored not in record.getMessage()
+
+
+@pytest.mark.parametrize("stored", STILL_COMPUTED.values(), ids=STILL_COMPUTED)
+def test_a_hash_that_asks_for_as_much_as_is_allowed_is_computed(stored, log, monkeypatch):
+    computed = count_computations(monkeypatch)
+    assert check_password(stored, PASSWORD) == (False, None)
+    assert len(computed) == 1
+    assert not log.records
+
+
+def count_computations(monkeypatch):
+    """Record each stored hash that is computed, and compute none."""
+    computed = []
+
+    def compute(self, stored, given):
+        computed.append(stored)
+        raise argon2.exceptions.VerifyMismatchError
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", compute)
+    monkeypatch.setattr(bcrypt, "checkpw", lambda _, stored: bool(computed.append(stored)))
+    monkeypatch.setattr(
+        _passwords, "check_password_hash", lambda stored, _: bool(computed.append(stored))
+    )
+
+    def pbkdf2(*arguments):
+        computed.append(arguments)
+        return b"\1" * 32
+
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", pbkdf2)
+    return computed
+
+
 # Numbers have one digit, because what can be read is also computed.
 salts = st.text("AZaz09+./$=", max_size=24)
 hashes = st.one_of(
@@ -312,7 +427,24 @@ def test_plain_text_is_compared_only_if_it_is_accepted(log):
     assert "plain text" in log.records[1].getMessage()
 
 
-@pytest.mark.parametrize("password", ["пароль", "$money", "a$b", "deadbeef", "{curly"])
+@pytest.mark.parametrize(
+    "password",
+    [
+        "пароль",
+        "$money",
+        "a$b",
+        "deadbeef",
+        "{curly",
+        "correct horse battery staple",
+        "b'c'",
+        "Pässe",
+        "1234567890123456",
+        "Password12345",
+        "hunter2!",
+        "ünïcödepässwörtermitlängé",
+        "abc:def",
+    ],
+)
 def test_plain_text_may_be_any_string(password, log):
     assert check_password(password, password, accept_plain_text=True)
     assert password not in log.text

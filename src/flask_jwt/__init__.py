@@ -63,6 +63,10 @@ _LOADED_AT_FIRST_USE = {
 # Importing these modules together with the package would slow the start of every application.
 def __getattr__(name: str) -> Any:
     if name not in _LOADED_AT_FIRST_USE:
+        names = import_module("._former_names", __name__)
+        # An ImportError, because "from … import" replaces the message of an AttributeError.
+        if error := names.describe_import(__name__, name, names.OF_FLASK_JWT):
+            raise error
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_LOADED_AT_FIRST_USE[name]}", __name__), name)
     globals()[name] = value  # so that the next access doesn't come here

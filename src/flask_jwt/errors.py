@@ -39,7 +39,8 @@
 
     ConfigError                                                   RuntimeError
 
-A class without a status or a code of its own has that of its parent. Where PyJWT has an exception
+A class without a status or a code of its own has that of its parent. A JWTError itself has the name
+of its status as code, such as ``forbidden``. Where PyJWT has an exception
 for the same error, the class here inherits from it too, so ``except jwt.ExpiredSignatureError``
 keeps working. ConfigError reports a mistake of the developer and never reaches a client.
 """
@@ -54,6 +55,7 @@ from typing import Any, ClassVar
 import jwt
 import jwt.exceptions
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wrappers import Response
 
 
@@ -93,7 +95,9 @@ class JWTError(HTTPException):
     """
 
     error_code: str | None = None
-    """Stable machine-readable reason, the ``code`` of the JSON body."""
+    """Stable machine-readable reason, the ``code`` of the JSON body; None: named by the status."""
+    hint: str | None = None
+    """Advice for the developer, the ``hint`` of the JSON body. It quotes nothing of the request."""
     challenge: str | None = None
     """RFC 6750 section 3.1 error code for ``WWW-Authenticate``."""
     code: Any = _RenderedStatus()
@@ -128,9 +132,13 @@ class JWTError(HTTPException):
     @property
     def body(self) -> dict[str, Any]:
         """Return the JSON body as a dict."""
-        title, description = self.error, self.description
-        body = {"status_code": self.status_code, "error": title, "description": description}
-        return body if self.error_code is None else {**body, "code": self.error_code}
+        body = {
+            "status_code": self.status_code,
+            "error": self.error,
+            "description": self.description,
+            "code": self.error_code or _name_status(self.status_code),
+        }
+        return body if self.hint is None else {**body, "hint": self.hint}
 
     @property
     def response(self) -> Response:
@@ -151,6 +159,13 @@ class JWTError(HTTPException):
         return self.response.get_data(as_text=True) if parsed is None else parsed
 
 
+def _name_status(status: int) -> str:
+    """Return the ``code`` of an error that has none, such as ``forbidden`` for 403."""
+    # Werkzeug's names, because Python 3.13 has renamed some of http.HTTPStatus.
+    name = HTTP_STATUS_CODES.get(status, "error").lower()
+    return "".join(c if c.isalnum() else "_" for c in name)
+
+
 def json_response(error: JWTError) -> Response:
     """Return *error* as a JSON response; needs no application context."""
     body = json.dumps(error.body) + "\n"
@@ -165,6 +180,7 @@ class AuthError(JWTError):
 
     :param description: the reason; by default the ``default_description`` of the class
     :param headers: extra response headers
+    :param hint: advice for the developer of the client or of the application
     :param ended_sid: the sid of the session, if the error means that the session has ended. The
         rejection of a single token doesn't; it is no reason to delete a browser's cookies
     """
@@ -178,10 +194,12 @@ class AuthError(JWTError):
         description: str | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        hint: str | None = None,
         ended_sid: str | None = None,
     ) -> None:
         description = description or self.default_description
         super().__init__(self.title, description, self.status, headers)
+        self.hint = hint
         self.ended_sid = ended_sid
         self.jwt_header: dict[str, Any] = {}
         """The header of the rejected token, if its signature was valid."""

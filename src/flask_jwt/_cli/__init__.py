@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
 from flask import current_app
 
-from .._jose.claims import TIME_CLAIMS, Claims, Header
 from .._jose.key_file import (
     PUBLISHED_FOR,
     change_key_file,
@@ -24,10 +23,10 @@ from .._jose.key_set import KeySet
 from .._jose.keys import ALGORITHMS, Key
 from .._web.app_state import AppState
 from .._web.context import app_state
-from .._web.request_token import codec_for
 from .._web.session_wiring import LONGEST_SESSION
-from ..errors import ConfigError, JWTError, StoreUnavailable
-from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
+from ..errors import ConfigError
+from .inspect import inspect
+from .output import NAMES_AS_GIVEN, CommandGroup, echo, format_time, json_option, print_table
 from .passwords import passwords_cli
 from .sessions import sessions_cli
 
@@ -38,6 +37,7 @@ keys_cli = CommandGroup(
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)
+jwt_cli.command(context_settings=NAMES_AS_GIVEN)(inspect)
 
 algorithm_option = click.option(
     "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Of the new key."
@@ -56,7 +56,9 @@ def _key_file() -> str:
     if not path:
         raise ConfigError(
             "This application has no key file. Set JWT_KEY_FILE to a path outside of the "
-            "repository, such as instance/jwt-keys.json."
+            "repository, such as instance/jwt-keys.json: in app.config, or as "
+            "FLASK_JWT_KEY_FILE in the environment if the application calls "
+            "app.config.from_prefixed_env(). `flask jwt keys generate` makes the file."
         )
     return str(path)
 
@@ -103,7 +105,11 @@ def generate_keys(algorithm: str | None, as_json: bool, path: str) -> None:
     keys = KeySet([Key.generate(algorithm or "EdDSA")])
     create_key_file(path, keys)
     # On stderr, so that --json prints nothing but JSON on stdout.
-    click.echo(f"Created {path}, which only you can read. Set JWT_KEY_FILE to it.", err=True)
+    echo(
+        f"Created {path}, which only you can read. Set JWT_KEY_FILE to it: in app.config, or as "
+        "FLASK_JWT_KEY_FILE in the environment if the application calls "
+        "app.config.from_prefixed_env().", err=True,
+    )  # fmt: skip
     _show(keys, now, as_json)
 
 
@@ -153,13 +159,19 @@ def rotate_keys(algorithm: str | None, as_json: bool, at_once: bool, keep_for: i
         new = Key.generate(algorithm or keys.active(now).algorithm)
         return rotate(keys, new, now=now, lifetime=lifetime, delay=delay)
 
-    _show(change_key_file(path, add_key), now, as_json)
+    _show(_change(path, add_key), now, as_json)
     deadline = "now" if at_once else f"before {format_time(now + delay)}"
-    click.echo(
+    echo(
         f"If the application runs on several hosts, copy {path} to each of them {deadline}. A host "
         "without the new key rejects its tokens.",
         err=True,
     )
+
+
+def _change(path: str, change: Callable[[KeySet], KeySet]) -> KeySet:
+    """Change the key file, and say so if another process is doing the same."""
+    message = f"Waiting: another process is changing the folder of {path}, and holds its lock …"
+    return change_key_file(path, change, before_waiting=lambda: echo(message, err=True))
 
 
 def _longest_lifetime(state: AppState) -> float:
@@ -179,72 +191,4 @@ def prune_keys(kids: tuple[str, ...], as_json: bool) -> None:
     """
     path = _key_file()
     now = app_state().clock.now()
-    keys = change_key_file(path, lambda keys: prune(keys, kids, now=now))
-    _show(keys, now, as_json)
-
-
-@jwt_cli.command(context_settings=NAMES_AS_GIVEN)
-@click.argument("token")
-@json_option
-def inspect(token: str, as_json: bool) -> None:
-    """Show what TOKEN contains and whether it is valid.
-
-    Write - to read the token from standard input, which keeps it out of the shell's history. The
-    exit status is 1 if the token is rejected.
-    """
-    state = app_state()
-    now = state.clock.now()
-    encoded = sys.stdin.read().strip() if token == "-" else token
-    header: Header = {}
-    claims: Claims = {}
-    session = None
-    try:
-        # Decoded first, so that a rejected token is shown as well.
-        header, claims = state.codecs.decode_unverified(encoded)
-        session = _get_session_state(state, claims)
-        verified = codec_for(state, encoded, "access").verify(encoded, now)
-        if verified.sid is not None and state.check_session is not None:
-            state.check_session(verified.sid, verified.issued_at)
-        reason = None
-    except StoreUnavailable:
-        raise
-    except JWTError as error:
-        reason = str(error.description)
-    if as_json:
-        result = {
-            "accepted": reason is None, "reason": reason, "session": session,
-            "header": header, "claims": claims,
-        }  # fmt: skip
-        click.echo(json.dumps(result, indent=2))
-    else:
-        _show_token(header, claims, session, reason)
-    if reason is not None:
-        sys.exit(1)
-
-
-def _get_session_state(state: AppState, claims: Claims) -> str | None:
-    """Return what the store says about the token's session; None if it belongs to none."""
-    sid = claims.get("sid")
-    if state.sessions is None or not isinstance(sid, str):
-        return None
-    session = state.sessions.get(sid)
-    if session is None:
-        return "unknown"
-    if session.revoked_at is not None:
-        return "revoked"
-    return "active" if session.is_active(state.clock.now()) else "expired"
-
-
-def _show_token(header: Header, claims: Claims, session: str | None, reason: str | None) -> None:
-    rows = [("header", name, json.dumps(value), "") for name, value in header.items()]
-    for name, value in claims.items():
-        is_time = name in (*TIME_CLAIMS, "auth_time") and type(value) in (int, float)
-        # Beyond the year 5138 the claim is not in seconds, or not a time at all.
-        readable = format_time(value) if is_time and 0 <= value < 1e11 else ""
-        rows.append(("claim", name, json.dumps(value), readable))
-    if rows:
-        print_table(("PART", "NAME", "VALUE", ""), rows)
-    if session is not None:
-        click.echo(f"\nThe session of the token: {session}")
-    verdict = "accepts the token" if reason is None else f"rejects the token: {reason}"
-    click.echo(f"\nThis application {verdict}")
+    _show(_change(path, lambda keys: prune(keys, kids, now=now)), now, as_json)

@@ -1,8 +1,13 @@
-"""Print tables for people, JSON for scripts, and errors without tracebacks."""
+"""Print tables for people, JSON for scripts, and errors without tracebacks.
+
+What comes from a token, a store or the command line may contain control characters, with which it
+could change what the terminal shows. So :func:`clean` goes over everything that is printed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import wraps
 from typing import Any, TypeVar
@@ -11,7 +16,7 @@ import click
 from flask import cli
 from flask.cli import AppGroup
 
-from ..errors import ConfigError, StoreUnavailable
+from ..errors import ConfigError, JWTError, StoreUnavailable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -20,7 +25,31 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 NAMES_AS_GIVEN = {"ignore_unknown_options": True}
 """Context settings of commands with an argument that is a kid, sid or token."""
 
+WIDTH = 80
+"""The columns that a table may have."""
+
+NARROWEST = 20
+"""The columns that the widest column of a table needs at least, or the table is shown as a list."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def clean(value: object) -> str:
+    r"""Return *value* as a string of printable characters; others become escapes such as \x1b."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in str(value)
+    )
+
+
+def clean_lines(message: str) -> str:
+    """Return *message* cleaned as by :func:`clean`, but with its line breaks."""
+    return "\n".join(map(clean, message.split("\n")))
+
+
+def echo(message: str = "", *, err: bool = False) -> None:
+    """Print *message*, which may have several lines."""
+    click.echo(clean_lines(message), err=err)
 
 
 def report_errors(command: Command) -> Command:
@@ -31,16 +60,41 @@ def report_errors(command: Command) -> Command:
         try:
             return command(*args, **kwargs)
         except ConfigError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(clean_lines(str(error))) from None
         except StoreUnavailable as error:
             # The driver's message, which clients don't get, says which server can't be reached.
             cause = error.__cause__ or error
-            raise click.ClickException(f"The session store is unavailable: {cause}") from None
+            message = f"The session store is unavailable: {cause}"
+            raise click.ClickException(clean_lines(message)) from None
+        except JWTError as error:
+            raise click.ClickException(clean_lines(str(error.description))) from None
+        except click.ClickException as error:
+            raise _clean_error(error) from None
 
     return wrapped  # type: ignore[return-value]
 
 
-class CommandGroup(AppGroup):
+def _clean_error(error: click.ClickException) -> click.ClickException:
+    message = error.format_message()
+    cleaned = clean_lines(message)
+    if message == cleaned:
+        return error
+    if isinstance(error, click.UsageError):
+        return click.UsageError(cleaned, error.ctx)
+    return click.ClickException(cleaned)
+
+
+class _CleanUsage(click.Command):
+    """Clean the messages about the command line, which quote it."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise _clean_error(error) from None
+
+
+class CommandGroup(_CleanUsage, AppGroup):
     """Run commands in the application's context, and report their errors without tracebacks.
 
     An application that can't start, for instance because its key file is broken, is reported too.
@@ -50,7 +104,7 @@ class CommandGroup(AppGroup):
         self, *args: Any, with_appcontext: bool = True, **options: Any
     ) -> Callable[[Command], click.Command]:
         """Register a command; *with_appcontext* says whether it needs an application."""
-        register = super().command(*args, with_appcontext=False, **options)
+        register = super().command(*args, cls=_CleanUsage, with_appcontext=False, **options)
 
         def decorate(command: Command) -> click.Command:
             in_context = cli.with_appcontext(command) if with_appcontext else command
@@ -60,12 +114,66 @@ class CommandGroup(AppGroup):
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print *rows* under *headings*; each column is as wide as its widest cell."""
-    lines = [list(headings), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = zip(line, widths, strict=True)
-        click.echo("  ".join(cell.ljust(width) for cell, width in cells).rstrip())
+    """Print *rows* under *headings*, at most 80 columns wide.
+
+    If the cells need more, those of the widest column go on in the next lines. If too little would
+    be left for it, each row is printed as a list of its cells.
+    """
+    cells = [[clean(cell) for cell in row] for row in rows]
+    if not cells:
+        click.echo("none")
+        return
+    widths = [max(map(_width, column)) for column in zip(headings, *cells, strict=True)]
+    widest = widths.index(max(widths))
+    left = WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[widest]
+    if widths[widest] > left:
+        if left < max(NARROWEST, _width(headings[widest])):
+            _print_lists(headings, cells)
+            return
+        widths[widest] = left
+    for line in (headings, *cells):
+        _print_line([list(_wrap(cell, width)) for cell, width in zip(line, widths, strict=True)],
+                    widths)  # fmt: skip
+
+
+def _print_lists(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    label_width = max(map(_width, headings))
+    widths = [label_width, WIDTH - label_width - 2]
+    for number, row in enumerate(rows):
+        if number:
+            click.echo()
+        for heading, cell in zip(headings, row, strict=True):
+            _print_line([[heading], list(_wrap(cell, widths[1]))], widths)
+
+
+def _print_line(wrapped: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Print one row, the cells of which may have several lines."""
+    for number in range(max(map(len, wrapped))):
+        parts = [lines[number] if number < len(lines) else "" for lines in wrapped]
+        padded = [
+            part + " " * (width - _width(part)) for part, width in zip(parts, widths, strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def _wrap(cell: str, width: int) -> Iterator[str]:
+    """Return the lines of *cell*, which break anywhere: most long cells are encoded."""
+    line, used = "", 0
+    for character in cell:
+        size = _width(character)
+        if used + size > width:
+            yield line
+            line, used = "", 0
+        line, used = line + character, used + size
+    yield line
+
+
+def _width(text: str) -> int:
+    """Return the columns that *text* takes in a terminal."""
+    return sum(
+        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "FW")
+        for c in text
+    )
 
 
 def format_time(seconds: float | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,7 +16,7 @@ from flask.cli import ScriptInfo, pass_script_info
 
 from .._login.passwords import KINDS, NONE, UNKNOWN, hash_password, is_current, kind_of
 from ..errors import ConfigError
-from .output import CommandGroup, json_option, print_table
+from .output import CommandGroup, echo, json_option, print_table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -109,22 +111,25 @@ def _show(counts: Counter[str], as_json: bool) -> None:
             [(row["kind"], row["count"], "current" if row["current"] else "old") for row in rows],
         )
         click.echo()
-    click.echo(f"{old} of {total} hashes are old. Rows without a password: {without_password}.")
+    echo(f"{old} of {total} hashes are old. Rows without a password: {without_password}.")
     if counts[UNKNOWN]:
-        click.echo(f"check_password can't verify {counts[UNKNOWN]} of them: unknown format.")
+        echo(f"check_password can't verify {counts[UNKNOWN]} of them: unknown format.")
 
 
 @contextmanager
 def _read_file(path: str) -> Iterator[Column]:
     total = None
     try:
-        if path != "-":  # stdin can be read once only, so its lines are not counted beforehand
+        # stdin and FIFOs can be read once only, so their lines are not counted beforehand.
+        if path != "-" and not stat.S_ISFIFO(os.stat(path).st_mode):
             with open(path, "rb") as file:
                 total = sum(1 for _ in file)
         with click.open_file(path, encoding="utf-8", errors="replace") as file:
             yield Column((line.rstrip("\r\n") for line in file), total)
     except OSError as error:
         raise ConfigError(f"Could not read {path}: {error.strerror}") from None
+    except ValueError:  # a NUL, or what the file system can't encode
+        raise ConfigError(f"Could not read {path}: it is not a path") from None
 
 
 def _engine(info: ScriptInfo, database: str | None) -> sa.Engine:

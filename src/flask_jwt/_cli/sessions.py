@@ -12,7 +12,7 @@ from .._sessions.manager import SessionManager
 from .._sessions.users import ExactIdentity
 from .._web.context import app_state, require_sessions
 from ..stores import Session
-from .output import NAMES_AS_GIVEN, CommandGroup, format_time, json_option, print_table
+from .output import NAMES_AS_GIVEN, CommandGroup, echo, format_time, json_option, print_table
 
 sessions_cli = CommandGroup(
     "sessions", help="Manage sessions: the logins of users on their devices."
@@ -56,9 +56,9 @@ def upgrade_sessions(as_json: bool) -> None:
         added = sessions.upgrade(on_batch=on_batch)
     for name in ("tables", "columns", "indexes"):
         if added[name]:
-            click.echo(f"Added {name}: {', '.join(added[name])}")
+            echo(f"Added {name}: {', '.join(added[name])}")
     count = added["sessions"]
-    click.echo(f"The session store is up to date; {_count(count)} got a subject key.")
+    echo(f"The session store is up to date; {_count(count)} got a subject key.")
 
 
 type_option = click.option(
@@ -77,9 +77,9 @@ def list_sessions(identity: str, json_type: str | None, as_json: bool) -> None:
     """List the active sessions of the user with IDENTITY.
 
     IDENTITY is the user's id in the tokens. 1 is looked up as the string "1" and as the number 1,
-    which are two users.
+    which are two users. A user without active sessions is no error.
     """
-    found = _find_sessions(identity, json_type)
+    readings, found = _search(identity, json_type)
     if as_json:
         listed = [
             {"identity": reading, **_fields(session)}
@@ -89,8 +89,10 @@ def list_sessions(identity: str, json_type: str | None, as_json: bool) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     for reading, sessions in found:
-        click.echo(f"{_count(len(sessions))} of {_describe(reading)}:")
+        echo(f"{_count(len(sessions))} of {_describe(reading)}:")
         _print_sessions(sessions)
+    if not found:
+        echo(f"none: {_describe_all(readings, identity)} has no active sessions")
 
 
 def _print_sessions(sessions: list[Session]) -> None:
@@ -106,28 +108,29 @@ def _print_sessions(sessions: list[Session]) -> None:
     )  # fmt: skip
 
 
-def _find_sessions(argument: str, json_type: str | None) -> list[tuple[Any, list[Session]]]:
-    """Return each identity that *argument* may stand for and that has sessions, with these.
+Found = list[tuple[Any, list[Session]]]
+"""Identities that have sessions, each with them."""
 
-    :raises ClickException: if none has sessions; the message names them
-    """
+
+def _search(argument: str, json_type: str | None) -> tuple[list[Any], Found]:
+    """Return the identities that *argument* may stand for, and those that have sessions."""
     readings = _read_identity(argument)
     if json_type is not None:
         readings = [r for r in readings if isinstance(r, str) == (json_type == "string")]
     manager = _sessions()
     found = [(reading, list(manager.iterate(ExactIdentity(reading)))) for reading in readings]
-    found = [(reading, sessions) for reading, sessions in found if sessions]
-    if not found:
-        tried = " and ".join(map(_describe, readings)) or f"{argument} as JSON"
-        raise click.ClickException(f"There are no active sessions. Looked for {tried}.")
-    return found
+    return readings, [(reading, sessions) for reading, sessions in found if sessions]
+
+
+def _describe_all(readings: list[Any], argument: str) -> str:
+    return " and ".join(map(_describe, readings)) or f"{argument} as JSON"
 
 
 def _read_identity(argument: str) -> list[Any]:
     """Return the identities that an argument of a command may stand for."""
     try:
         value = json.loads(argument)
-    except ValueError:
+    except (ValueError, RecursionError):
         return [argument]
     # 007 or 1e3 is a string, because the number is not written like that in a token.
     is_number = type(value) is int and str(value) == argument
@@ -178,7 +181,7 @@ def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str |
     # Valid ids are revoked before an unknown one is reported: in an emergency, each one counts.
     revoked = sum(sessions.revoke(sid) for sid in sids if sid not in unknown)
     if sids:
-        click.echo(f"Revoked {_count(revoked)}.")
+        echo(f"Revoked {_count(revoked)}.")
     if unknown:
         raise click.ClickException(f"There is no session {', '.join(unknown)}.")
     if subject is not None:
@@ -186,7 +189,10 @@ def revoke_sessions(sids: tuple[str, ...], subject: str | None, json_type: str |
 
 
 def _revoke_subject(sessions: SessionManager, subject: str, json_type: str | None) -> None:
-    found = _find_sessions(subject, json_type)
+    readings, found = _search(subject, json_type)
+    if not found:
+        tried = _describe_all(readings, subject)
+        raise click.ClickException(f"There are no active sessions. Looked for {tried}.")
     if len(found) > 1:
         users = " and ".join(_describe(reading) for reading, _ in found)
         raise click.ClickException(
@@ -194,7 +200,7 @@ def _revoke_subject(sessions: SessionManager, subject: str, json_type: str | Non
         )
     ((identity, _),) = found
     revoked = sessions.revoke_all(ExactIdentity(identity))
-    click.echo(f"Revoked {_count(revoked)} of {_describe(identity)}.")
+    echo(f"Revoked {_count(revoked)} of {_describe(identity)}.")
 
 
 @sessions_cli.command("prune")
@@ -210,7 +216,7 @@ def prune_sessions(as_json: bool) -> None:
     with click.progressbar(length=ended, label="Deleting") as bar:
         deleted = sessions.prune(on_batch=bar.update)
     # The others may have access tokens that have not expired, and are rejected by these rows.
-    click.echo(f"Deleted {deleted} of {ended} ended sessions; those that ended recently are kept.")
+    echo(f"Deleted {deleted} of {ended} ended sessions; those that ended recently are kept.")
 
 
 @sessions_cli.command("stats")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._jose.key_file import check_mode
+from .._jose.key_file import check_mode, read_regular_file
 from .._jose.key_set import KeySet
 from .._jose.key_text import explain_encoding, is_key_text
 from .._jose.keys import ALGORITHMS, InvalidKey, Key
@@ -57,11 +57,21 @@ def load_configured_keys(settings: Settings, *, allow_documented: bool = False) 
     # The key with the highest sign_from signs, and these low timestamps passed long ago: the
     # current secret signs and the earlier ones only verify.
     newest_first = range(len(secrets), 0, -1)
-    keys = [
-        Key.from_secret(secret, settings.algorithm, publish_kid=False, sign_from=order)
-        for secret, order in zip(secrets, newest_first, strict=True)
-    ]
+    keys = []
+    for secret, order in zip(secrets, newest_first, strict=True):
+        try:
+            key = Key.from_secret(secret, settings.algorithm, publish_kid=False, sign_from=order)
+        except InvalidKey as error:
+            raise InvalidKey(f"{_name_secret(secret, settings)}: {error}") from None
+        keys.append(key)
     return KeySet(_add_algorithms(keys, settings.decode_algorithms))
+
+
+def _name_secret(secret: bytes, settings: Settings) -> str:
+    """Return the option that *secret* stands in."""
+    if secret == settings.flask_secret:
+        return "SECRET_KEY"
+    return "JWT_SECRET_KEY" if secret == settings.secret else "SECRET_KEY_FALLBACKS"
 
 
 def _reject_documented(secrets: Iterable[bytes]) -> None:
@@ -178,13 +188,21 @@ def read_key(key_or_path: str | bytes) -> tuple[bytes, os.stat_result | None]:
     if is_key_text(data):
         return data, None
     try:
-        with open(data, "rb") as file:
-            return file.read(), os.fstat(file.fileno())
+        content, status = read_regular_file(data)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a path"
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             reason = "it has no -----BEGIN line"
+        if isinstance(error, FileNotFoundError) and data.endswith(_KEY_SUFFIXES):
+            # Other values aren't quoted: they may be secrets.
+            reason = f"there is no file {os.path.abspath(os.fsdecode(data))}"
         raise InvalidKey(
             explain_encoding(data)
             or f"The value is neither a PEM key nor the path of a readable file: {reason}"
         ) from None
+    if not content.strip():
+        raise InvalidKey("The file is empty")
+    return content, status
+
+
+_KEY_SUFFIXES = (b".pem", b".key", b".pub", b".crt", b".cer", b".der", b".json")

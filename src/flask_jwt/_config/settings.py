@@ -380,11 +380,6 @@ class Settings:
     def conflicts(self) -> list[str]:
         """Return a sentence about each combination of settings that can't work."""
         sentences = []
-        if self.cookie_samesite == "None" and not self.cookie_secure:
-            sentences.append(
-                "JWT_COOKIE_SAMESITE: browsers reject a cookie with SameSite=None that isn't "
-                "Secure; set JWT_COOKIE_SECURE = True"
-            )
         requires_nbf = "nbf" in self.required and "JWT_REQUIRED_CLAIMS" in self.explicit
         if requires_nbf and not self.encode_nbf:
             sentences.append(
@@ -400,7 +395,29 @@ class Settings:
             from .._issuers.registry import find_conflicts
 
             sentences += find_conflicts(self.issuers, self.encode_issuer)
-        return [*sentences, *self._find_shared_cookie_names(), *self._find_invalid_prefixes()]
+        return [
+            *sentences,
+            *self._find_insecure(),
+            *self._find_shared_cookie_names(),
+            *self._find_invalid_prefixes(),
+        ]
+
+    def _find_insecure(self) -> list[str]:
+        """Return a sentence if JWT_COOKIE_SECURE is False and another option requires True."""
+        if self.cookie_secure:
+            return []
+        reasons = ["JWT_COOKIE_SAMESITE is 'None'"] if self.cookie_samesite == "None" else []
+        reasons += [
+            f"JWT_{cookie.upper()}_NAME is {name!r}"
+            for cookie in _COOKIES
+            if (name := getattr(self, f"{cookie}_name")).startswith(("__Host-", "__Secure-"))
+        ]
+        if not reasons:
+            return []
+        return [
+            f"JWT_COOKIE_SECURE: browsers reject the cookies, because {' and '.join(reasons)}; set "
+            "JWT_COOKIE_SECURE = True"
+        ]
 
     def _find_invalid_prefixes(self) -> list[str]:
         sentences = []
@@ -409,10 +426,6 @@ class Settings:
         for cookie in _COOKIES:
             name, path = getattr(self, f"{cookie}_name"), getattr(self, f"{cookie}_path")
             option = f"JWT_{cookie.upper()}_NAME"
-            if name.startswith(("__Host-", "__Secure-")) and not self.cookie_secure:
-                sentences.append(
-                    f"{option}: browsers reject {name} without JWT_COOKIE_SECURE = True"
-                )
             if name.startswith("__Host-") and (self.cookie_domain is not None or path != "/"):
                 sentences.append(
                     f"{option}: browsers reject {name} with a domain or with a path other than "
@@ -424,12 +437,19 @@ class Settings:
         """Return a sentence about each two cookies of which one would hide the other."""
         has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
         cookies = _COOKIES if has_csrf_cookies else _COOKIES[:2]
+        # One sentence for each name: three cookies with one name make three pairs.
+        sharing: dict[str, list[str]] = {}
+        for first, second in combinations(cookies, 2):
+            name = getattr(self, f"{first}_name")
+            if name == getattr(self, f"{second}_name") and _overlap(
+                getattr(self, f"{first}_path"), getattr(self, f"{second}_path")
+            ):
+                sharing.setdefault(name, []).extend((first, second))
         return [
-            f"JWT_{first.upper()}_NAME and JWT_{second.upper()}_NAME are both {name!r}, and a "
-            "browser sends both cookies to the same paths; write two names"
-            for first, second in combinations(cookies, 2)
-            if (name := getattr(self, f"{first}_name")) == getattr(self, f"{second}_name")
-            and _overlap(getattr(self, f"{first}_path"), getattr(self, f"{second}_path"))
+            f"{' and '.join(f'JWT_{each.upper()}_NAME' for each in dict.fromkeys(options))} are "
+            f"{'both' if len(set(options)) == 2 else 'all'} {name!r}, and a browser sends these "
+            "cookies to the same paths; write different names"
+            for name, options in sharing.items()
         ]
 
 
@@ -472,7 +492,10 @@ def read_settings(
         try:
             values[option.field] = parse_option(key, config.get(key, option.default))
         except ConfigError as error:
-            errors.append(str(error))
+            # LiveConfig copies SECRET_KEY to JWT_SECRET_KEY, which is one mistake, not two.
+            is_copy = key == "JWT_SECRET_KEY" and config[key] is config.get("SECRET_KEY")
+            if not is_copy:
+                errors.append(str(error))
     settings = Settings(values, explicit, profile)
     # If a value is invalid, conflicts() could not read all attributes.
     if errors := errors or settings.conflicts():
@@ -512,6 +535,10 @@ def unknown_keys(config: Mapping[str, object]) -> list[str]:
 
 
 def _describe_unknown(key: str) -> str:
+    from .._former_names import OF_CONFIG
+
+    if advice := OF_CONFIG.get(key):
+        return f"{key} is not an option of Flask-JWT-Too; {advice}"
     import difflib  # imported here because only a misspelled option needs it
 
     similar = difflib.get_close_matches(key, OPTIONS, n=1, cutoff=0.75)

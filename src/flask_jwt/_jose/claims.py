@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -223,11 +223,25 @@ class InvalidIdentity(ConfigError):
 
     :param description: the value or its type
     :param message: a format string for the description and for what is wanted instead
+    :param expression: what a user_identity_loader may return for the value, as source code
     """
 
-    def __init__(self, description: str, message: str = "The identity is {}; pass {}") -> None:
-        super().__init__(message.format(description, _WANTED_IDENTITY))
+    def __init__(
+        self,
+        description: str,
+        message: str = "The identity is {}; pass {}",
+        expression: str | None = None,
+    ) -> None:
+        text = message.format(description, _WANTED_IDENTITY)
+        if expression is not None:
+            text += f". Or set a user_identity_loader:\n{_LOADER.format(expression)}"
+        super().__init__(text)
         self.description = description
+        self.expression = expression
+
+    def with_message(self, message: str) -> InvalidIdentity:
+        """Return the error with another *message*, which says where the value came from."""
+        return InvalidIdentity(self.description, message, self.expression)
 
 
 def reject_foreign_subject(identity: object) -> None:
@@ -247,10 +261,10 @@ _WANTED_IDENTITY = (
     "the user (an object or dict with an id), or the id itself: a string, an integer or a UUID"
 )
 
-_USER_IDENTITY_LOADER = """
+_LOADER = """
     @jwt.user_identity_loader
     def user_identity(user):
-        return str({})
+        return {}
 """
 
 
@@ -277,14 +291,32 @@ def identity_of(identity: Any) -> str | int:
     if isinstance(plain, (str, int)) and not isinstance(plain, bool):
         return plain
     if expression is None:
-        raise InvalidIdentity(_describe(user_id))
+        raise InvalidIdentity(_describe(user_id), expression=find_id(user_id))
     if user_id is None or isinstance(user_id, bool):
         # No loader is suggested, because str() would give many users the id "None" or "True".
         raise ConfigError(f"The id of the user is {user_id}; return a user with an id of their own")
     raise ConfigError(
         f"The id of the user is {_describe(user_id)}, not a string, an integer or a UUID. Set a "
-        f"user_identity_loader:\n{_USER_IDENTITY_LOADER.format(expression)}"
+        f"user_identity_loader:\n{_LOADER.format(f'str({expression})')}"
     )
+
+
+def find_id(user: object) -> str | None:
+    """Return source code for the id of *user* as a string, or None if there is no id to see.
+
+    MongoDB's documents have an ``_id``. An object of a type of its own, such as an ObjectId, may be
+    the id itself.
+    """
+    for name in ("id", "_id", "pk", "user_id", "uid"):
+        if isinstance(user, Mapping) and name in user:
+            return f"str(user[{json.dumps(name)}])"
+        if not isinstance(user, type) and hasattr(user, name):
+            return f"str(user.{name})"
+    # str() of these would be the same for many users, or not what the developer expects.
+    is_plain = user is None or isinstance(user, (bool, int, float, complex, bytes, bytearray))
+    is_collection = isinstance(user, (Mapping, Collection))
+    has_text = type(user).__str__ is not object.__str__
+    return None if is_plain or is_collection or callable(user) or not has_text else "str(user)"
 
 
 def plain_id(user_id: object) -> object:

@@ -15,6 +15,7 @@ from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
 from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .key_set import KeySet
 from .keys import Key
+from .malformed import explain_malformed
 
 #: How many header segments of verified tokens are cached. An application's tokens share very few
 #: headers, so most tokens need no parsing of theirs. Once the cache is full it stays as it is.
@@ -313,11 +314,13 @@ def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
     try:
         data = token.encode("ascii")
     except UnicodeEncodeError:
-        raise TokenMalformed("Token contains invalid characters") from None
+        reason = "Token contains invalid characters"
+        raise TokenMalformed(reason, hint=explain_malformed(token)) from None
     message, _, signature = data.rpartition(b".")
     header, dot, payload = message.partition(b".")
     if not dot or b"." in payload:
-        raise TokenMalformed(f"{'Too many' if dot else 'Not enough'} segments")
+        reason = f"{'Too many' if dot else 'Not enough'} segments"
+        raise TokenMalformed(reason, hint=explain_malformed(token))
     return message, header, payload, signature
 
 
@@ -332,9 +335,10 @@ def _find_signer(keys: Iterable[Key], message: bytes, signature: bytes, now: flo
 
 def _check_characters(message: bytes, signature: bytes) -> None:
     if message.translate(None, _TOKEN_CHARACTERS):
-        raise TokenMalformed("Token contains invalid characters")
+        hint = explain_malformed(f"{message.decode()}.{signature.decode()}")
+        raise TokenMalformed("Token contains invalid characters", hint=hint)
     if signature.translate(None, ALPHABET):
-        raise SignatureInvalid
+        raise SignatureInvalid(hint=explain_malformed(f"{message.decode()}.{signature.decode()}"))
 
 
 def _parse_header(segment: bytes) -> Header:

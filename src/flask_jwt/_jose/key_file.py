@@ -5,6 +5,7 @@ The file may change while applications use it.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -46,6 +47,31 @@ def check_mode(path: str, status: os.stat_result) -> None:
         raise InvalidKey(
             f"{path} holds private keys, but other users can access it; run: chmod 600 {path}"
         )
+
+
+MOST_BYTES = 2**20
+"""The size of the largest file that is read; a key has a few thousand bytes."""
+
+
+def read_regular_file(path: str | bytes) -> tuple[bytes, os.stat_result]:
+    """Return the content of the file at *path* and its status.
+
+    A FIFO or a device is rejected: to read it may never end, and a second time it has other
+    content.
+
+    :raises OSError: if it can't be read, is no regular file, or is too large for a key
+    """
+    # Opening a FIFO waits for a writer, unless it is opened with O_NONBLOCK.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        if status.st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, "it is too large for a key")
+        return file.read(), status
 
 
 class KeyFile:
@@ -104,10 +130,10 @@ class KeyFile:
 
 
 def _unreadable(path: str, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"JWT_KEY_FILE {path} can't be read: {error.strerror}. "
-        f"To make a key file, run: flask jwt keys generate --file {path}"
-    )
+    message = f"JWT_KEY_FILE {path} can't be read: {error.strerror}"
+    if isinstance(error, FileNotFoundError):
+        message += f". To make a key file, run: flask jwt keys generate --file {path}"
+    return ConfigError(message)
 
 
 def read_key_file(path: str) -> KeySet:
@@ -120,11 +146,13 @@ def read_key_file(path: str) -> KeySet:
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            check_mode(path, os.fstat(file.fileno()))
-            return file.read()
+        data, status = read_regular_file(path)
     except OSError as error:
         raise _unreadable(path, error) from None
+    except ValueError:  # a NUL in the path
+        raise _unreadable(path, OSError(errno.EINVAL, os.strerror(errno.EINVAL))) from None
+    check_mode(path, status)
+    return data
 
 
 def _parse(path: str, data: bytes) -> KeySet:
@@ -146,8 +174,8 @@ def create_key_file(path: str, keys: KeySet) -> None:
     """
     if not os.path.basename(path):
         raise ConfigError(f"{path!r} is not the path of a file; add the name of the file")
-    target = os.path.realpath(path)
     with _explain_write_errors(path):
+        target = os.path.realpath(path)
         _make_folder(os.path.dirname(target))
         with _locked(target):
             if os.path.lexists(target):
@@ -157,18 +185,24 @@ def create_key_file(path: str, keys: KeySet) -> None:
             _replace(target, keys)
 
 
-def change_key_file(path: str, change: Callable[[KeySet], KeySet]) -> KeySet:
+def change_key_file(
+    path: str,
+    change: Callable[[KeySet], KeySet],
+    *,
+    before_waiting: Callable[[], object] | None = None,
+) -> KeySet:
     """Replace the keys in the file at *path* with what *change* makes of them, and return that.
 
     A lock keeps other writers out from the first read to the replacement. Without it, a rotation
     that began before a leaked key was pruned would write that key back.
 
+    :param before_waiting: called if another process holds the lock
     :raises ConfigError: if the file can't be read or written, or a writer without the lock has
         changed it meanwhile
     """
     # A symbolic link stays: the file that it leads to is replaced.
     target = os.path.realpath(path)
-    with _explain_write_errors(path), _locked(target):
+    with _explain_write_errors(path), _locked(target, before_waiting):
         before = _read(path)
         keys = change(_parse(path, before))
         _replace(target, keys, before)
@@ -181,6 +215,8 @@ def _explain_write_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(f"{path} can't be written: {error.strerror}") from None
+    except ValueError:  # a NUL, or what the file system can't encode
+        raise ConfigError(f"{path} can't be written: it is not a path") from None
 
 
 def _make_folder(folder: str) -> None:
@@ -191,8 +227,10 @@ def _make_folder(folder: str) -> None:
 
 
 @contextmanager
-def _locked(target: str) -> Iterator[None]:
+def _locked(target: str, before_waiting: Callable[[], object] | None = None) -> Iterator[None]:
     """Hold the lock of the folder of *target*: the file itself is replaced, and a lock with it.
+
+    :param before_waiting: called if another process holds the lock
 
     Where there is no ``fcntl`` (Windows), or the file system has no locks, nothing is locked.
     """
@@ -201,8 +239,15 @@ def _locked(target: str) -> Iterator[None]:
         return
     folder = os.open(os.path.dirname(target), os.O_RDONLY)
     try:
-        with suppress(OSError):
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if before_waiting is not None:
+                before_waiting()
+            with suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+        except OSError:
+            pass
         yield
     finally:
         os.close(folder)  # which releases the lock
@@ -299,5 +344,14 @@ def prune(keys: KeySet, kids: Collection[str], *, now: float) -> KeySet:
     remaining = KeySet(
         key for key in keys.keys if key.kid not in kids and keys.state(key, now) != "expired"
     )
-    remaining.active(now)  # raises if no key is left to sign
+    if not kids:
+        remaining.active(now)  # raises if no key is left to sign
+        return remaining
+    try:
+        remaining.active(now)
+    except ConfigError:
+        raise ConfigError(
+            "No key that can sign would be left. Rotate first, then prune: flask jwt keys rotate "
+            "--now"
+        ) from None
     return remaining

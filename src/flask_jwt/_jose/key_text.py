@@ -18,6 +18,10 @@ _SSH_BODY = rb"(?s)\0\0\0.(?:ssh-|sk-|ecdsa-)"
 _TO_BASE64 = bytes.maketrans(b"-_", b"+/")
 _CERTIFICATES = {b"CERTIFICATE", b"X509 CERTIFICATE"}
 
+_CUT_OFF = (
+    "The key has a BEGIN line and no END line, so it was cut off. An .env file may keep only the "
+    'first line: put the key in double quotes, or in one line with "\\n" for each line break'
+)
 _NOT_A_KEY = (
     "This is not an unencrypted PEM key. Such a key begins with -----BEGIN PRIVATE KEY----- or "
     "-----BEGIN PUBLIC KEY-----. A certificate in PEM format and an OpenSSH key are accepted too."
@@ -75,8 +79,21 @@ def explain_encoding(data: bytes) -> str | None:
             "This is a key in DER format. Convert it to PEM: openssl pkey -inform DER -in FILE, "
             "with -pubin for a public key"
         )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "This file is in UTF-16. Save it in UTF-8 or ASCII"
+    if b"-----BEGIN " in data:
+        return _CUT_OFF if b"-----END " not in data else None
+    return _explain_text(data)
+
+
+def _explain_text(data: bytes) -> str | None:
+    """Return what to do with a key in hex or base64; None if *data* isn't one."""
     if len(data) < 40 or not re.fullmatch(rb"[A-Za-z0-9+/_\s-]+=*\s*", data):
         return None
+    if re.fullmatch(rb"30[0-9A-Fa-f\s]+", data):
+        return (
+            "This is a key in DER format, in hex. Convert it to PEM: xxd -r -p, then openssl pkey"
+        )
     try:
         decoded = b64decode(b"".join(data.split()).translate(_TO_BASE64) + b"==")
     except ValueError:
@@ -84,10 +101,13 @@ def explain_encoding(data: bytes) -> str | None:
     if b"-----BEGIN " in decoded:
         return "This is a PEM key in base64. Decode it first: base64 -d"
     if decoded[:1] == b"0" and not decoded.isascii():
+        # A private key begins with a version, an INTEGER of one byte.
+        is_private = re.match(rb"0(?:[^\x80-\xff]|\x81.|\x82..)\x02\x01", decoded, re.DOTALL)
+        label = "PRIVATE KEY" if is_private else "PUBLIC KEY"
+        other = "" if is_private else "; for a certificate, write CERTIFICATE instead"
         return (
             "This is the base64 part of a key without the lines around it. Write "
-            "-----BEGIN PUBLIC KEY----- above it and -----END PUBLIC KEY----- below it; for a "
-            "private key or a certificate, write PRIVATE KEY or CERTIFICATE instead."
+            f"-----BEGIN {label}----- above it and -----END {label}----- below it{other}"
         )
     return None
 

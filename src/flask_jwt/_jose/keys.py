@@ -15,7 +15,7 @@ from jwt.exceptions import PyJWTError
 
 from ..errors import ConfigError
 from .encoding import b64decode, b64encode, b64encode_bytes, parse_json
-from .key_text import explain_encoding, is_encoded_public_key, load_key
+from .key_text import explain_encoding, is_encoded_public_key, is_key_text, load_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -80,6 +80,16 @@ def _engine(algorithm: str) -> jwt.algorithms.Algorithm:
     except KeyError:
         raise InvalidKey(
             f"{algorithm} needs the cryptography package: pip install 'Flask-JWT-Too[crypto]'"
+        ) from None
+
+
+def _require_cryptography() -> None:
+    """Raise an error if there is no cryptography package, before a key's type is known."""
+    try:
+        import cryptography  # noqa: F401
+    except ModuleNotFoundError:
+        raise InvalidKey(
+            "Key pairs need the cryptography package: pip install 'Flask-JWT-Too[crypto]'"
         ) from None
 
 
@@ -162,7 +172,10 @@ class Key:
         try:
             prepared = _engine(algorithm).prepare_key(secret)
         except _MATERIAL_ERRORS as error:
-            raise InvalidKey(f"Invalid secret: {error}") from None
+            advice = ""
+            if is_key_text(secret):
+                advice = " Set JWT_PUBLIC_KEY to a public key, JWT_PRIVATE_KEY to a private one."
+            raise InvalidKey(f"Invalid secret: {error}{advice}") from None
         return cls(algorithm, prepared, prepared, **state)
 
     @classmethod
@@ -211,7 +224,7 @@ class Key:
 
         :raises InvalidKey: if *pem* holds no unencrypted key, or doesn't fit *algorithms*
         """
-        _engine("RS256")  # raises a helpful error without the cryptography package
+        _require_cryptography()
         try:
             material = load_key(pem.encode() if isinstance(pem, str) else pem)
         except ValueError as error:
@@ -299,7 +312,9 @@ class Key:
         algorithm = _choose_algorithm(key_type, algorithms)
         if algorithm is None and algorithms:
             names = " or ".join(algorithms)
-            raise InvalidKey(f"A key of type {key_type} can't be used with {names}")
+            fitting = _DEFAULT_ALGORITHM.get(key_type)
+            advice = f": set JWT_ALGORITHM to {fitting}, or remove it" if fitting else ""
+            raise InvalidKey(f"A key of type {key_type} can't be used with {names}{advice}")
         if algorithm is None:
             raise InvalidKey(f"Keys of type {key_type} are not supported")
         if weakness and not allow_weak:

@@ -46,11 +46,15 @@ OWASP_ARGON2ID = ((47104, 1), (19456, 2), (12288, 3), (9216, 4), (7168, 5))
 ARGON2_MEMORY, ARGON2_PASSES = OWASP_ARGON2ID[1]
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1  # Werkzeug's own
 
-# A stored hash that requires more than this, which is seconds to minutes of work, is damaged. To
-# compute it would occupy a worker at each login.
-MOST_ARGON2_KIB_PASSES = 2**22
+# A stored hash that asks for more than this is rejected: to compute it would occupy a worker, or
+# all memory, at each login. Who can write one hash could stop the whole application.
+MOST_ARGON2_KIB = 2**19  # 512 MiB
+MOST_ARGON2_KIB_PASSES = 2**22  # 4 GiB in all
+MOST_ARGON2_LANES = 64  # each is a thread
+MOST_SCRYPT_BYTES = 2**29  # 512 MiB
 MOST_SCRYPT_BLOCKS = 2**23
 MOST_PBKDF2_ROUNDS = 10**7
+MOST_BCRYPT_COST = 15
 
 BCRYPT_BYTES = 72  # bcrypt ignores the rest
 
@@ -61,14 +65,22 @@ DUMMY_HASHES = {
     SCRYPT: f"scrypt:{SCRYPT_N}:{SCRYPT_R}:{SCRYPT_P}${'A' * 16}${'0' * 128}",
 }
 
+_BESIDE = r"[:;,|.$*\s]"
+"""What separates a digest from its salt."""
+
 #: What looks like a hash is never compared as plain text: whoever stole the hash could log in by
-#: sending it as the password.
+#: sending it as the password. It is matched after :func:`_unwrap`. A few plain passwords look like
+#: a hash too, such as one of exactly 22 letters; their users have to set a new one.
 HASH_LIKE = (
     r"\$[\w-]+\$.*"  # $6$…, also one that was cut off
     r"|[\w:.+-]+\$[^$]*\$.*"  # sha1$salt$…
     r"|(scrypt|pbkdf2|bcrypt|argon2)\w*[:$].*"
     r"|\{[\w.-]+\}.*"  # {SSHA}…
-    r"|\*?[0-9a-f]{32,}"  # MD5, SHA-1, MySQL's
+    r"|.*[0-9a-f]{32}.*"  # MD5 and longer ones, also md5…, \x…, hex:salt and salt:hex
+    r"|(?=.*[a-f])(?=.*[0-9])[0-9a-f]{16}"  # MySQL's until version 4
+    # base64: MD5, SHA-1 and so on with and without padding, or any that is longer, beside a salt
+    rf"|(.*{_BESIDE})?([\w+/-]{{22}}(==)?|[\w+/-]{{27}}=?|[\w+/-]{{32}}|[\w+/-]{{38}}(==)?"
+    rf"|[\w+/-]{{40,}}={{0,2}}|[\w+/-]{{19,}}={{1,2}})({_BESIDE}.*)?"
 )
 
 UNREADABLE = (
@@ -79,6 +91,12 @@ UNREADABLE = (
 DAMAGED = (
     "A stored password hash is damaged, for example cut off, so its user can't log in. Check the "
     "length of the database column, and have the user set a new password."
+)
+TOO_COSTLY = (
+    "A stored password hash asks for too much memory or time, so its user can't log in: argon2 may "
+    "use 512 MiB, 4 GiB in all passes and 64 lanes, scrypt 512 MiB, PBKDF2 10 million rounds, and "
+    "bcrypt the cost 15. Such a hash is damaged, or someone wants to overload this server. Have "
+    "the user set a new password."
 )
 PLAIN_TEXT = (
     "A stored password is plain text and was compared as such (accept_plain_text=True). Store its "
@@ -209,6 +227,9 @@ def _verify(stored: object, given: str) -> bool | None:
     hash_format, match = parsed
     try:
         return hash_format.verify(match, given)
+    except _TooCostly:
+        _warn_once(TOO_COSTLY)
+        return None
     except ValueError:  # which isn't logged, because its message may contain the hash
         _warn_once(DAMAGED)
         return None
@@ -218,11 +239,30 @@ def _is_plain_text(stored: str | None, given: str, is_accepted: bool) -> bool:
     if not stored or _parse(stored) is not None:  # no password, or a damaged hash
         return False
     is_candidate = is_accepted and isinstance(stored, str)
-    if not is_candidate or re.fullmatch(HASH_LIKE, stored, re.IGNORECASE | re.DOTALL):
+    if not is_candidate or _looks_like_hash(stored):
         _warn_once(UNREADABLE)
         return False
     _warn_once(PLAIN_TEXT)
     return hmac.compare_digest(stored.encode("utf-8", "surrogatepass"), given.encode())
+
+
+def _looks_like_hash(stored: str) -> bool:
+    unwrapped = _unwrap(stored)
+    return re.fullmatch(HASH_LIKE, unwrapped, re.I | re.S | re.A) is not None
+
+
+def _unwrap(stored: str) -> str:
+    """Remove what databases and programs put around a hash.
+
+    That is the padding of CHAR columns, quotation marks, and the ``b''`` of ``str(bytes)``.
+    """
+    bare = stored.strip(_PADDING)
+    if bare[:2] in ("b'", 'b"'):
+        bare = bare[1:]
+    return bare.strip(_PADDING + "'\"`")
+
+
+_PADDING = " \t\r\n\v\f\0\xa0\u200b\u2060\ufeff"
 
 
 @cache
@@ -230,11 +270,15 @@ def _warn_once(message: str) -> None:
     logger.warning("%s", message)
 
 
+class _TooCostly(Exception):
+    """Raised for a hash that would take too much memory or time to compute."""
+
+
 # One verifier for each format. It raises ValueError if the hash is damaged.
 
 
 def _argon2_kind(match: re.Match[str]) -> str:
-    variant, version, memory, passes, tag = match.groups()
+    variant, version, memory, passes, _, tag = match.groups()
     is_strong = any(int(memory) >= m and int(passes) >= t for m, t in OWASP_ARGON2ID)
     is_modern = variant == "id" and version == "19" and len(tag) >= 22  # 16 bytes
     return ARGON2ID if is_strong and is_modern else ARGON2_WEAKER
@@ -246,8 +290,13 @@ def _verify_argon2(match: re.Match[str], given: str) -> bool:
         from argon2.exceptions import VerificationError, VerifyMismatchError
     except ModuleNotFoundError:
         raise _missing("argon2-cffi", "argon2") from None
-    if int(match[3]) * int(match[4]) > MOST_ARGON2_KIB_PASSES:
-        raise ValueError("too much work")
+    memory, passes, lanes = int(match[3]), int(match[4]), int(match[5])
+    if (
+        memory > MOST_ARGON2_KIB
+        or memory * passes > MOST_ARGON2_KIB_PASSES
+        or lanes > MOST_ARGON2_LANES
+    ):
+        raise _TooCostly
     try:
         return PasswordHasher().verify(match[0], given)
     except VerifyMismatchError:
@@ -263,8 +312,10 @@ def _scrypt_kind(match: re.Match[str]) -> str:
 
 
 def _verify_scrypt(match: re.Match[str], given: str) -> bool:
-    if int(match[1]) * int(match[2]) * int(match[3]) > MOST_SCRYPT_BLOCKS:
-        raise ValueError("too much work")
+    n, r, p = int(match[1]), int(match[2]), int(match[3])
+    # It keeps n blocks of 128 r bytes, and p more.
+    if 128 * r * (n + p) > MOST_SCRYPT_BYTES + 2**20 or n * r * p > MOST_SCRYPT_BLOCKS:
+        raise _TooCostly
     return check_password_hash(match[0], given)
 
 
@@ -276,7 +327,7 @@ def _pbkdf2_verifier(
     def verify(match: re.Match[str], given: str) -> bool:
         digest, rounds = match[1] or "sha1", int(match[2])
         if rounds > MOST_PBKDF2_ROUNDS:
-            raise ValueError("too much work")
+            raise _TooCostly
         expected = decode_hash(match[4])
         computed = hashlib.pbkdf2_hmac(digest, given.encode(), decode_salt(match[3]), rounds)
         if len(computed) != len(expected):
@@ -296,6 +347,8 @@ def _verify_bcrypt(match: re.Match[str], given: str) -> bool:
         import bcrypt
     except ModuleNotFoundError:
         raise _missing("bcrypt", "bcrypt") from None
+    if int(match[1]) > MOST_BCRYPT_COST:
+        raise _TooCostly
     # bcrypt 5 rejects longer passwords; the implementation that made this hash cut them off.
     return bcrypt.checkpw(given.encode()[:BCRYPT_BYTES], match[0].encode())
 
@@ -320,32 +373,32 @@ def _always(kind: str) -> Callable[[re.Match[str]], str]:
 
 FORMATS = (
     _Format(
-        r"\$argon2(id|i|d)\$(?:v=(\d+)\$)?m=(\d{1,7}),t=(\d{1,3}),p=\d{1,3}"
+        r"\$argon2(id|i|d)\$(?:v=(\d+)\$)?m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,8})"
         r"\$[\w+/]+\$([\w+/]+)",
         _argon2_kind,
         _verify_argon2,
     ),
     _Format(
-        r"scrypt:(\d{1,8}):(\d{1,3}):(\d{1,3})\$[^$]*\$[0-9a-f]{128}",
+        r"scrypt:(\d{1,20}):(\d{1,10}):(\d{1,10})\$[^$]*\$[0-9a-f]{128}",
         _scrypt_kind,
         _verify_scrypt,
     ),
     _Format(
-        r"pbkdf2:(\w+):(\d{1,8})\$([^$]*)\$([0-9a-f]+)",
+        r"pbkdf2:(\w+):(\d{1,20})\$([^$]*)\$([0-9a-f]+)",
         _always(PBKDF2),
         _pbkdf2_verifier(str.encode, bytes.fromhex),
     ),
     _Format(
-        r"\$pbkdf2(?:-(sha256|sha512))?\$(\d{1,8})\$([\w./]*)\$([\w./]+)",
+        r"\$pbkdf2(?:-(sha256|sha512))?\$(\d{1,20})\$([\w./]*)\$([\w./]+)",
         _always(PBKDF2),
         _pbkdf2_verifier(_decode_adapted_base64, _decode_adapted_base64),
     ),
     _Format(
-        r"pbkdf2_(sha1|sha256)\$(\d{1,8})\$([^$]*)\$([\w+/]+=*)",
+        r"pbkdf2_(sha1|sha256)\$(\d{1,20})\$([^$]*)\$([\w+/]+=*)",
         _always(PBKDF2),
         _pbkdf2_verifier(str.encode, b64decode),
     ),
-    _Format(r"\$2[aby]\$(?:0[4-9]|1\d)\$[\w./]{53}", _always(BCRYPT), _verify_bcrypt),
+    _Format(r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[\w./]{53}", _always(BCRYPT), _verify_bcrypt),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, request
@@ -293,7 +293,53 @@ def get_template_context() -> dict[str, object]:
     return {"current_identity": _current_identity()}
 
 
-current_identity: Any = LocalProxy(_current_identity)
+class UserProxy(LocalProxy[Any]):
+    """Stand for the user of the current request, and say why there is none if one is needed."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        user = self._get_current_object()
+        try:
+            return getattr(user, name)
+        except AttributeError as error:
+            if user is not None:
+                raise
+            raise AttributeError(f"{error}. {_explain_no_user()}", name=name, obj=None) from None
+
+    def __getitem__(self, key: Any) -> Any:
+        user = self._get_current_object()
+        try:
+            return user[key]
+        except TypeError as error:
+            if user is not None:
+                raise
+            raise TypeError(f"{error}. {_explain_no_user()}") from None
+
+    def __iter__(self) -> Iterator[Any]:
+        user = self._get_current_object()
+        if user is None:
+            raise TypeError(f"'NoneType' object is not iterable. {_explain_no_user()}")
+        return iter(user)
+
+
+# Python and Flask name the class of an object that can't be a mapping or JSON, so the name says
+# what to do instead.
+UserProxy.__name__ = (
+    "LocalProxy (current_identity or current_user; use its fields, such as current_identity['id'])"
+)
+
+
+def _explain_no_user() -> str:
+    if request_state() is None:
+        return (
+            "No guard has verified this request, so it has no user: put @jwt_required() on the "
+            "view, below the route decorator"
+        )
+    return "The request has no token, which the guard allows (optional=True): check for None first"
+
+
+current_identity: Any = UserProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token.
 
 Without an ``identity_handler`` it is the id in the token. It is a proxy, so compare it with ``==``

@@ -17,6 +17,7 @@ from flask import Request
 from .._config.settings import Settings
 from .._jose.encoding import b64encode
 from ..errors import CsrfFailed, CsrfTokenMissing
+from .header_hints import ORIGIN_DIFFERS
 
 
 def csrf_value(token: str, claims: object) -> str:
@@ -64,6 +65,13 @@ def is_cross_origin(request: Request) -> bool:
     return has_origin and not is_same_origin(request)
 
 
+def explain_origin(request: Request) -> str | None:
+    """Return a hint for a request from another origin, in case a proxy makes it seem so."""
+    # A browser that sends Sec-Fetch-Site has compared the origins itself.
+    is_guess = "Sec-Fetch-Site" not in request.headers and is_cross_origin(request)
+    return ORIGIN_DIFFERS if is_guess else None
+
+
 def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> str | None:
     """Return the CSRF value that *request* contains, or None if it doesn't need one.
 
@@ -86,7 +94,7 @@ def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> s
     message = f"Missing CSRF token: send the header {header} with the value of the cookie {cookie}"
     if settings.csrf_check_form:
         message += f", or in a form the field {field}, which {{{{ jwt_csrf_field() }}}} writes"
-    raise CsrfTokenMissing(message)
+    raise CsrfTokenMissing(message, hint=explain_origin(request))
 
 
 def check_value(value: str, token: str, claims: object) -> None:

@@ -23,7 +23,7 @@ from .cookies import jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .foreign_tokens import check_handlers, reject_decode_handler
 from .guard import _default_jwt_decode_handler
-from .handlers import Handlers
+from .handlers import Handlers, accepts
 from .issue import (
     _default_jwt_encode_handler,
     _default_jwt_headers_handler,
@@ -106,8 +106,19 @@ class JWT(Handlers):
         issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
-        self.authentication_callback = authentication_handler
-        self.identity_callback = identity_handler
+        if _are_swapped(authentication_handler, identity_handler):
+            warnings.warn(
+                "The handlers are swapped: write JWT(app, authentication_handler, "
+                "identity_handler). The first is called with (username, password), the second "
+                "with (payload).", UserWarning, stacklevel=2,
+            )  # fmt: skip
+            # One mistake, one message: __setattr__ would add two.
+            vars(self).update(
+                authentication_callback=authentication_handler, identity_callback=identity_handler
+            )
+        else:
+            self.authentication_callback = authentication_handler
+            self.identity_callback = identity_handler
         self.auth_response_callback = _default_auth_response_handler
         self.auth_request_callback = _default_auth_request_handler
         self.jwt_encode_callback = _default_jwt_encode_handler
@@ -130,6 +141,11 @@ class JWT(Handlers):
 
         :raises ConfigError: if the configuration is invalid, or *app* already has a JWT
         """
+        if not hasattr(app, "extensions"):
+            raise ConfigError(
+                f"The application must be a Flask object, not a {type(app).__name__}: write "
+                "JWT(app, authentication_handler, identity_handler)"
+            )
         if STATE_KEY in app.extensions:
             raise ConfigError(
                 "This application has a JWT already; call init_app once for each application."
@@ -266,6 +282,17 @@ class JWT(Handlers):
         return view
 
 
+def _are_swapped(authenticate: object, identify: object) -> bool:
+    return (
+        callable(authenticate)
+        and callable(identify)
+        and not accepts(authenticate, "authentication_callback")
+        and not accepts(identify, "identity_callback")
+        and accepts(authenticate, "identity_callback")
+        and accepts(identify, "authentication_callback")
+    )
+
+
 def _check_keys(state: AppState) -> None:
     handlers, settings = state.handlers, state.settings
     # An application that logs users in signs tokens, so a missing key pair is a mistake. Others may
@@ -283,7 +310,7 @@ def _add_rules(state: AppState) -> None:
     app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
         options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
-        with _naming("JWT_AUTH_URL_RULE, JWT_AUTH_ENDPOINT or JWT_AUTH_URL_OPTIONS"):
+        with _naming("JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_URL_OPTIONS"):
             app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
     if settings.jwks_url_rule is not None and settings.has_public_key:
         with _naming("JWT_JWKS_URL_RULE"):
@@ -304,12 +331,20 @@ def _add_rules(state: AppState) -> None:
 
 
 @contextmanager
-def _naming(options: str) -> Iterator[None]:
-    """Name *options* in the error if Flask or Werkzeug rejects their values."""
+def _naming(rule: str, endpoint: str | None = None, more: str | None = None) -> Iterator[None]:
+    """Name the option in the error if Flask or Werkzeug rejects its value.
+
+    :param rule: the option that holds the rule
+    :param endpoint: the option that holds the endpoint, which another view may have
+    :param more: the option that holds other arguments
+    """
     try:
         yield
     except (AssertionError, LookupError, TypeError, ValueError) as error:
-        raise ConfigError(f"{options} can't be used for an endpoint: {error}") from None
+        # Flask raises an AssertionError for an endpoint that another view has.
+        option = endpoint if isinstance(error, AssertionError) else None
+        option = more if isinstance(error, TypeError) else option
+        raise ConfigError(f"{option or rule} can't be used for an endpoint: {error}") from None
 
 
 def _warn_of_mistakes(app: Flask) -> None:

@@ -19,6 +19,7 @@ from .._jose.claims import (
     ClaimsView,
     Header,
     HeaderView,
+    find_id,
     has_bool_identity,
     plain_id,
     reject_foreign_subject,
@@ -189,6 +190,28 @@ def _get_user_id(state: AppState, identity: object) -> object:
     return user_id
 
 
+def _warn_of_identity(state: AppState, user_id: object) -> None:
+    """Warn of an identity that no token, or only a rejected one, can contain.
+
+    If JSON can't represent it, the TypeError that follows is the one of Flask-JWT-Extended.
+    """
+    name = type(user_id).__name__
+    try:
+        state.app.json.dumps(user_id)
+    except (TypeError, ValueError):
+        state.notices.warn(
+            f"This identity is of type {name}, and JSON can't represent it or its content. Set a "
+            "user_identity_loader that returns a string, for example: return "
+            f"{find_id(user_id) or 'str(user.id)'}"
+        )
+        return
+    state.notices.warn(
+        f"This identity is of type {name}, so its token will be rejected: "
+        '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
+        "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
+    )
+
+
 def _check_identity(state: AppState, payload: ClaimsView) -> None:
     """Raise a ConfigError if the identity in *payload* is True or False."""
     claim = state.settings.identity_claim
@@ -239,11 +262,7 @@ def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Cl
     if settings.identity_claim is None:
         return {"identity": user_id, "sub": subject_of(user_id)}
     if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
-        state.notices.warn(
-            f"This identity is of type {type(user_id).__name__}, so its token will be rejected: "
-            '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
-            "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
-        )
+        _warn_of_identity(state, user_id)
     return {settings.identity_claim: user_id}
 
 

@@ -26,7 +26,7 @@ from ..errors import (
 from .app_state import AppState
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
 from .cookies import get_cookies, set_cookies
-from .csrf import is_cross_origin
+from .csrf import explain_origin, is_cross_origin
 from .issue import login_context
 from .redirects import no_store
 from .request_token import codec_for
@@ -45,7 +45,7 @@ def authenticate(state: AppState, username: object, password: object) -> Any:
     :raises TooManyLoginAttempts: if too many logins have failed; the handler isn't called
     """
     if not _is_valid_credential(username) or not _is_valid_credential(password):
-        raise InvalidCredentials
+        raise InvalidCredentials(hint=_explain_credentials(state.settings, username, password))
     ip = _get_client_address(state)
     details: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
     limits = login_limits(state)
@@ -116,7 +116,7 @@ def log_in(
         return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
     except InvalidIdentity as error:
         message = "authenticate() returned {}; return {}"
-        raise InvalidIdentity(error.description, message) from None
+        raise error.with_message(message) from None
 
 
 def _log_in(
@@ -209,7 +209,10 @@ def reject_forged_login(settings: Settings) -> None:
         and asks_for_cookies(settings)
         and is_cross_origin(request)
     ):
-        raise CsrfFailed("This login was sent by another site; send it from a page of this site")
+        raise CsrfFailed(
+            "This login was sent by another site; send it from a page of this site",
+            hint=explain_origin(request),
+        )
 
 
 def prepare_limits(state: AppState) -> None:
@@ -271,6 +274,19 @@ def _is_from_proxy(address: str | None) -> bool:
     from .._login.limits import is_private
 
     return not address or is_private(address)
+
+
+def _explain_credentials(settings: Settings, username: object, password: object) -> str:
+    """Return which fields of a login are missing or invalid, without their values."""
+    given = {settings.username_key: username, settings.password_key: password}
+    missing = [f'"{name}"' for name, value in given.items() if value is None]
+    if missing:
+        return (
+            f"The login lacks {' and '.join(missing)}. JWT_AUTH_USERNAME_KEY and "
+            "JWT_AUTH_PASSWORD_KEY set the names of these fields"
+        )
+    invalid = [f'"{name}"' for name, value in given.items() if not _is_valid_credential(value)]
+    return f"{' and '.join(invalid)} must be a string that is not empty and has no NUL character"
 
 
 def _is_valid_credential(value: object) -> TypeGuard[str]:

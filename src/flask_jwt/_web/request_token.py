@@ -41,6 +41,7 @@ from .app_state import AppState
 from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import get_cookies
 from .guarded_views import GuardOptions
+from .header_hints import ONLY_A_SCHEME, explain_scheme, explain_words
 from .renewal import begin_renewal, has_refresh_cookie
 
 if TYPE_CHECKING:
@@ -152,7 +153,11 @@ def _combine_missing(absences: Sequence[AuthError], header: str) -> AuthError:
         f'Missing header "{header}"' if _is_missing_header(error) else str(error.description)
         for error in absences
     )
-    return TokenMissing(f"Request does not contain an access token: {reasons}", absences=absences)
+    missing = TokenMissing(
+        f"Request does not contain an access token: {reasons}", absences=absences
+    )
+    missing.hint = next((error.hint for error in absences if error.hint is not None), None)
+    return missing
 
 
 def _is_missing_header(error: AuthError) -> bool:
@@ -183,6 +188,8 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
         else:
             current.cookie = token
             return verified
+    if isinstance(failure, CsrfFailed) and failure.hint is None:
+        failure.hint = csrf.explain_origin(request)
     raise failure or TokenMissing(location="cookies")
 
 
@@ -329,11 +336,11 @@ def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | N
     if prefixes[0] == "":
         parts = ["", *parts]
     if parts[0].lower() not in prefixes:
-        raise SchemeUnsupported
+        raise SchemeUnsupported(hint=explain_scheme(value or "", prefixes))
     if len(parts) == 1:
-        raise AuthorizationInvalid("Token missing")
+        raise AuthorizationInvalid("Token missing", hint=ONLY_A_SCHEME)
     if len(parts) > 2:
-        raise AuthorizationInvalid("Token contains spaces")
+        raise AuthorizationInvalid("Token contains spaces", hint=explain_words(parts[1:], prefixes))
     return parts[1]
 
 
@@ -348,7 +355,7 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
         if prefixes[0] == "" or element[0].lower() in prefixes
     ]
     if not accepted:
-        raise SchemeUnsupported
+        raise SchemeUnsupported(hint=explain_scheme(value, prefixes))
     # Two tokens: to choose one could let a client choose another than the proxy has checked.
     if len(accepted) > 1:
         raise AuthorizationInvalid("Token contains spaces")
@@ -356,7 +363,9 @@ def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
     # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
     # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
     if following and not _is_scheme(following[0]):
-        raise AuthorizationInvalid("Token contains a comma")
+        words = value.split()[1:]
+        hint = explain_words(words, prefixes) if words else None
+        raise AuthorizationInvalid("Token contains a comma", hint=hint)
     return elements[accepted[0]]
 
 

@@ -12,7 +12,13 @@ from flask import Response, jsonify
 from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..errors import JWTError, ReauthenticationRequired, json_response
+from ..errors import (
+    JWTError,
+    LoginNotFound,
+    ReauthenticationRequired,
+    StoreUnavailable,
+    json_response,
+)
 from .app_state import AppState
 from .context import app_state
 from .redirects import login_redirect
@@ -65,17 +71,43 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
     """Return the JSON response to *error* in the form that Flask-JWT's error handlers return."""
-    logger.info("%s %s", error.status_code, error)
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
 def _render(state: AppState, error: JWTError) -> Response:
     if (page := login_redirect(state, error)) is not None:
+        # This browser isn't rejected, it has not logged in yet.
+        logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    _log_rejection(state, error, response.status_code)
     if response.status_code == 401:
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
+
+
+_LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
+
+
+def _log_rejection(state: AppState, error: JWTError, status: int) -> None:
+    """Log the reason of a rejection, and once per application where the reasons are."""
+    reason = _describe(error, status)
+    if logger.isEnabledFor(logging.INFO) or isinstance(error, _LOGGED_ALREADY):
+        logger.info("%s", reason)
+    elif state.notices.first_time("a rejection"):
+        logger.warning(
+            "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
+            'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
+            '.setLevel("INFO")', reason.rstrip("."),
+        )  # fmt: skip
+
+
+def _describe(error: JWTError, status: int) -> str:
+    reason = f"{status} {error}"
+    if error.hint is not None:
+        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
+    # A description that a view has written may quote the request, which must not forge lines.
+    return "".join(c if c.isprintable() else " " for c in reason)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:

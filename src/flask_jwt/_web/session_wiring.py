@@ -24,6 +24,7 @@ from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
+from ..stores._location import describe_location
 from .app_state import AppState
 from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
 
@@ -34,10 +35,12 @@ LONGEST_SESSION = 10 * 366 * 86400
 def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     """Give *state* its sessions, kept in *store* or in the store of ``JWT_STORAGE_URI``."""
     settings = state.settings
+    name = "session store"
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
+        name += f" {describe_location(str(settings.storage_uri))}"
     # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
-    guarded_store: Any = CircuitBreakerStore(store, state.clock)
+    guarded_store: Any = CircuitBreakerStore(store, state.clock, name=name)
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))
@@ -73,7 +76,7 @@ def _create_host(state: AppState) -> SessionHost:
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"
-                raise InvalidIdentity(error.description, message) from None
+                raise error.with_message(message) from None
         if encode is not _default_jwt_encode_handler:
             _warn_of_missing_sid(state, token)
         return token

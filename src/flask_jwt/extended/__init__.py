@@ -1,5 +1,7 @@
 """Provide Flask-JWT-Extended's names: ``from flask_jwt.extended import …``."""
 
+from typing import NoReturn
+
 from .jwt_manager import JWTManager
 from .utils import (
     create_access_token,
@@ -21,6 +23,16 @@ from .utils import (
     unset_refresh_cookies,
 )
 from .view_decorators import jwt_required, verify_jwt_in_request
+
+
+def __getattr__(name: str) -> NoReturn:
+    from .._former_names import OF_EXTENDED, describe_import
+
+    # An ImportError, because "from … import" replaces the message of an AttributeError.
+    if error := describe_import(__name__, name, OF_EXTENDED):
+        raise error
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "JWTManager",

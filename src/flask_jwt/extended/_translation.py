@@ -31,6 +31,7 @@ def translate_error(error: errors.JWTError) -> errors.JWTError:
     translated = _translate(error)
     # The classes of extended.exceptions have no challenge: one of them stands for several errors.
     translated.challenge, translated.realm = error.challenge, error.realm
+    translated.hint = error.hint  # for the log; the callbacks' bodies are Flask-JWT-Extended's
     return translated
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import jwt as pyjwt
 from flask import g
-from werkzeug.local import LocalProxy
 
 import flask_jwt
 
@@ -15,7 +14,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
-from .._web.context import foreign_issuer
+from .._web.context import UserProxy, foreign_issuer
 from .config import config
 from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
@@ -145,4 +144,4 @@ def current_user_context_processor() -> dict[str, Any]:
 
 
 # Read from the module at each use, because test suites replace get_current_user there.
-current_user: Any = LocalProxy(lambda: get_current_user())  # noqa: PLW0108
+current_user: Any = UserProxy(lambda: get_current_user())  # noqa: PLW0108
