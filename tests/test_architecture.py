@@ -43,7 +43,7 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_config.profile": {"Profile"},
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
-    "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_issuer"},
+    "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_identity"},
     "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},

@@ -63,6 +63,9 @@ class Provider:
     def get(self, kid="a"):
         return self.remote.get(lambda keys: bool(keys.candidates("EdDSA", kid)))
 
+    def is_settled(self):
+        return self.remote.settled_until > self.time()
+
     def knows(self, kid="a"):
         """Return whether there is a key for a token, and how many fetches that took."""
         before = self.fetches
@@ -80,14 +83,14 @@ def provider():
 
 def test_nothing_is_fetched_before_it_is_needed(provider):
     assert provider.remote.keys is None
-    assert not provider.remote.is_settled()
+    assert not provider.is_settled()
     assert provider.fetches == 0
 
 
 def test_empty(provider):
     assert provider.knows() == (True, 1)
     assert provider.knows() == (True, 0)
-    assert provider.remote.is_settled()
+    assert provider.is_settled()
 
 
 def test_empty_with_an_unknown_key(provider):
@@ -132,10 +135,10 @@ def test_fresh_and_ageing(provider, max_age, due):
     provider.max_age = max_age
     provider.get()
     provider.time.tick(due - 1)
-    assert provider.remote.is_settled()
+    assert provider.is_settled()
     assert provider.knows() == (True, 0)
     provider.time.tick(1)
-    assert not provider.remote.is_settled()
+    assert not provider.is_settled()
     assert provider.knows() == (True, 1)
     assert provider.knows() == (True, 0)
 
@@ -185,10 +188,10 @@ def test_ageing_while_the_provider_is_down(provider, caplog):
     provider.down()
     provider.time.tick(300)
     assert provider.knows() == (True, 1), "a failure is harmless"
-    assert provider.remote.is_settled(), "nothing to do until the next attempt"
+    assert provider.is_settled(), "nothing to do until the next attempt"
     assert provider.knows() == (True, 0)
     provider.time.tick(1)
-    assert not provider.remote.is_settled()
+    assert not provider.is_settled()
     assert provider.knows() == (True, 1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "https://idp can't be fetched: refused. Its keys of 300 s ago are used" in caplog.text
@@ -257,9 +260,9 @@ def test_keys_are_not_believed_for_ever(provider):
     provider.time.tick(86399.5)
     assert provider.knows() == (True, 1)
     provider.time.tick(0.4)
-    assert provider.remote.is_settled()
+    assert provider.is_settled()
     provider.time.tick(0.1)
-    assert not provider.remote.is_settled(), "although the next attempt is later"
+    assert not provider.is_settled(), "although the next attempt is later"
     assert provider.knows() == ("1", 0)
     assert provider.remote.keys_age == 86400
 
@@ -416,6 +419,11 @@ def test_fork_during_a_fetch(provider):
 
 def test_never_settled_without_keys():
     remote = RemoteKeys(None, Clock(), Timing, None, name="x")
-    assert not remote.is_settled()
     assert remote.keys_age is None
-    assert remote._settled_until == -math.inf
+    assert remote.settled_until == -math.inf
+
+
+def test_closed_although_a_fetch_is_in_flight(provider):
+    provider.before = provider.remote.close
+    assert provider.knows() == (True, 1)
+    assert not provider.is_settled()

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .._jose.claims import ClaimsView, ForeignSubject
+from .._jose.claims import ClaimsView
 from .._jose.encoding import parse_json
 from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
@@ -261,13 +261,6 @@ class Issuer:
             re.fullmatch(re.escape(template).replace(r"\{tenant\}", _GUID), iss)
             for template in self.tenants
         )
-
-    def read_identity(self, claims: ClaimsView) -> ForeignSubject | None:
-        """Return the identity in *claims*, which belongs to this issuer."""
-        identity, iss = claims.get(self.identity_claim), claims.get("iss")
-        if identity is None or not isinstance(iss, str):
-            return None
-        return ForeignSubject(identity, self.name_of(iss))
 
     def read_scopes(self, claims: ClaimsView) -> frozenset[str]:
         """Return the scopes in *claims*; a string is a list that is separated by spaces."""

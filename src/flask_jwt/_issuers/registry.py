@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jwt import InvalidTokenError
 
 from .._clock import Clock
-from .._jose.claims import Claims, ClaimsPolicy, ClaimsView, HeaderView
+from .._jose.claims import Claims, ClaimsPolicy, ClaimsView, ForeignSubject, HeaderView
 from .._jose.codec import TokenCodec, VerifiedToken, check_header
 from .._jose.keys import ALGORITHMS, Key
 from ..errors import (
@@ -24,7 +24,15 @@ from .discovery import MAX_ISSUER_LENGTH, discover_jwks_uri
 from .fetch import Fetched, FetchFailed
 from .issuer import Issuer
 from .published_keys import PublishedKeys
-from .remote_keys import FetchedKeys, FixedKeys, KeySource, Listener, RemoteKeys, Timing
+from .remote_keys import (
+    LONGEST_SETTLED,
+    FetchedKeys,
+    FixedKeys,
+    KeySource,
+    Listener,
+    RemoteKeys,
+    Timing,
+)
 
 #: Tokens for other purposes than to access an API (RFC 8725 section 3.11).
 OTHER_TYPES = frozenset(
@@ -74,17 +82,27 @@ class IssuerCodec(TokenCodec):
         self.issuer: Issuer = issuer
         self.published = keys
         self.trusted = trusted
-        self._is_settled = trusted.source.is_settled
+        self._source = trusted.source
+        self._clock = trusted.clock
 
     def is_current(self) -> bool:
         """Return whether the keys are still those of the issuer, and need not be fetched yet."""
-        trusted = self.trusted
-        return trusted.source.keys is self.published and self._is_settled() and trusted.is_trusted
+        # On each request with a foreign token, so there are no further calls. The difference is
+        # huge if a test has replaced the clock.
+        source = self._source
+        return (
+            0 < source.settled_until - self._clock.monotonic() < LONGEST_SETTLED
+            and source.keys is self.published
+        )
 
     def verify(self, token: str, now: float) -> VerifiedToken:
         """Verify *token*. Its ``sid`` is none of the application's sessions."""
         verified = super().verify(token, now)
+        claims = verified.claims
         verified.sid = None
+        verified.issuer = self.issuer.name_of(claims["iss"])
+        # Neither in the cache nor in a session is it the same as an identity of the application.
+        verified.identity = ForeignSubject(claims[self.issuer.identity_claim], verified.issuer)
         return verified
 
     def _check(
@@ -175,8 +193,7 @@ class TrustedIssuer(Listener):
 
     def __init__(self, issuer: Issuer, host: IssuerHost) -> None:
         self.issuer = issuer
-        self.is_trusted = True
-        """False once the issuer has been removed from the configuration."""
+        self.clock = host.clock
         self.fetched: Fetched | None = None
         """The response to the last request for the keys."""
         self._names = frozenset(issuer.names)
@@ -276,7 +293,8 @@ class Issuers:
         self._open = tuple(one for one in trusted if one.issuer.accept_tenant is not None)
         self.all = tuple(trusted)
         for one in before.values():
-            one.is_trusted = one in trusted
+            if one not in trusted:
+                one.source.close()
 
     def find(self, iss: object) -> TrustedIssuer | None:
         """Return the issuer that *iss* names exactly, or None if it is none of them."""

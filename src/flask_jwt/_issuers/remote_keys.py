@@ -38,6 +38,9 @@ LONGEST_PAUSE = 300.0
 _SHORTEST_FRESH, _LONGEST_FRESH = 60.0, 86400.0
 """The limits of what an issuer may say about the freshness of its keys, in seconds."""
 
+LONGEST_SETTLED = _LONGEST_FRESH
+"""Seconds; the keys of an issuer are fetched again at half of their freshness."""
+
 
 class Timing(NamedTuple):
     """Hold how long keys are believed, in seconds."""
@@ -71,12 +74,13 @@ class Listener(Protocol):
 class KeySource(Protocol):
     """Provide the keys of one issuer."""
 
-    @property
-    def keys(self) -> PublishedKeys | None:
-        """Return the keys at hand, however old they are."""
+    keys: PublishedKeys | None
+    """The keys at hand, however old they are."""
+    settled_until: float
+    """Until then, by the monotonic clock, a request with a known key has nothing to fetch."""
 
-    def is_settled(self) -> bool:
-        """Return whether nothing is to be fetched yet."""
+    def close(self) -> None:
+        """End the use of the keys: the issuer isn't trusted any more."""
 
     def get(self, is_known: Callable[[PublishedKeys], bool]) -> PublishedKeys:
         """Return the keys for a token.
@@ -92,10 +96,11 @@ class FixedKeys:
     def __init__(self, keys: PublishedKeys) -> None:
         self.keys: PublishedKeys | None = keys
         self._keys = keys
+        self.settled_until = math.inf
 
-    def is_settled(self) -> bool:
-        """Return True, because nothing is ever fetched."""
-        return True
+    def close(self) -> None:
+        """End the use of the keys."""
+        self.settled_until = -math.inf
 
     def get(self, is_known: Callable[[PublishedKeys], bool]) -> PublishedKeys:  # noqa: ARG002
         """Return the keys."""
@@ -149,7 +154,9 @@ class RemoteKeys:
         if first is not None:
             # Ageing from the start: the first request fetches, and a failure is harmless.
             self._state = _State(first, clock.monotonic())
-        self._settled_until = -math.inf
+        self.keys = first
+        self.settled_until = -math.inf
+        self._is_closed = False
         self._in_flight = False
         self.unknown_kids = 0
         """How many tokens named an unknown key since the last signal."""
@@ -161,20 +168,20 @@ class RemoteKeys:
         self._lock, self._in_flight = Lock(), False
 
     @property
-    def keys(self) -> PublishedKeys | None:
-        """Return the keys at hand, however old they are."""
-        return self._state.keys
-
-    @property
     def keys_age(self) -> float | None:
         """Return the seconds since the keys were fetched, or None if they never were."""
         state = self._state
         return None if state.keys is None else self._clock.monotonic() - state.fetched_at
 
-    def is_settled(self) -> bool:
-        """Return whether a request with a known key has nothing to fetch yet."""
-        # The difference is huge if a test has replaced the clock.
-        return 0 < self._settled_until - self._clock.monotonic() <= _LONGEST_FRESH
+    def close(self) -> None:
+        """End the use of the keys, although a fetch of another thread may still succeed."""
+        self._is_closed = True
+        self.settled_until = -math.inf
+
+    def _settle(self, until: float) -> None:
+        self.settled_until = until
+        if self._is_closed:  # set by another thread before or after the line above
+            self.settled_until = -math.inf
 
     def get(self, is_known: Callable[[PublishedKeys], bool]) -> PublishedKeys:
         """Return the keys for a token, which are fetched first if need be.
@@ -261,8 +268,9 @@ class RemoteKeys:
         fresh = timing.fresh
         if fetched.max_age is not None:
             fresh = min(max(fetched.max_age, _SHORTEST_FRESH), _LONGEST_FRESH)
+        self.keys = keys
         self._state = _State(keys, now, fresh, attempted_at=now)
-        self._settled_until = now + min(fresh / 2, timing.kept)
+        self._settle(now + min(fresh / 2, timing.kept))
         if before.failures:
             logger.info("The keys of issuer %s can be fetched again", self._name)
         if fetched.keys.ignored:
@@ -284,7 +292,7 @@ class RemoteKeys:
         self._state = state._replace(
             attempted_at=now, failures=state.failures + 1, retry_at=now + pause
         )
-        self._settled_until = min(now + pause, state.fetched_at + timing.kept)
+        self._settle(min(now + pause, state.fetched_at + timing.kept))
         if state.failures:
             return
         if (age := self.keys_age) is None or age >= timing.kept:

@@ -51,8 +51,8 @@ class VerifiedToken:
     """
 
     __slots__ = (
-        "_claims", "_header", "codec", "copy_claims", "issued_at", "sid", "valid_from",
-        "valid_until",
+        "_claims", "_header", "codec", "copy_claims", "identity", "issued_at", "issuer", "sid",
+        "valid_from", "valid_until",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,10 @@ class VerifiedToken:
         """Returns the claims; the caller may change the returned dict."""
         self.codec = codec
         self.sid = claims.get("sid")
+        self.issuer: str | None = None
+        """The issuer, if it is another one than the application itself."""
+        self.identity: Any = None
+        """The identity in a token of another issuer."""
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
         self.valid_until = valid_until
@@ -109,12 +113,6 @@ class ForeignIssuer(Protocol):
     @property
     def identity_handler(self) -> Callable[[Any], Any] | None:
         """Return the handler that finds the users of its tokens, if it has one of its own."""
-
-    def name_of(self, iss: str) -> str:
-        """Return the issuer of a token with this ``iss``, in one spelling."""
-
-    def read_identity(self, claims: ClaimsView) -> Any:
-        """Return the identity in *claims*, or None."""
 
 
 class TokenCodec:

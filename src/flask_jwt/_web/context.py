@@ -12,7 +12,7 @@ from werkzeug.local import LocalProxy
 from .._config.options import TokenLocation
 from .._config.settings import OPTIONS, parse_option
 from .._jose.claims import Claims, Header, claimed_identity
-from .._jose.codec import ForeignIssuer, VerifiedToken
+from .._jose.codec import VerifiedToken
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 
@@ -225,10 +225,9 @@ def get_jwt_identity() -> Any:
 def read_identity(state: AppState, current: RequestState) -> Any:
     """Return the identity in the token of the current request, or None."""
     verified = current.verified
-    issuer = None if verified is None else verified.codec.issuer
-    if issuer is None:
-        return claimed_identity(current.claims, state.config.latest.identity_claim)
-    return issuer.read_identity(current.claims)
+    if verified is not None and verified.issuer is not None:
+        return verified.identity
+    return claimed_identity(current.claims, state.config.latest.identity_claim)
 
 
 def get_jwt_issuer() -> str | None:
@@ -249,14 +248,13 @@ def get_jwt_issuer() -> str | None:
     :raises RuntimeError: if no guard has verified the request
     """
     verified = _require_verified("get_jwt_issuer").verified
-    issuer = foreign_issuer()
-    return None if verified is None or issuer is None else issuer.name_of(verified.claims["iss"])
+    return None if verified is None else verified.issuer
 
 
-def foreign_issuer() -> ForeignIssuer | None:
-    """Return the issuer of the current request's token, or None if it is the application itself."""
+def foreign_identity() -> Any:
+    """Return the identity in the current request's token, or None if it is the application's."""
     state = request_state()
-    return None if state is None or state.verified is None else state.verified.codec.issuer
+    return None if state is None or state.verified is None else state.verified.identity
 
 
 def get_jwt_request_location() -> TokenLocation | None:

@@ -44,14 +44,13 @@ def check_issuer(state: AppState, current: RequestState, accepted: Sequence[obje
     :raises IssuerInvalid: if it is another one
     """
     verified = current.verified
-    issuer = None if verified is None else verified.codec.issuer
-    if issuer is None or verified is None:
-        own = state.config.latest.encode_issuer
-        if own is not None and own in accepted:
-            return
-    elif issuer in accepted or issuer.name_of(verified.claims["iss"]) in accepted:
-        return
-    raise IssuerInvalid
+    name: str | None = state.config.latest.encode_issuer
+    issuer: object = None
+    if verified is not None and verified.issuer is not None:
+        name, issuer = verified.issuer, verified.codec.issuer
+    is_accepted = issuer is not None and issuer in accepted
+    if not is_accepted and (name is None or name not in accepted):
+        raise IssuerInvalid
 
 
 # What is reported at start

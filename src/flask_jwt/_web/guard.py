@@ -360,7 +360,7 @@ def _verify(
 ) -> None:
     # Not split further, because it runs on each guarded request.
     handlers = state.handlers
-    issuer = None
+    identify = handlers.identity_callback
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
@@ -372,16 +372,14 @@ def _verify(
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
-        issuer = verified.codec.issuer
+        if verified.codec.issuer is not None:
+            identify = verified.codec.issuer.identity_handler or identify
     if options.issuers is not None:
         check_issuer(state, current, options.issuers)
     if options.fresh is not False:
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    identify = handlers.identity_callback
-    if issuer is not None:
-        identify = issuer.identity_handler or identify
     if identify is None:
         identity = read_identity(state, current)
     else:

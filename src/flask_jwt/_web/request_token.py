@@ -199,7 +199,7 @@ def check_csrf_value(value: str, token: str, verified: VerifiedToken) -> None:
     :raises CsrfFailed: if they differ, or if the token is another issuer's: its claims mean nothing
         here, so only the origin that the browser states proves anything
     """
-    if verified.codec.issuer is not None:
+    if verified.issuer is not None:
         raise CsrfFailed(
             "A token of another issuer in a cookie is accepted only from a page of this origin"
         )

@@ -14,7 +14,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
-from .._web.context import UserProxy, foreign_issuer
+from .._web.context import UserProxy, foreign_identity
 from .config import config
 from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
@@ -121,8 +121,8 @@ def get_jwt_identity() -> Any:
 
     :raises RuntimeError: if the request was not verified
     """
-    claims, issuer = get_jwt(), foreign_issuer()
-    return claims.get(config.identity_claim_key) if issuer is None else issuer.read_identity(claims)
+    claims, foreign = get_jwt(), foreign_identity()
+    return claims.get(config.identity_claim_key) if foreign is None else foreign
 
 
 def get_current_user() -> Any:
