@@ -38,9 +38,6 @@ LONGEST_PAUSE = 300.0
 _SHORTEST_FRESH, _LONGEST_FRESH = 60.0, 86400.0
 """The limits of what an issuer may say about the freshness of its keys, in seconds."""
 
-LONGEST_SETTLED = _LONGEST_FRESH
-"""Seconds; the keys of an issuer are fetched again at half of their freshness."""
-
 
 class Timing(NamedTuple):
     """Hold how long keys are believed, in seconds."""
