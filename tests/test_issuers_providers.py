@@ -84,10 +84,12 @@ def test_scopes(oidc_provider):
     token = oidc_provider.token(scope="read write")
     app = api(issuer)
     with app.test_request_context(headers=bearer(token)):
-        from flask_jwt import get_jwt, verify_jwt_in_request
+        from flask_jwt import get_jwt, has_scope, verify_jwt_in_request
 
         verify_jwt_in_request()
-        assert issuer.read_scopes(get_jwt()) == {"read", "write"}
+        assert has_scope("read")
+        assert has_scope("write")
+        assert not has_scope("admin")
         assert get_jwt()["client_id"] == CLIENT["client_id"]
 
 
@@ -143,9 +145,13 @@ def test_cognito_access_token(pool):
     issuer = Issuer.cognito(name, client_id=cognito.client_id, jwks_uri=url)
     assert issuer.issuer == cognito.issuer
     app = api(issuer)
+    for role in (GROUP, "others"):
+        app.add_url_rule(f"/{role}", role, jwt_required(roles=role)(lambda: "ok"))
+    for role, expected in ((GROUP, 200), ("others", 403)):
+        path = app.test_client().get(f"/{role}", headers=bearer(cognito.access_token))
+        assert path.status_code == expected
     assert status(app, cognito.access_token) == 200
     assert status(app, cognito.id_token) == 401
-    assert issuer.read_roles({"cognito:groups": [GROUP]}) == {GROUP}
     other = api(replace(issuer, values={**issuer.values, "client_id": "other"}))
     assert status(other, cognito.access_token) == 401
 

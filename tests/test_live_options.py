@@ -68,7 +68,12 @@ SIGNERS = {
 # An application, and a client that writes down the responses
 
 
-GUARDS = {"/protected": {}, "/renew": {"refresh": True}}
+GUARDS = {
+    "/protected": {},
+    "/renew": {"refresh": True},
+    "/scoped": {"scopes": "a"},
+    "/with-role": {"roles": "a"},
+}
 
 
 def show():
@@ -214,6 +219,12 @@ def claims(client):
         {"padding": 300 * text},
     ):
         client.send("GET", "/protected", headers=bearer(client.token(**changed)))
+
+
+def grants(client):
+    for granted in ({"scope": "a"}, {"rights": ["a"]}, {"roles": ["a"]}, {"groups": {"all": "a"}}):
+        for path in ("/scoped", "/with-role"):
+            client.send("GET", path, headers=bearer(client.token(**granted)))
 
 
 def keys(client):
@@ -486,6 +497,8 @@ LIVE = [
     Case("JWT_CACHE_SIZE", 1, caching),
     Case("JWT_CACHE_SIZE", 0, caching),
     Case("JWT_MAX_TOKEN_SIZE", 1000, claims),
+    Case("JWT_SCOPE_CLAIMS", ["rights"], grants),
+    Case("JWT_ROLE_CLAIMS", [("groups", "all")], grants),
     # Challenges and errors
     Case("JWT_DEFAULT_REALM", "Shop", missing),
     Case("JWT_ERROR_MESSAGE_KEY", "message", missing, JWTManager),

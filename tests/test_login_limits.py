@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,8 +14,12 @@ from werkzeug.exceptions import HTTPException, ServiceUnavailable
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_jwt import ConfigError, JWTError
+from flask_jwt._login.names import normalize_username
+from flask_jwt.errors import StoreUnavailable
+from flask_jwt.stores import SessionStore
+from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
-from tests.servers import RedisServer
+from tests.servers import MariaDbServer, PostgresServer, RedisServer, until
 from tests.support import User, heard, make_app
 
 USERS = {name: User(number, name) for number, name in enumerate(["joe", "ann", "bob"], 1)}
@@ -79,7 +84,10 @@ def test_the_wait_grows(app, clock):
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
     assert attempt(app, password="pass").status_code == 200
     assert statuses(app, 11) == [401] * 10 + [429]
-    assert wait_of(attempt(app)) == 60
+    assert wait_of(attempt(app)) == 3600, "a success doesn't take back the strikes"
+    clock.tick(3600 + 86400)
+    assert statuses(app, 11) == [401] * 10 + [429]
+    assert wait_of(attempt(app)) == 60, "they count for a day"
 
 
 def test_retry_after_is_the_rest_of_the_wait(app, clock):
@@ -92,7 +100,7 @@ def test_each_limit_counts(clock):
     app = build(clock, JWT_LOGIN_LIMITS="10/minute; 15/hour")
     clock.now -= clock.now % 3600
     assert statuses(app, 9) == [401] * 9
-    clock.tick(61)
+    clock.tick(75)  # a minute and a quarter of it
     assert statuses(app, 7) == [401] * 6 + [429]
     assert wait_of(attempt(app)) == 3600
 
@@ -128,18 +136,16 @@ def test_a_variant_of_a_name_is_the_same_account(app, variant):
     assert attempt(app, variant).status_code == 429
 
 
-def test_a_long_name_is_cut_before_it_is_normalized(app, monkeypatch):
-    sizes = []
-
-    def normalize(form, text):
-        sizes.append(len(text))
-        return text
-
-    monkeypatch.setattr("flask_jwt._login.limits.unicodedata.normalize", normalize)
-    marks = "\u0301\u0327" * 5_000  # sorting them takes time
-    assert attempt(app, marks).status_code == 401
-    assert sizes
-    assert max(sizes) <= 1024
+def test_a_name_takes_time_as_its_length():
+    """Combining marks of a whole name would be sorted, which takes the square of its length."""
+    names = ["\u0301\u0327" * length for length in (20_000, 200_000)]
+    normalize_username(names[0])
+    times = []
+    for name in names:
+        start = time.perf_counter()
+        normalize_username(name)
+        times.append(time.perf_counter() - start)
+    assert times[1] < 40 * times[0], "ten times the length"
 
 
 @pytest.mark.parametrize(
@@ -161,18 +167,83 @@ def test_which_addresses_are_the_same(app, one, other, is_same):
     assert (attempt(app, address=other).status_code == 429) is is_same
 
 
-def test_forwarded_addresses_count_only_with_proxyfix(clock, caplog):
+PROXIES = [
+    ("10.0.0.1", {"X-Forwarded-For": "203.0.113.9"}),
+    ("192.168.1.1", {"X-Real-IP": "203.0.113.9"}),
+    ("fd00::1", {"Forwarded": "for=203.0.113.9"}),
+    ("172.16.0.1", {"Via": "1.1 proxy"}),
+    ("127.0.0.1", {"X-Forwarded-For": "203.0.113.9"}),
+    ("127.0.0.1", {}),
+    ("::1", {}),
+    ("", {}),
+]
+
+
+@pytest.mark.parametrize(("address", "headers"), PROXIES)
+def test_an_address_that_may_be_an_unknown_proxy_is_not_locked_out(clock, address, headers):
     app = build(clock)
-    for number in range(11):
-        response = attempt(app, address="10.0.0.1", X_Forwarded_For=f"203.0.113.{number}")
-    assert response.status_code == 429
-    logged = [record.message for record in caplog.records if "ProxyFix" in record.message]
-    assert len(logged) == 1, "once, not at each login"
+    names = [f"user{number}" for number in range(30)]
+    assert {attempt(app, name, address=address, **headers).status_code for name in names} == {401}
+    assert attempt(app, "joe", "pass", address=address, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(("address", "headers"), PROXIES)
+def test_an_account_is_limited_behind_an_unknown_proxy(clock, address, headers):
+    app = build(clock)
+    assert statuses(app, 11, username="ann", address=address, **headers) == [401] * 10 + [429]
+    other = "10.0.0.2" if headers else address
+    assert attempt(app, "ann", address=other, **headers).status_code == 429, "whichever proxy it is"
+
+
+@pytest.mark.parametrize(
+    ("address", "headers"),
+    [
+        ("8.8.4.4", {"X-Forwarded-For": "198.51.100.1"}),
+        ("10.0.0.1", {}),
+        ("10.0.0.1", {"X": "1"}),
+    ],
+)
+def test_any_other_address_is_locked_out(clock, address, headers):
+    """Any client can send the headers of a proxy."""
+    app = build(clock)
+    names = [f"user{number}" for number in range(11)]
+    codes = [attempt(app, name, address=address, **headers).status_code for name in names]
+    assert codes == [401] * 10 + [429]
+
+
+def test_an_unknown_proxy_is_reported_once_per_application(clock, caplog):
+    apps = [build(clock), build(clock)]
+    for app in apps:
+        for number in range(3):
+            headers = {"X-Forwarded-For": "203.0.113.9"}
+            assert attempt(app, address=f"10.0.0.{number}", **headers).status_code == 401
+    logged = [record.getMessage() for record in caplog.records if "ProxyFix" in record.getMessage()]
+    assert len(logged) == 2, "not once for each address of the proxies"
+    assert "10.0.0.0" in logged[0]
+
+
+def test_addresses_behind_a_known_proxy_are_told_apart(clock, caplog):
     app = build(clock)
     app.wsgi_app = ProxyFix(app.wsgi_app)
-    headers = [{"X_Forwarded_For": f"203.0.113.{number}"} for number in range(11)]
-    assert {attempt(app, address="10.0.0.1", **h).status_code for h in headers} == {401}
-    assert len([r for r in caplog.records if "ProxyFix" in r.message]) == 1
+
+    def code(name, forwarded):
+        headers = {"X-Forwarded-For": forwarded}
+        return attempt(app, name, address="10.0.0.1", **headers).status_code
+
+    assert [code(f"user{n}", "203.0.113.1") for n in range(11)] == [401] * 10 + [429]
+    assert code("joe", "203.0.113.2") == 401
+    assert "ProxyFix" not in caplog.text
+
+
+def test_a_proxy_that_sends_too_few_addresses_is_unknown(clock, caplog):
+    """ProxyFix keeps the proxy's address if the header has fewer entries than it trusts."""
+    app = build(clock)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=2)
+    headers = {"X-Forwarded-For": "203.0.113.1"}
+    names = [f"user{number}" for number in range(30)]
+    codes = {attempt(app, name, address="10.0.0.1", **headers).status_code for name in names}
+    assert codes == {401}
+    assert "ProxyFix" in caplog.text
 
 
 def test_an_error_of_the_handler_with_401_or_403_counts(clock):
@@ -209,18 +280,18 @@ def test_a_handler_that_crashes_does_not_count(clock, error, status):
 
 
 def test_counters_in_memory_are_bounded(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._login.limits._MOST_COUNTERS", 100)
+    monkeypatch.setattr("flask_jwt.stores._counters.MOST_COUNTERS", 100)
     app = build(clock)
+    counters = app.extensions["flask-jwt"].sessions.store.store._counters
     statuses(app, 11, username="ann", address="192.0.2.1")
     for number in range(200):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
-    counters = app.extensions["flask-jwt"].limits[1]._memory._counts
     assert len(counters) <= 100
     assert statuses(app, 11) == [401] * 10 + [429]
     clock.tick(3 * 86400)
     for number in range(200):
         attempt(app, f"user{number}", address=f"198.51.100.{number}")
-    assert len(app.extensions["flask-jwt"].limits[1]._memory._counts) <= 100
+    assert len(app.extensions["flask-jwt"].sessions.store.store._counters) <= 100
 
 
 def test_attempts_count_while_others_are_still_being_checked(clock):
@@ -269,27 +340,6 @@ def test_a_proxy_on_a_local_socket_is_reported(app, caplog, address):
 def test_limits_that_can_not_be_parsed_are_an_error_at_start(clock):
     with pytest.raises(ConfigError, match="10/minute; 100/hour"):
         build(clock, JWT_LOGIN_LIMITS="often")
-
-
-def test_a_missing_library_is_reported(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
-    monkeypatch.setitem(__import__("sys").modules, "limits", None)
-    with pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
-        app = build(clock)
-    assert statuses(app, 20) == [401] * 20
-    with pytest.raises(ConfigError, match=r"pip install 'Flask-JWT-Too\[limits\]'"):
-        build(clock, JWT_LOGIN_LIMITS="5/minute")
-
-
-def test_a_custom_view_reports_a_missing_library(clock, monkeypatch):
-    monkeypatch.setattr("flask_jwt._login.limits.find_spec", lambda name: None)
-    app = build(clock, JWT_AUTH_URL_RULE=None)
-    with (
-        app.test_request_context(),
-        pytest.raises(JWTError),
-        pytest.warns(UserWarning, match=r"pip install 'Flask-JWT-Too\[limits\]'"),
-    ):
-        app.jwt.authenticate("joe", "wrong")
 
 
 def test_limits_are_parsed_at_start_without_a_login_endpoint_too(clock):
@@ -349,13 +399,67 @@ def test_failures_are_counted_in_memory_while_redis_is_down(caplog):
         server.kill()
         results = [attempt(app, address="203.0.113.99").status_code for _ in range(12)]
         assert results == [401] * 10 + [429] * 2, "they are counted in memory"
-        logged = [r for r in caplog.records if "Redis of the login limits" in r.getMessage()]
+        logged = [r for r in caplog.records if "counts failed logins" in r.getMessage()]
         assert len(logged) == 1
-        assert "memory" in logged[0].getMessage()
         with app.test_request_context():
             assert app.jwt.authenticate("joe", "joe") is USERS["joe"]
     finally:
         server.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.servers
+@pytest.mark.parametrize("name", ["postgres", "mariadb", "redis"])
+def test_a_store_that_hangs_holds_up_no_login_for_longer_than_the_timeout(name):
+    """Counters and sessions have one circuit breaker, so only one of them waits."""
+    server = {"postgres": PostgresServer, "mariadb": MariaDbServer, "redis": RedisServer}[name]()
+    try:
+        app = build(time.time, JWT_STORAGE_URI=server.start().url, JWT_STORE_TIMEOUT=2)
+        assert attempt(app, password="pass").status_code == 200
+        sessions = app.extensions["flask-jwt"].sessions
+        server.freeze()
+        start = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            sessions.store.get("a")
+        one_call = time.monotonic() - start
+        time.sleep(1.1)  # until the circuit breaker lets a call through again
+        start = time.monotonic()
+        assert attempt(app, password="pass").status_code == 503, "its session can't be stored"
+        assert time.monotonic() - start < one_call + 1
+        start = time.monotonic()
+        codes = [attempt(app, "ann").status_code for _ in range(11)]
+        assert codes == [401] * 10 + [429]
+        assert time.monotonic() - start < one_call + 1
+        server.thaw()
+        until(lambda: attempt(app, password="pass").status_code == 200, "the store", 20)
+        sessions.close()
+    finally:
+        server.thaw()
+        server.remove()
+
+
+class Uncounted:
+    """A store object of an application, which has only the methods of SessionStore."""
+
+    def __init__(self):
+        self._store = MemoryStore()
+
+    def __getattr__(self, name):
+        if name not in dir(SessionStore):
+            raise AttributeError(name)
+        return getattr(self._store, name)
+
+
+def test_failures_are_counted_in_memory_for_a_store_without_counters(clock):
+    app = make_app(clock=clock, users=list(USERS.values()), store=Uncounted())
+    assert statuses(app, 11) == [401] * 10 + [429]
+    assert attempt(app, "ann", "pass").status_code == 200
+
+
+def test_limits_need_no_library(clock, monkeypatch):
+    monkeypatch.setitem(sys.modules, "limits", None)
+    app = build(clock, JWT_LOGIN_LIMITS="2/minute")
+    assert statuses(app, 3) == [401] * 2 + [429]
 
 
 # Signals

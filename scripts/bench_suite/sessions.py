@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import statistics
 import sys
@@ -18,8 +19,8 @@ import redis
 import sqlalchemy as sa
 from flask import Flask
 
-from bench_suite.measure import Plan, Section, Table
-from flask_jwt import JWT
+from bench_suite.measure import Plan, Section, Table, interleave
+from flask_jwt import JWT, check_password, hash_password
 from flask_jwt._clock import Clock
 from flask_jwt._sessions.revocations import Revocations
 from flask_jwt.stores import Session
@@ -43,9 +44,14 @@ def run(plan: Plan) -> Section:
         }
         refreshes = {name: _refreshes(name, uri, plan) for name, uri in uris.items()}
         rows = {name: _rows(uri, plan) for name, uri in uris.items() if name != "Redis"}
+        logins = {
+            f"{name}, {how}": _logins(uris[name], plan, is_hashed=how != "no password hash")
+            for name in ("SQLite", "Redis")
+            for how in ("no password hash", "argon2")
+        }
     revoked = _revoked(plan)
     return Section(
-        data={"refreshes": refreshes, "rows": rows, "revoked": revoked},
+        data={"refreshes": refreshes, "rows": rows, "revoked": revoked, "logins": logins},
         tables=[
             Table(
                 "Refreshes per second, one thread; bare: the same UPDATE or script with the driver",
@@ -56,6 +62,15 @@ def run(plan: Plan) -> Section:
                 ],
                 ["Durable: SQLite synchronous=FULL, PostgreSQL defaults, Redis appendfsync always.",
                  "Target: a ratio of 0.70."],
+            ),
+            Table(
+                "Logins per second with JWT_LOGIN_LIMITS and without, one thread, interleaved",
+                ["store", "without/s", "with/s", "ratio"],
+                [
+                    [name, f"{r['without']:,.0f}", f"{r['with']:,.0f}", f"{r['ratio']:.2f}"]
+                    for name, r in logins.items()
+                ],
+                ["Each user logs in forty times. Target: a ratio of 0.80."],
             ),
             Table(
                 f"One refresh with more sessions in the table, median in ms (sizes {_sizes(plan)})",
@@ -126,6 +141,37 @@ def _refreshes(name: str, uri: str, plan: Plan) -> dict[str, float]:
         "refresh": statistics.median(pair[1] for pair in pairs),
         "ratio": statistics.median(pair[1] / pair[0] for pair in pairs),
     }
+
+
+def _logins(uri: str, plan: Plan, *, is_hashed: bool) -> dict[str, float]:
+    stored = hash_password("pass")
+    number = itertools.count()
+
+    def make_task(limits: str | None) -> Callable[[], float]:
+        app = Flask("bench")
+        app.config.update(SECRET_KEY=SECRET, JWT_STORAGE_URI=uri, JWT_LOGIN_LIMITS=limits)
+
+        def authenticate(username: str, password: str) -> str | None:
+            is_correct = not is_hashed or check_password(stored, password).is_correct
+            return username if is_correct else None
+
+        JWT(app, authenticate, lambda payload: payload["identity"])
+        client = app.test_client()
+
+        def log_in() -> None:
+            body = {"username": f"user {next(number) // 40}", "password": "pass"}
+            address = {"REMOTE_ADDR": "192.0.2.7"}
+            response = client.post("/auth", json=body, environ_base=address)
+            assert response.status_code == 200, response.text
+
+        log_in()
+        return lambda: _rate(log_in, 0.3)
+
+    tasks = {"with": make_task("10/minute; 100/hour"), "without": make_task(None)}
+    rates = interleave(tasks, plan.choose(3, 15))
+    ratios = [one / other for one, other in zip(rates["with"], rates["without"], strict=True)]
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {**medians, "ratio": statistics.median(ratios)}
 
 
 _UPDATE = (

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._jose.grants import Grants, any_of
 from ._web.context import (
     current_identity,
     get_jwt,
@@ -22,6 +23,7 @@ from ._web.cookies import (
     unset_refresh_cookies,
 )
 from ._web.extension import JWT
+from ._web.grants import current_grants, has_scope
 from ._web.guard import decode_token, guarded_by, jwt_required, verify_jwt_in_request
 from ._web.issue import create_access_token, create_refresh_token
 from .errors import ConfigError, JWTError
@@ -79,16 +81,19 @@ __all__ = [
     "ANY_AUDIENCE",
     "JWT",
     "ConfigError",
+    "Grants",
     "Issuer",
     "JWTError",
     "PasswordCheck",
     "Session",
     "SessionManager",
     "Tokens",
+    "any_of",
     "check_csrf_token",
     "check_password",
     "create_access_token",
     "create_refresh_token",
+    "current_grants",
     "current_identity",
     "decode_token",
     "get_csrf_token",
@@ -98,6 +103,7 @@ __all__ = [
     "get_jwt_issuer",
     "get_jwt_request_location",
     "guarded_by",
+    "has_scope",
     "hash_password",
     "issued_tokens",
     "jwt_required",

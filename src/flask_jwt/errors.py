@@ -26,6 +26,7 @@
         │   └── ClaimsRejected                token_refused
         ├── CsrfFailed                403     csrf_failed
         │   └── CsrfTokenMissing
+        ├── InsufficientScope         403     insufficient_scope
         ├── ReauthenticationRequired  401     insufficient_user_authentication
         ├── UserNotFound              401     user_gone
         ├── MalformedLogin            400     login_malformed
@@ -367,6 +368,22 @@ class CsrfFailed(AuthError):
 
 class CsrfTokenMissing(CsrfFailed):
     """Raised when the request contains no CSRF token at all."""
+
+
+class InsufficientScope(AuthError):
+    """Raised when the user lacks a scope or a role (RFC 6750 section 3.1).
+
+    :param scopes: the scopes that are needed, for the challenge
+    """
+
+    title = "Forbidden"
+    status = 403
+    error_code = "insufficient_scope"
+    challenge = "insufficient_scope"
+
+    def __init__(self, description: str, *, scopes: Sequence[str] = ()) -> None:
+        super().__init__(description)
+        self.scopes = tuple(scopes)
 
 
 class ReauthenticationRequired(AuthError):

@@ -14,11 +14,12 @@ from werkzeug.test import TestResponse
 
 from ._config.settings import Settings
 from ._issuers.fake import FakeIssuer
-from ._jose.claims import ClaimsView
+from ._jose.claims import Claims, ClaimsView
 from ._jose.codec import as_token
+from ._jose.grants import RequiredNames
 from ._web.app_state import AppState
 from ._web.context import app_state, require_sessions
-from ._web.issue import login_context, signing_codec
+from ._web.issue import grant_claims, login_context, signing_codec
 from .errors import ConfigError
 
 __all__ = ["Clock", "FakeIssuer", "JWTClient", "freeze", "jwt_headers"]
@@ -65,12 +66,20 @@ def freeze(app: Flask, at: float | datetime | None = None) -> Iterator[Clock]:
         yield clock
     finally:
         state.clock.now, state.clock.monotonic = original
-        # The login limits hold times of the other clock; the next login creates them anew.
+        # The counters hold times of the other clock; the next login creates the limits anew.
+        if state.limits is not None:
+            state.limits[1].forget()
         state.limits = None
 
 
 def jwt_headers(
-    identity: object, *, app: Flask | None = None, fresh: bool = True, **claims: object
+    identity: object,
+    *,
+    app: Flask | None = None,
+    fresh: bool = True,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
+    **claims: object,
 ) -> dict[str, str]:
     """Return the request header with an access token for *identity*.
 
@@ -80,9 +89,12 @@ def jwt_headers(
         or the id itself
     :param app: the application; default the current one
     :param fresh: whether the token counts as fresh, as after a login with the password
+    :param scopes: the scopes of the token: a string, or several strings
+    :param roles: its roles
     :param claims: claims that replace those of the login: ``exp=0`` creates an expired token
     :raises RuntimeError: if no application is given and none is current
-    :raises ConfigError: if the application has no JWT, or accepts no token in a header
+    :raises ConfigError: if the application has no JWT, accepts no token in a header, or has a
+        ``grants_loader``, so that the scopes and roles of a token have no effect
     """
     with _app_context(app):
         state = app_state()
@@ -92,6 +104,7 @@ def jwt_headers(
                 "jwt_headers() has no effect here, because JWT_TOKEN_LOCATION is "
                 f"{list(settings.locations)}, without 'headers'. {_ALTERNATIVE}"
             )
+        claims = {**_granted(state, scopes, roles), **claims}
         token = _with_claims(state, identity, _token_of_login(state, identity, fresh), claims)
     return {settings.header_name: _header(settings, token)}
 
@@ -132,14 +145,24 @@ class JWTClient(FlaskClient):
         body = {settings.username_key: username, settings.password_key: password, **fields}
         return self._keep_tokens(self.post(url, json=body), secret=password)
 
-    def login_as(self, identity: Any, **claims: Any) -> None:
+    def login_as(
+        self,
+        identity: Any,
+        *,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
+        **claims: Any,
+    ) -> None:
         """Log in as *identity* without a password.
 
         This starts a session if the application has a session store. The authentication handler
         isn't called; guards verify the token as usual.
 
         :param identity: what an authentication handler returns, as for :func:`jwt_headers`
+        :param scopes: the scopes of the token, until the next refresh
+        :param roles: its roles, until the next refresh
         :param claims: claims that replace those of the login, until the next refresh
+        :raises ConfigError: for *scopes* and *roles*, as for :func:`jwt_headers`
         """
         with _app_context(self.application):
             state, refresh_token = app_state(), None
@@ -147,6 +170,7 @@ class JWTClient(FlaskClient):
                 token = _token_of_login(state, identity)
             else:
                 token, refresh_token, *_ = state.sessions.start(identity)
+            claims = {**_granted(state, scopes, roles), **claims}
             token = _with_claims(state, identity, token, claims)
         self.use_tokens(token, refresh_token)
 
@@ -268,6 +292,15 @@ _ALTERNATIVE = (
 def _token_of_login(state: AppState, identity: object, fresh: bool = True) -> str:
     with login_context(state.clock.now() if fresh else 0):
         return as_token(state.call(state.handlers.jwt_encode_callback, identity))
+
+
+def _granted(state: AppState, scopes: RequiredNames | None, roles: RequiredNames | None) -> Claims:
+    if state.handlers.grants_callback is not None and (scopes is not None or roles is not None):
+        raise ConfigError(
+            "The scopes and roles of a token have no effect here, because the grants_loader of "
+            "this application replaces them. Give the user the scopes and roles instead."
+        )
+    return grant_claims(state.settings, scopes, roles)
 
 
 def _with_claims(state: AppState, identity: object, token: str, claims: ClaimsView) -> str:

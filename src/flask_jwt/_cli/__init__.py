@@ -28,6 +28,7 @@ from ..errors import ConfigError
 from .inspect import inspect
 from .output import NAMES_AS_GIVEN, CommandGroup, echo, format_time, json_option, print_table
 from .passwords import passwords_cli
+from .routes import routes
 from .sessions import sessions_cli
 
 jwt_cli = CommandGroup("jwt", help="Manage keys, sessions, passwords and tokens (Flask-JWT-Too).")
@@ -42,6 +43,9 @@ jwt_cli.command(context_settings=NAMES_AS_GIVEN)(inspect)
 algorithm_option = click.option(
     "--algorithm", type=click.Choice(list(ALGORITHMS)), default=None, help="Of the new key."
 )
+
+
+jwt_cli.command()(routes)
 
 
 @jwt_cli.command(with_appcontext=False)

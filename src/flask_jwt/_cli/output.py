@@ -6,6 +6,7 @@ could change what the terminal shows. So :func:`clean` goes over everything that
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
@@ -157,14 +158,17 @@ def _print_line(wrapped: Sequence[Sequence[str]], widths: Sequence[int]) -> None
 
 
 def _wrap(cell: str, width: int) -> Iterator[str]:
-    """Return the lines of *cell*, which break anywhere: most long cells are encoded."""
-    line, used = "", 0
-    for character in cell:
-        size = _width(character)
-        if used + size > width:
+    """Return the lines of *cell*, which break between words, or anywhere if a word is longer."""
+    line = ""
+    for word in re.findall(r"\S+\s*|\s+", cell):
+        if line and _width(line) + _width(word.rstrip()) > width:
             yield line
-            line, used = "", 0
-        line, used = line + character, used + size
+            line = ""
+        for character in word:
+            if _width(line) + _width(character) > width:
+                yield line
+                line = ""
+            line += character
     yield line
 
 

@@ -256,6 +256,7 @@ class Codecs:
             policy,
             max_size=settings.max_token_size,
             json_default=self._json_default,
+            grant_claims=settings.grant_claims,
             absent_claims=settings.profile.absent_claims,
         )
 

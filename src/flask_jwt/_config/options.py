@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar, get
 
 from jwt import PyJWK
 
+from .._jose.grants import ClaimPath
 from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
 
@@ -256,6 +257,19 @@ def parse_names(value: object) -> frozenset[str]:
         return names
     message = "write a list of claim names, such as ['exp', 'iat']"
     raise InvalidValue(message, json='["exp", "iat"]')
+
+
+def parse_claim_paths(value: object) -> tuple[ClaimPath, ...]:
+    """Return the paths of claims: a string names a claim, a tuple a member within a claim."""
+    if isinstance(value, str):
+        value = [value]
+    claims = value if _is_list(value) else ()
+    paths = [(claim,) if isinstance(claim, str) else claim for claim in claims]
+    are_paths = all(isinstance(path, (list, tuple)) and path for path in paths)
+    if paths and are_paths and all(isinstance(n, str) and n for path in paths for n in path):
+        return tuple(tuple(path) for path in paths)
+    message = "write a list of claims, such as ['roles', ('realm_access', 'roles')]"
+    raise InvalidValue(message, json='["roles", ["realm_access", "roles"]]')
 
 
 def _parse_strings(value: object) -> frozenset[str] | None:

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any, NoReturn
 
 from .._jose.claims import RESERVED_CLAIMS, TIME_CLAIMS
+from .._jose.grants import GrantClaims
 from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
 from .options import (
@@ -21,6 +22,7 @@ from .options import (
     parse_algorithm,
     parse_algorithms,
     parse_any_string,
+    parse_claim_paths,
     parse_cookie_domain,
     parse_cookie_path,
     parse_count,
@@ -101,6 +103,10 @@ class Settings:
     decode_issuer = Option(
         "JWT_DECODE_ISSUER", None, optional(parse_one_or_more), shapes_codec=True
     )
+    scope_claims = Option(
+        "JWT_SCOPE_CLAIMS", ("scope", "scp", "permissions"), parse_claim_paths, shapes_codec=True
+    )
+    role_claims = Option("JWT_ROLE_CLAIMS", ("roles",), parse_claim_paths, shapes_codec=True)
     cache_size = Option("JWT_CACHE_SIZE", 10_000, parse_count, shapes_codec=True)
     max_token_size = Option("JWT_MAX_TOKEN_SIZE", 8192, parse_token_size, shapes_codec=True)
 
@@ -271,6 +277,11 @@ class Settings:
             elif not self.encode_nbf:
                 required -= {"nbf"}
         return required if self.identity_claim is None else required | {self.identity_claim}
+
+    @property
+    def grant_claims(self) -> GrantClaims:
+        """Return the claims that hold scopes and roles."""
+        return GrantClaims(self.scope_claims, self.role_claims)
 
     @property
     def unchecked_claims(self) -> frozenset[str]:

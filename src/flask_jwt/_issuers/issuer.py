@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from .._jose.claims import ClaimsView
 from .._jose.encoding import parse_json
+from .._jose.grants import GrantClaims
 from .._jose.keys import ALGORITHMS
 from ..errors import ConfigError
+from .arguments import Path, parse_paths, parse_strings
 from .discovery import MAX_ISSUER_LENGTH, find_url_problem, is_loopback
 from .fetch import Fetch, fetch_json
-from .grants import Path, parse_paths, parse_strings, read_grants
 from .presets import PRESETS, expand
 from .published_keys import PublishedKeys
 
@@ -262,13 +262,10 @@ class Issuer:
             for template in self.tenants
         )
 
-    def read_scopes(self, claims: ClaimsView) -> frozenset[str]:
-        """Return the scopes in *claims*; a string is a list that is separated by spaces."""
-        return read_grants(claims, parse_paths("scopes", self.scopes))
-
-    def read_roles(self, claims: ClaimsView) -> frozenset[str]:
-        """Return the roles in *claims*."""
-        return read_grants(claims, parse_paths("roles", self.roles))
+    @property
+    def grant_claims(self) -> GrantClaims:
+        """Return where the scopes and the roles are in the claims."""
+        return GrantClaims(parse_paths("scopes", self.scopes), parse_paths("roles", self.roles))
 
     # Well-known providers
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .grants import Path
+from .arguments import Path
 
 
 class Preset(NamedTuple):

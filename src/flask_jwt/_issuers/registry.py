@@ -77,7 +77,13 @@ class IssuerCodec(TokenCodec):
             string_claims=frozenset({"sub", "jti"}),
         )
         # The size of a token was checked when its issuer was read from it.
-        super().__init__(keys, policy, max_size=sys.maxsize, absent_claims=absent_claims)
+        super().__init__(
+            keys,
+            policy,
+            max_size=sys.maxsize,
+            absent_claims=absent_claims,
+            grant_claims=issuer.grant_claims,
+        )
         self.issuer: Issuer = issuer
         self.published = keys
         self.trusted = trusted

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
 from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
 from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
+from .grants import DEFAULT_GRANT_CLAIMS, GrantClaims, Grants, read_grants
 from .key_set import KeySet
 from .keys import Key
 from .malformed import explain_malformed
@@ -51,8 +52,8 @@ class VerifiedToken:
     """
 
     __slots__ = (
-        "_claims", "_header", "codec", "copy_claims", "identity", "issued_at", "issuer", "sid",
-        "valid_from", "valid_until",
+        "_claims", "_grants", "_header", "codec", "copy_claims", "identity", "issued_at", "issuer",
+        "sid", "valid_from", "valid_until",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class VerifiedToken:
     ) -> None:
         self._claims = claims
         self._header = header
+        self._grants: Grants | None = None
         # dict.copy() is enough for the claims of one request, and for flat claims.
         self.copy_claims: Callable[[], Claims] = claims.copy
         """Returns the claims; the caller may change the returned dict."""
@@ -98,6 +100,13 @@ class VerifiedToken:
         is_flat = _SCALARS.issuperset(map(type, header.values()))
         return dict(header) if is_flat else _deep_copy(header)
 
+    @property
+    def grants(self) -> Grants:
+        """Return the scopes and the roles in the token, which are read once."""
+        if self._grants is None:
+            self._grants = read_grants(self._claims, self.codec.grant_claims)
+        return self._grants
+
 
 def _deep_copy(value: Any) -> Any:
     if type(value) is dict:
@@ -123,6 +132,7 @@ class TokenCodec:
     :param max_size: the maximum size of a token in bytes; longer tokens are rejected, and none are
         issued
     :param json_default: converts a claim that JSON can't represent to one that it can
+    :param grant_claims: the claims that hold scopes and roles
     :param absent_claims: values that a verified token gets for the claims that it lacks
     """
 
@@ -136,10 +146,12 @@ class TokenCodec:
         *,
         max_size: int = 8192,
         json_default: Callable[[Any], object] | None = None,
+        grant_claims: GrantClaims = DEFAULT_GRANT_CLAIMS,
         absent_claims: ClaimsView | None = None,
     ) -> None:
         self.keys = keys
         self.policy = policy
+        self.grant_claims = grant_claims
         self._absent_claims = dict(absent_claims or {})
         self._max_size = max_size
         self._headers: dict[bytes, tuple[Header, tuple[Key, ...]]] = {}

@@ -19,6 +19,7 @@ from .app_state import STATE_KEY, AppState
 if TYPE_CHECKING:
     from flask.ctx import AppContext
 
+    from .._jose.grants import Grants
     from .._sessions.manager import SessionManager
     from .._sessions.rotation import PendingRefresh, Tokens
     from ..stores import Session
@@ -42,6 +43,8 @@ class RequestState:
     verified: VerifiedToken | None = None
     identity: Any = None
     location: TokenLocation | None = None
+    grants: Grants | None = None
+    """The grants of the user, once they have been needed."""
     session: Session | None = None
     """The session of a refresh token, if it has one."""
     issued: Tokens | None = None
@@ -85,7 +88,7 @@ class RequestState:
         """Remove everything that came from a token that was rejected."""
         self.verified, self.claims, self.identity = None, {}, None
         self.location = self.session = self.verified_ahead = self.cookie = None
-        self.failure = self.ended_sid = None
+        self.failure = self.ended_sid = self.grants = None
 
 
 def app_state(app: Flask | None = None) -> AppState:
@@ -167,7 +170,11 @@ def issued_tokens() -> Tokens | None:
     return None if state is None else state.issued
 
 
-def _require_verified(function: str) -> RequestState:
+def require_verified(function: str) -> RequestState:
+    """Return the current request's state for the public *function*.
+
+    :raises RuntimeError: if no guard has verified the request
+    """
     state = request_state()
     if state is None:
         raise RuntimeError(
@@ -190,7 +197,7 @@ def get_jwt() -> Claims:
 
     :raises RuntimeError: if no guard has verified the request
     """
-    claims: Claims = _require_verified("get_jwt").claims
+    claims: Claims = require_verified("get_jwt").claims
     return claims
 
 
@@ -199,7 +206,7 @@ def get_jwt_header() -> Header:
 
     :raises RuntimeError: if no guard has verified the request
     """
-    verified = _require_verified("get_jwt_header").verified
+    verified = require_verified("get_jwt_header").verified
     return {} if verified is None else verified.header
 
 
@@ -219,7 +226,7 @@ def get_jwt_identity() -> Any:
     :returns: None if the token was optional and the request had none
     :raises RuntimeError: if no guard has verified the request
     """
-    return read_identity(app_state(), _require_verified("get_jwt_identity"))
+    return read_identity(app_state(), require_verified("get_jwt_identity"))
 
 
 def read_identity(state: AppState, current: RequestState) -> Any:
@@ -247,7 +254,7 @@ def get_jwt_issuer() -> str | None:
         had none
     :raises RuntimeError: if no guard has verified the request
     """
-    verified = _require_verified("get_jwt_issuer").verified
+    verified = require_verified("get_jwt_issuer").verified
     return None if verified is None else verified.issuer
 
 

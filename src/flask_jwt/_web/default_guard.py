@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from inspect import isclass, ismethod
 from urllib.parse import urlsplit
 
@@ -90,7 +91,7 @@ def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Response | 
     if request.endpoint is None:
         return None
     view = state.app.view_functions.get(request.endpoint)
-    if is_guard(view) or _is_open(state, exemptions, request.endpoint, view):
+    if is_guard(view) or is_open(state, exemptions, request.endpoint, view):
         return None
     guards = find_guards(view, request.method)
     if not guards and request.method in state.profile.exempt_methods:
@@ -107,11 +108,21 @@ def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Response | 
     return None
 
 
-def _is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: object) -> bool:
+def find_exemptions(app: Flask) -> Exemptions | None:
+    """Return what is exempt from the guard by default; None if *app* has no such guard."""
+    for hook in app.before_request_funcs.get(None, ()):
+        if isinstance(hook, partial) and hook.func is verify_unless_exempt:
+            exemptions: Exemptions = hook.args[1]
+            return exemptions
+    return None
+
+
+def is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: object) -> bool:
+    """Return whether the guard by default lets everyone in to the current request's view."""
     if request.method == "OPTIONS" and _responds_to_options(view):
         return True
     return (
-        exemptions.include(state.app, view) or _is_static(state, endpoint) or _is_login_page(state)
+        exemptions.include(state.app, view) or is_static(state, endpoint) or _is_login_page(state)
     )
 
 
@@ -137,7 +148,7 @@ def _responds_to_options(view: object) -> bool:
     return is_decorated and adds_options and getattr(view, _AUTOMATIC_OPTIONS, None) is False
 
 
-def _is_static(state: AppState, endpoint: str) -> bool:
+def is_static(state: AppState, endpoint: str) -> bool:
     """Return whether *endpoint* is Flask's own view of static files."""
     owner, _, name = endpoint.rpartition(".")
     scaffold = state.app.blueprints.get(owner) if owner else state.app

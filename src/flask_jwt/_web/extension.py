@@ -16,13 +16,14 @@ from .._clock import Clock
 from .._config.key_sources import NO_KEY
 from .._config.profile import Profile
 from .._config.settings import unknown_keys
+from .._jose.grants import RequiredNames
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 from .context import app_state, get_template_context, require_sessions
 from .cookies import jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .foreign_tokens import check_handlers, reject_decode_handler
-from .guard import _default_jwt_decode_handler
+from .guard import _default_jwt_decode_handler, jwt_required
 from .handlers import Handlers, accepts
 from .issue import (
     _default_jwt_encode_handler,
@@ -161,13 +162,13 @@ class JWT(Handlers):
             issues_for_users=lambda: self.issues_for_users,
         )
         _warn_of_mistakes(app)
-        prepare_limits(state)
         if self._store is not None or state.settings.storage_uri is not None:
             # Imported here, so that applications without sessions don't load their modules.
             from .session_wiring import bind_sessions
 
             bind_sessions(state, self._store)
             finish_response_last(state)
+        prepare_limits(state)  # they count in the store of the sessions
         _check_keys(state)
         if state.settings.issuers:
             if self.jwt_decode_callback is not _default_jwt_decode_handler:
@@ -260,6 +261,31 @@ class JWT(Handlers):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
+
+    def require(
+        self,
+        *,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
+        **options: Any,
+    ) -> Callable[[], Any]:
+        """Return a guard of all requests to a blueprint, or to the application::
+
+            admin = Blueprint("admin", __name__, url_prefix="/admin")
+            admin.before_request(jwt.require(roles="admin"))
+
+        The guards of the views themselves apply too.
+
+        :param scopes: as for :func:`jwt_required`
+        :param roles: likewise
+        :param options: the other arguments of :func:`jwt_required`
+        """
+
+        @jwt_required(scopes=scopes, roles=roles, **options)
+        def verify() -> None:
+            """Let the request through to its view."""
+
+        return verify
 
     def exempt(self, view: Exempt) -> Exempt:
         """Exempt *view* from ``JWT_REQUIRED_BY_DEFAULT``, which guards all other views.

@@ -15,9 +15,11 @@ from flask import Request, request
 
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, ClaimsView
+from .._jose.grants import RequiredNames, parse_requirement
 from ..errors import (
     AuthError,
     ClaimsRejected,
+    InsufficientScope,
     JWTError,
     ReauthenticationRequired,
     SchemeUnsupported,
@@ -32,6 +34,7 @@ from .app_state import STATE_KEY, AppState
 from .context import RequestState, app_state, current_context, current_request, read_identity
 from .cookies import get_cookies
 from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
+from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .request_token import (
     _default_request_handler,
@@ -61,6 +64,8 @@ def jwt_required(
     skip_revocation_check: bool = False,
     renew: bool = True,
     issuers: str | Issuer | Sequence[str | Issuer] | None = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
     """Require a valid access token for a view, which otherwise isn't called.
 
@@ -94,13 +99,18 @@ def jwt_required(
     :param issuers: accept only tokens of these issuers, which are the ``iss`` of some of
         ``JWT_ISSUERS`` or the :class:`Issuer` itself, or ``JWT_ENCODE_ISSUER`` for the
         application's own tokens
+    :param scopes: the scopes that the user must have: a string, a list of which all are required,
+        or :func:`any_of`. Without them the response is a 403 ``insufficient_scope``
+    :param roles: the roles that the user must have, likewise; with both, both are required
     :raises TypeError: if the decorated object is not a function
+    :raises ValueError: if *scopes* or *roles* has no names
     """
     if callable(realm):
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew, parse_issuer_names(issuers),
+        skip_revocation_check, renew, issuers=parse_issuer_names(issuers),
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     return make_guard(partial(verify_request, options, options.is_default), options)
 
@@ -194,6 +204,8 @@ def verify_jwt_in_request(
     skip_revocation_check: bool = False,
     renew: bool = True,
     issuers: str | Issuer | Sequence[str | Issuer] | None = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> None:
     """Verify the current request as :func:`jwt_required` does, for example for all views at once::
 
@@ -205,7 +217,8 @@ def verify_jwt_in_request(
     """
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew, parse_issuer_names(issuers),
+        skip_revocation_check, renew, issuers=parse_issuer_names(issuers),
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     verify_request(options, options.is_default)
 
@@ -247,6 +260,12 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
             if current.cookie is None:
                 raise
             _verify_other_cookies(state, request, current, options, error)
+        # Not in _verify(): another cookie must not be tried because this user lacks a scope.
+        if options.scopes is not None or options.roles is not None:
+            check_grants(state, current, options)
+    except InsufficientScope as error:
+        # The token was accepted, so a page that shows this error may show the user.
+        raise prepare_error(state, error, options.realm) from None
     except (TokenMissing, SchemeUnsupported) as error:
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None

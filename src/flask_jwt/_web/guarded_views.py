@@ -13,6 +13,7 @@ from flask import Flask
 from flask.views import MethodView
 
 from .._config.options import TokenLocation
+from .._jose.grants import Requirement
 
 
 class GuardOptions(NamedTuple):
@@ -30,6 +31,8 @@ class GuardOptions(NamedTuple):
     """The issuers whose tokens are accepted: strings and Issuer objects; None: all."""
     custom: str | None = None
     """The name of the function that :func:`guarded_by` calls; only it knows its requirements."""
+    scopes: Requirement | None = None
+    roles: Requirement | None = None
 
     @property
     def type(self) -> str | None:

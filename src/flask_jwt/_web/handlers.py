@@ -107,6 +107,7 @@ class Handlers:
     decode_key_callback: Callable[..., Any] | None = None
     blocklist_callback: Callable[..., Any] | None = None
     verification_callback: Callable[..., Any] | None = None
+    grants_callback: Callable[..., Any] | None = None
 
     def __init__(self) -> None:
         self.user_identity_callback = identity_of
@@ -219,4 +220,12 @@ class Handlers:
     def token_verification_loader(self, callback: Handler) -> Handler:
         """Set ``(header, payload)`` -> whether to accept a valid token; called each time."""
         self.verification_callback = callback
+        return callback
+
+    def grants_loader(self, callback: Handler) -> Handler:
+        """Set ``(identity, claims)`` -> the user's :class:`Grants`, in place of those in the token.
+
+        It is called for each request whose view requires scopes or roles, or reads them.
+        """
+        self.grants_callback = callback
         return callback

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -27,6 +27,7 @@ from .._jose.claims import (
 )
 from .._jose.codec import Token, TokenCodec
 from .._jose.encoding import parse_json
+from .._jose.grants import ClaimPath, RequiredNames, list_names
 from ..errors import ConfigError
 from .app_state import AppState
 from .context import app_state
@@ -50,6 +51,8 @@ def create_access_token(
     headers: HeaderView | None = None,
     expires_delta: TokenLifetime | None = None,
     fresh: bool | float | timedelta | None = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
     overwrite: bool = False,
 ) -> str:
     """Create an access token for *identity*, without a session and without checking a password.
@@ -59,7 +62,7 @@ def create_access_token(
         @app.post("/kiosk/tokens")
         @jwt_required(fresh=True)
         def create_kiosk_token():
-            token = create_access_token("kiosk-7", claims={"scope": "orders:read"})
+            token = create_access_token("kiosk-7", scopes="orders:read")
             return {"access_token": token}
 
     :param identity: a user object or dict with an ``id``, or the id itself
@@ -70,13 +73,45 @@ def create_access_token(
         to a session. Default ``JWT_ACCESS_TOKEN_EXPIRES``
     :param fresh: True if the user has just entered the password; a timedelta from now, or a
         timestamp in seconds, until which the token counts as fresh
+    :param scopes: the scopes of the token, its claim ``scope`` (RFC 8693 section 4.2): a string
+        with spaces between them, or several strings
+    :param roles: the roles of the token, its claim ``roles`` (RFC 9068 section 2.2.3.1)
     :param overwrite: True to let *claims* replace claims that this package issues
     :raises ValueError: if *claims* would replace a claim that this package issues, such as ``exp``
-        or ``identity``, and *overwrite* is False
+        or ``identity``, and *overwrite* is False; or if both *scopes* and *claims* state scopes
     :raises TypeError: if a value in *claims* can't be written as JSON
     """
+    granted = grant_claims(app_state().settings, scopes, roles)
+    if repeated := granted.keys() & (claims or {}).keys():
+        raise ValueError(f"{' and '.join(sorted(repeated))} stands in claims too; write it once")
     payload = _issued_claims(identity, "access", expires_delta, fresh)
-    return _create(identity, payload, claims, headers, overwrite)
+    return _create(identity, payload, {**(claims or {}), **granted}, headers, overwrite)
+
+
+def grant_claims(
+    settings: Settings, scopes: RequiredNames | None, roles: RequiredNames | None
+) -> Claims:
+    """Return the claims that grant *scopes* and *roles*; None grants nothing and has no claim.
+
+    :raises ConfigError: if the guard doesn't read these claims
+    """
+    claims: Claims = {}
+    sources = settings.grant_claims
+    if scopes is not None:
+        _check_is_read("JWT_SCOPE_CLAIMS", "scope", sources.scopes)
+        claims["scope"] = " ".join(list_names("scopes", scopes))
+    if roles is not None:
+        _check_is_read("JWT_ROLE_CLAIMS", "roles", sources.roles)
+        claims["roles"] = list_names("roles", roles)
+    return claims
+
+
+def _check_is_read(option: str, claim: str, paths: Iterable[ClaimPath]) -> None:
+    if (claim,) not in paths:
+        raise ConfigError(
+            f"{option} doesn't contain {claim!r}, the claim that tokens of this application have. "
+            f"Add it, or pass another claim in claims="
+        )
 
 
 def create_refresh_token(
@@ -256,6 +291,12 @@ def issuer_and_audience(settings: Settings) -> Claims:
         audience = settings.encode_audience
         claims["aud"] = audience if isinstance(audience, str) else list(audience)
     return claims
+
+
+def storage_namespace(settings: Settings) -> str:
+    """Return what keeps applications apart that share a store."""
+    namespace = settings.storage_namespace
+    return (settings.encode_issuer or "") if namespace is None else namespace
 
 
 def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Claims:

@@ -27,7 +27,7 @@ from .app_state import AppState
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
 from .cookies import get_cookies, set_cookies
 from .csrf import explain_origin, is_cross_origin
-from .issue import login_context
+from .issue import login_context, storage_namespace
 from .redirects import no_store
 from .request_token import codec_for
 
@@ -46,7 +46,7 @@ def authenticate(state: AppState, username: object, password: object) -> Any:
     """
     if not _is_valid_credential(username) or not _is_valid_credential(password):
         raise InvalidCredentials(hint=_explain_credentials(state.settings, username, password))
-    ip = _get_client_address(state)
+    ip = _get_client_address()
     details: dict[str, Any] = {"username": printable(username, 255), "ip": ip}
     limits = login_limits(state)
     attempt = None
@@ -54,7 +54,7 @@ def authenticate(state: AppState, username: object, password: object) -> Any:
         if limits is not None:
             # Counted before the handler runs: checking a password takes long, and of many
             # concurrent attempts all would see the count from before the first of them failed.
-            attempt = limits.begin(username, ip)
+            attempt = limits.begin(username, _get_counted_address(state, ip))
         identity = _identify(state, username, password)
     except TooManyLoginAttempts as error:
         details["retry_after"] = error.retry_after
@@ -218,7 +218,7 @@ def reject_forged_login(settings: Settings) -> None:
 def prepare_limits(state: AppState) -> None:
     """Create the login limits when the application starts, so that they are checked then.
 
-    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid
     """
     settings = state.settings
     if settings.auth_url_rule is not None or "JWT_LOGIN_LIMITS" in settings.explicit:
@@ -228,52 +228,62 @@ def prepare_limits(state: AppState) -> None:
 def login_limits(state: AppState) -> LoginLimits | None:
     """Return the limits of ``JWT_LOGIN_LIMITS``, or None if logins are not limited.
 
-    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid, or its library is not installed
+    :raises ConfigError: if ``JWT_LOGIN_LIMITS`` is invalid
     """
     settings = state.settings
     if settings.login_limits is None:
         return None
     current = state.limits
     if current is None or current[0] != settings.login_limits:
-        from .._login.limits import LoginLimits, limits_are_installed
+        from .._login.limits import LoginLimits
 
-        if "JWT_LOGIN_LIMITS" not in settings.explicit and not limits_are_installed():
-            state.notices.warn(
-                "Logins are not limited, so passwords can be guessed by trying. Run: pip install "
-                "'Flask-JWT-Too[limits]'. To allow it, set JWT_LOGIN_LIMITS = None."
-            )
-            return None
+        sessions = state.sessions
         limits = LoginLimits(
             settings.login_limits,
-            settings.storage_uri,
-            settings.store_timeout,
+            None if sessions is None else sessions.store,
+            storage_namespace(settings),
             state.clock,
         )
         current = state.limits = settings.login_limits, limits
     return current[1]
 
 
-def _get_client_address(state: AppState) -> str | None:
+_PROXY_HEADERS = (
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Forwarded", "Via",
+)  # fmt: skip
+"""A request with one of these has come through a proxy, or its client has made them up."""
+
+
+def _get_client_address() -> str | None:
+    return request.remote_addr if has_request_context() else None
+
+
+def _get_counted_address(state: AppState, address: str | None) -> str | None:
+    """Return the address whose failed logins are counted, or None if it may be a proxy's.
+
+    All users of a proxy that Flask doesn't know of have one address, so it must not be locked out.
+    """
     if not has_request_context():
         return None
-    address = request.remote_addr
-    has_proxy_fix = "werkzeug.proxy_fix.orig" in request.environ
-    if "X-Forwarded-For" in request.headers and not has_proxy_fix and _is_from_proxy(address):
-        # The header alone proves nothing, since any client can send it.
-        message = (
-            f"Logins come from the proxy {address or 'on a local socket'}, so its users share one "
-            "limit of failed logins. To tell them apart, set app.wsgi_app = "
-            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)"
-        )
-        if state.notices.first_time(message):
-            logger.warning("%s", message)
-    return address
+    original = request.environ.get("werkzeug.proxy_fix.orig", {})
+    if original and original.get("REMOTE_ADDR") != address:
+        return address
+    from .._login.names import is_loopback, is_private
 
-
-def _is_from_proxy(address: str | None) -> bool:
-    from .._login.limits import is_private
-
-    return not address or is_private(address)
+    # The headers alone prove nothing, since any client can send them; a client with a public
+    # address is no proxy of this application's.
+    has_header = any(name in request.headers for name in _PROXY_HEADERS)
+    if not address or (has_header and is_private(address)):
+        if has_header and state.notices.first_time("logins from a proxy"):
+            logger.warning(
+                "Logins come from the proxy %s, so its users can't be told apart, and failed "
+                "logins are limited for each account, but not for each address. Set app.wsgi_app = "
+                "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)",
+                address or "on a local socket",
+            )
+        return None
+    # A proxy on the same host may send no header.
+    return None if is_loopback(address) else address
 
 
 def _explain_credentials(settings: Settings, username: object, password: object) -> str:

@@ -13,6 +13,7 @@ from jwt import InvalidTokenError
 from werkzeug.wrappers import Response as BaseResponse
 
 from ..errors import (
+    InsufficientScope,
     JWTError,
     LoginNotFound,
     ReauthenticationRequired,
@@ -81,7 +82,7 @@ def _render(state: AppState, error: JWTError) -> Response:
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     _log_rejection(state, error, response.status_code)
-    if response.status_code == 401:
+    if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
     return response
 
@@ -131,6 +132,8 @@ def _challenge(state: AppState, error: JWTError) -> str:
         parameters.update(error=error.challenge, error_description=str(error.description))
         if isinstance(error, ReauthenticationRequired) and error.max_age is not None:
             parameters["max_age"] = str(error.max_age)
+        if isinstance(error, InsufficientScope) and error.scopes:
+            parameters["scope"] = " ".join(error.scopes)
     quoted = ", ".join(f'{name}="{_escape_quoted(value)}"' for name, value in parameters.items())
     return f"{state.settings.scheme} {quoted}"
 

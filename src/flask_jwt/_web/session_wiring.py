@@ -26,7 +26,12 @@ from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from ..stores._location import describe_location
 from .app_state import AppState
-from .issue import _default_jwt_encode_handler, issuer_and_audience, login_context
+from .issue import (
+    _default_jwt_encode_handler,
+    issuer_and_audience,
+    login_context,
+    storage_namespace,
+)
 
 LONGEST_SESSION = 10 * 366 * 86400
 """Seconds; the absolute limit of sessions if ``JWT_REFRESH_TOKEN_EXPIRES`` is False."""
@@ -100,7 +105,6 @@ def _create_host(state: AppState) -> SessionHost:
         return claimed if user is not None and not state.issues_for_users() else user
 
     settings = state.settings
-    issuer, namespace = settings.encode_issuer, settings.storage_namespace
     return SessionHost(
         get_policy=get_policy,
         get_codec=state.codecs.refresh,
@@ -114,8 +118,8 @@ def _create_host(state: AppState) -> SessionHost:
         get_identity=get_identity,
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,
-        namespace=(issuer or "") if namespace is None else namespace,
-        issuer=issuer,
+        namespace=storage_namespace(settings),
+        issuer=settings.encode_issuer,
     )
 
 

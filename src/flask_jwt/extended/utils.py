@@ -14,6 +14,7 @@ from .. import set_refresh_cookies as set_refresh_cookies
 from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
+from .._jose.grants import RequiredNames
 from .._web.context import UserProxy, foreign_identity
 from .config import config
 from .exceptions import JWTDecodeError
@@ -27,6 +28,9 @@ def create_access_token(
     expires_delta: ExpiresDelta | None = None,
     additional_claims: Claims = None,
     additional_headers: Claims = None,
+    *,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> str:
     """Create an access token, as :func:`flask_jwt.create_access_token` does.
 
@@ -36,6 +40,8 @@ def create_access_token(
         ``JWT_ACCESS_TOKEN_EXPIRES``
     :param additional_claims: more claims; they replace issued claims of the same names
     :param additional_headers: more header parameters
+    :param scopes: the scopes of the token, as in :func:`flask_jwt.create_access_token`
+    :param roles: its roles
     """
     return flask_jwt.create_access_token(
         identity,
@@ -44,6 +50,8 @@ def create_access_token(
         overwrite=True,
         expires_delta=expires_delta,
         fresh=fresh,
+        scopes=scopes,
+        roles=roles,
     )
 
 

@@ -7,6 +7,7 @@ import flask_jwt
 
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, Header
+from .._jose.grants import RequiredNames, parse_requirement
 from .._web.foreign_tokens import parse_issuer_names
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
@@ -25,6 +26,8 @@ def jwt_required(
     *,
     renew: bool = True,
     issuers: Any = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
     """Guard a view, as :func:`flask_jwt.jwt_required` does. Write the parentheses.
 
@@ -37,6 +40,8 @@ def jwt_required(
     :param renew: False to verify the refresh cookie without renewing it, as in
         :func:`flask_jwt.jwt_required`
     :param issuers: accept only tokens of these issuers, as in :func:`flask_jwt.jwt_required`
+    :param scopes: the scopes that the user must have, as in :func:`flask_jwt.jwt_required`
+    :param roles: the roles that the user must have
     :raises TypeError: without parentheses
     """
     # @jwt_required without parentheses passes the view as `optional`.
@@ -48,6 +53,8 @@ def jwt_required(
     more: dict[str, Any] = {} if renew else {"renew": False}
     if issuers is not None:
         more["issuers"] = issuers
+    more.update({"scopes": scopes} if scopes is not None else {})
+    more.update({"roles": roles} if roles is not None else {})
 
     def verify() -> None:
         # Read from the module at each request, because test suites replace it there.
@@ -58,7 +65,8 @@ def jwt_required(
     places = (locations,) if isinstance(locations, str) else locations
     options = GuardOptions(
         None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew,
-        parse_issuer_names(issuers),
+        issuers=parse_issuer_names(issuers),
+        scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     return make_guard(verify, options)
 
@@ -73,6 +81,8 @@ def verify_jwt_in_request(
     *,
     renew: bool = True,
     issuers: Any = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
 ) -> tuple[Header, Claims] | None:
     """Verify the token of the current request, and return its header and its claims.
 
@@ -90,6 +100,8 @@ def verify_jwt_in_request(
         skip_revocation_check=skip_revocation_check,
         renew=renew,
         issuers=issuers,
+        scopes=scopes,
+        roles=roles,
     )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None

@@ -52,14 +52,24 @@ counters_table = sa.Table(
     sa.Column("value", sa.BigInteger, nullable=False),
 )
 
-#: Counters of failed logins. No version uses the table yet; it is created with the others, so that
-#: a later version needs no further upgrade.
+COUNTER_LIMIT = "jwt_login_counters_limit"
+"""The name of the constraint that no login counter exceeds its limit."""
+
+#: Counters of failed logins; see _sql_counters.py. failures_0 belongs to the newest slot.
 login_counters_table = sa.Table(
     "jwt_login_counters",
     metadata,
-    sa.Column("counter_key", sa.String(64), primary_key=True),
-    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("counter_key", sa.String(80), primary_key=True),
+    sa.Column("slot", sa.BigInteger, nullable=False),
+    *(sa.Column(f"failures_{n}", sa.Integer, nullable=False) for n in range(5)),
+    sa.Column("allowed", sa.Integer, nullable=False),
+    sa.Column("strikes", sa.Integer, nullable=False),
+    sa.Column("blocked_until", sa.Double, nullable=False),
+    sa.Column("counted_in", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.Double, nullable=False),
+    sa.CheckConstraint(
+        " + ".join(f"failures_{n}" for n in range(5)) + " <= allowed", name=COUNTER_LIMIT
+    ),
     sa.Index("jwt_login_counters_expires_at", "expires_at"),
 )
 
@@ -98,6 +108,15 @@ def missing_columns(engine: sa.Engine) -> list[sa.Column[Any]]:
         return []
     present = {column["name"] for column in inspector.get_columns(sessions_table.name)}
     return [column for column in sessions_table.columns if column.name not in present]
+
+
+def has_earlier_counters(engine: sa.Engine) -> bool:
+    """Return whether the table of the login counters has the columns of an earlier snapshot."""
+    inspector = sa.inspect(engine)
+    if not inspector.has_table(login_counters_table.name):
+        return False
+    present = {column["name"] for column in inspector.get_columns(login_counters_table.name)}
+    return not present.issuperset(login_counters_table.columns.keys())
 
 
 def add_column(engine: sa.Engine, column: sa.Column[Any]) -> None:

@@ -8,12 +8,14 @@ from threading import Lock
 from typing import Any
 
 from ._base import Session, find_surplus
+from ._counters import MemoryCounters
 
 
-class MemoryStore:
+class MemoryStore(MemoryCounters):
     """Store sessions in a dict."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._sessions: dict[str, Session] = {}
         self._created = 0
         self._lock = Lock()

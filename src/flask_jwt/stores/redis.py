@@ -13,12 +13,14 @@ from typing import Any
 
 from ..errors import StoreUnavailable
 from ._base import Session, find_surplus, invalid_uri, legacy_subject, missing_driver
+from ._counters import AttemptKeys, Change, Decision
 
 try:
     from redis.cluster import RedisCluster
     from redis.exceptions import ConnectionError as LostConnection
     from redis.exceptions import RedisClusterException, RedisError
 
+    from . import _redis_counters
     from . import _redis_scripts as scripts
     from ._redis_client import LazyCluster, make_client
 except ModuleNotFoundError:
@@ -234,6 +236,20 @@ class RedisStore:
                     )
                     counts[state] += 1
         return counts
+
+    def begin_login(self, keys: AttemptKeys, now: float) -> Decision:
+        """Decide about a login, and count it as failed if it is allowed."""
+        with _translating_errors():
+            return _redis_counters.begin_login(self.client, keys, now)
+
+    def change_counters(self, changes: list[Change], now: float) -> None:
+        """Change the counters of failed logins."""
+        with _translating_errors():
+            _redis_counters.change_counters(self.client, changes, now)
+
+    def prune_counters(self, now: float) -> bool:  # noqa: ARG002
+        """Return False, because Redis deletes expired counters itself."""
+        return False
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""

@@ -10,17 +10,21 @@ from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
 from ._base import Session, invalid_uri, legacy_subject, missing_driver
+from ._counters import AttemptKeys, Change, Decision
 from ._deadline import Deadline
 
 try:
     import sqlalchemy as sa
     from sqlalchemy import exc
 
+    from . import _sql_counters
     from . import _sql_statements as statements
     from ._sql_engine import make_engine, reset_pool_after_fork
     from ._sql_tables import (
         add_column,
         create_tables,
+        has_earlier_counters,
+        login_counters_table,
         metadata,
         missing_columns,
         missing_indexes,
@@ -86,7 +90,7 @@ class SqlStore:
             if self._is_ready:
                 return
             try:
-                if missing_columns(self.engine):
+                if missing_columns(self.engine) or has_earlier_counters(self.engine):
                     raise ConfigError(
                         "The table jwt_sessions was created by an earlier version of Flask-JWT-Too."
                         " Run: flask jwt sessions upgrade"
@@ -109,6 +113,8 @@ class SqlStore:
                 columns = missing_columns(engine)
                 for column in columns:
                     add_column(engine, column)
+                if has_earlier_counters(engine):
+                    login_counters_table.drop(engine)
                 create_tables(engine)
                 # create_all() creates no indexes of tables that exist.
                 indexes = [i for t in metadata.tables.values() for i in missing_indexes(engine, t)]
@@ -275,6 +281,18 @@ class SqlStore:
         """Return the numbers of active, revoked and expired sessions."""
         total, active, revoked = self._fetch(statements.COUNT, {"now": now})[0]
         return {"active": active, "revoked": revoked, "expired": total - active - revoked}
+
+    def begin_login(self, keys: AttemptKeys, now: float) -> Decision:
+        """Decide about a login, and count it as failed if it is allowed."""
+        return self._run(lambda connection: _sql_counters.begin_login(connection, keys, now))
+
+    def change_counters(self, changes: list[Change], now: float) -> None:  # noqa: ARG002
+        """Change the counters of failed logins."""
+        self._run(lambda connection: _sql_counters.change_counters(connection, changes))
+
+    def prune_counters(self, now: float) -> bool:
+        """Delete expired counters of failed logins; return whether there may be more."""
+        return self._run(lambda connection: _sql_counters.prune_counters(connection, now))
 
     def warnings(self) -> list[str]:
         """Return nothing, because a database doesn't lose acknowledged changes."""

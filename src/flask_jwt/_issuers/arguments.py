@@ -1,49 +1,31 @@
-"""Find scopes and roles in the claims of a token, wherever an issuer puts them."""
+"""Parse the arguments of an Issuer that are strings, or names of claims."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
-from .._jose.claims import ClaimsView
+from .._jose.grants import ClaimPath
 from ..errors import ConfigError
 
-Path = str | tuple[str, ...]
+Path = str | ClaimPath
 """The name of a claim, or the names that lead to a member of one."""
 
 
-def read_grants(claims: ClaimsView, paths: Sequence[Path]) -> frozenset[str]:
-    """Return the strings at *paths*. What isn't there grants nothing.
-
-    A string is a list that is separated by spaces.
-    """
-    found: set[str] = set()
-    for path in paths:
-        value: Any = claims
-        for name in (path,) if isinstance(path, str) else path:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        if isinstance(value, str):
-            found.update(value.split())
-        elif isinstance(value, list):
-            found.update(item for item in value if isinstance(item, str))
-    return frozenset(found)
-
-
-def parse_paths(name: str, value: object) -> tuple[Path, ...]:
+def parse_paths(name: str, value: object) -> tuple[ClaimPath, ...]:
     """Return where to look: each item is the name of a claim, or several that lead to a member.
 
     :param name: the argument, for the message of the error
     :raises ConfigError: if *value* is anything else
     """
     if isinstance(value, str) and value:
-        return (value,)
+        return ((value,),)
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
         raise ConfigError(
             f"Issuer: {name} must be a list of names of claims; a sequence of names leads to a "
             "member: [('realm_access', 'roles')]"
         )
     return tuple(
-        path if isinstance(path, str) and path else parse_strings(name, path) for path in value
+        (path,) if isinstance(path, str) and path else parse_strings(name, path) for path in value
     )
 
 

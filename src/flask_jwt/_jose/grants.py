@@ -1,0 +1,175 @@
+"""Read the scopes and roles in a token, and compare them with those that a guard requires."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Literal, NamedTuple
+
+from .claims import ClaimsView
+
+GrantType = Literal["scopes", "roles"]
+
+ClaimPath = tuple[str, ...]
+"""The name of a claim, or the names that lead to a member of it. A string with dots would not do,
+because names of claims contain dots."""
+
+_SCOPE_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - {'"', "\\"}
+"""What a scope consists of (RFC 6749 section 3.3)."""
+
+
+class AnyOf(tuple[str, ...]):
+    """Names of which one is enough; :func:`any_of` makes it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"any_of({', '.join(map(repr, self))})"
+
+
+def any_of(*names: str) -> AnyOf:
+    """Return a requirement that one of *names* meets. A list requires all of its names::
+
+    @app.delete("/orders/<int:order_id>")
+    @jwt_required(roles=any_of("admin", "support"))
+    def delete_order(order_id):
+        ...
+    """
+    return AnyOf(names)
+
+
+RequiredNames = str | Iterable[str]
+"""What a guard takes: one name, several of which all are required, or :func:`any_of`."""
+
+
+class _Grants(NamedTuple):
+    scopes: frozenset[str]
+    roles: frozenset[str]
+
+
+class Grants(_Grants):
+    """The scopes and the roles of a user. A ``grants_loader`` returns it::
+
+        @jwt.grants_loader
+        def load_grants(user, claims):
+            return Grants(scopes=user.scopes, roles=user.roles)
+
+    :param scopes: a string with spaces between the scopes, or several strings
+    :param roles: one role, or several
+    :raises TypeError: if a name is not a string
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, scopes: RequiredNames = (), roles: RequiredNames = ()) -> Grants:
+        return super().__new__(
+            cls, frozenset(list_names("scopes", scopes)), frozenset(list_names("roles", roles))
+        )
+
+
+class GrantClaims(NamedTuple):
+    """The claims that hold the scopes and the roles."""
+
+    scopes: tuple[ClaimPath, ...] = (("scope",), ("scp",), ("permissions",))
+    roles: tuple[ClaimPath, ...] = (("roles",),)
+
+
+DEFAULT_GRANT_CLAIMS = GrantClaims()
+
+
+class Requirement(NamedTuple):
+    """The scopes or the roles that a guard requires."""
+
+    type: GrantType
+    names: tuple[str, ...]
+    is_any: bool
+    """Whether one of the names is enough."""
+
+    def is_met_by(self, granted: frozenset[str]) -> bool:
+        """Return whether *granted* has all of the names, or one of them if that is enough.
+
+        Names are compared exactly: there are no wildcards and no hierarchy, and case counts.
+        """
+        if self.is_any:
+            return not granted.isdisjoint(self.names)
+        return granted.issuperset(self.names)
+
+    def __str__(self) -> str:
+        names = [f'"{name}"' for name in self.names]
+        if len(names) == 1:
+            return f"the {self.type.removesuffix('s')} {names[0]}"
+        if self.is_any:
+            return f"one of the {self.type} {', '.join(names)}"
+        return f"the {self.type} {', '.join(names[:-1])} and {names[-1]}"
+
+
+def parse_requirement(grant_type: GrantType, required: RequiredNames | None) -> Requirement | None:
+    """Return the requirement that is written as *required*; None requires nothing.
+
+    :raises TypeError: if it is not a string, several strings or :func:`any_of`
+    :raises ValueError: if it has no names, or a scope has a character that no scope may have
+    """
+    if required is None:
+        return None
+    names = tuple(dict.fromkeys(list_names(grant_type, required)))
+    if not names:
+        # It would let everyone in, while it reads as if it let in no one.
+        raise ValueError(
+            f"{grant_type} has no names; write at least one, or leave {grant_type} out"
+        )
+    return Requirement(grant_type, names, isinstance(required, AnyOf))
+
+
+def list_names(grant_type: GrantType, names: RequiredNames) -> list[str]:
+    """Return *names* as a list.
+
+    :raises TypeError: if they are neither a string nor several strings
+    :raises ValueError: if a scope has a character that no scope may have
+    """
+    if isinstance(names, str):
+        # A role may contain spaces, and a scope may not.
+        names = names.split() if grant_type == "scopes" else [names]
+    elif isinstance(names, (bytes, Mapping)) or not isinstance(names, Iterable):
+        raise TypeError(f"{grant_type} must be a string or a list of strings, not {names!r}")
+    listed = sorted(names, key=str) if isinstance(names, Set) else list(names)
+    for name in listed:
+        if not isinstance(name, str):
+            raise TypeError(f"{grant_type} must be strings, not {name!r}")
+        if not name or (grant_type == "scopes" and not _SCOPE_CHARACTERS.issuperset(name)):
+            raise ValueError(
+                f"{name!r} can't be a {grant_type.removesuffix('s')}: a role has at least one "
+                "character, and a scope only printable ASCII without spaces, quotes and backslashes"
+            )
+    return listed
+
+
+def read_grants(claims: ClaimsView, sources: GrantClaims) -> Grants:
+    """Return the grants in the verified *claims*.
+
+    A claim of a wrong type makes no error, but takes away all grants of its type: it is not known
+    what its issuer meant.
+    """
+    # Not by Grants(), which would raise for what another issuer may write.
+    return tuple.__new__(
+        Grants, (_read(claims, sources.scopes, " "), _read(claims, sources.roles, None))
+    )
+
+
+def _read(claims: ClaimsView, paths: Iterable[ClaimPath], separator: str | None) -> frozenset[str]:
+    granted: set[str] = set()
+    for path in paths:
+        value: object = claims
+        for name in path:
+            if value is not None and not isinstance(value, Mapping):
+                return frozenset()
+            value = None if value is None else value.get(name)
+        if isinstance(value, str):
+            granted.update([value] if separator is None else value.split(separator))
+        elif isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value):
+            granted.update(value)
+        elif value is not None:  # null stands for an empty list in the JSON of some languages
+            return frozenset()
+    granted.discard("")
+    return frozenset(granted)
+
+
+NO_GRANTS = Grants()

@@ -1,0 +1,86 @@
+"""Check the scopes and roles of the user of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from werkzeug.local import LocalProxy
+
+from .._jose.encoding import parse_json
+from .._jose.grants import NO_GRANTS, Grants, read_grants
+from ..errors import ConfigError, InsufficientScope
+from .app_state import AppState
+from .context import RequestState, app_state, request_state, require_verified
+from .guarded_views import GuardOptions
+
+
+def check_grants(state: AppState, current: RequestState, options: GuardOptions) -> None:
+    """Check that the user of the request has the scopes and the roles of a guard.
+
+    :raises InsufficientScope: if one is missing
+    """
+    grants = grants_of(state, current)
+    scopes, roles = options.scopes, options.roles
+    if (scopes is None or scopes.is_met_by(grants.scopes)) and (
+        roles is None or roles.is_met_by(grants.roles)
+    ):
+        return
+    # What is needed, and never what the user has.
+    needed = " and ".join(str(required) for required in (scopes, roles) if required is not None)
+    raise InsufficientScope(f"This needs {needed}", scopes=() if scopes is None else scopes.names)
+
+
+def grants_of(state: AppState, current: RequestState) -> Grants:
+    """Return the grants of the user of the request: the loader's, or else those in the token."""
+    if current.identity is None:
+        return NO_GRANTS
+    if current.grants is None:
+        current.grants = _load_grants(state, current)
+    return current.grants
+
+
+def _load_grants(state: AppState, current: RequestState) -> Grants:
+    load = state.handlers.grants_callback
+    if load is not None:
+        # An error of the loader isn't caught: without its answer no one is let in.
+        grants = state.call(load, current.identity, current.claims)
+        if not isinstance(grants, Grants):
+            raise ConfigError(
+                f"The grants_loader returned {type(grants).__name__}; return "
+                "flask_jwt.Grants(scopes=…, roles=…)"
+            )
+        return grants
+    if current.session is not None:  # a refresh token, which has them in its payload
+        return read_grants(
+            parse_json(current.session.payload.encode()), state.settings.grant_claims
+        )
+    if current.verified is not None:
+        return current.verified.grants
+    # A decode handler may return anything.
+    claims = current.claims if isinstance(current.claims, dict) else {}
+    return read_grants(claims, state.settings.grant_claims)
+
+
+def has_scope(scope: str) -> bool:
+    """Return whether the user of the current request has *scope*, which is compared exactly.
+
+    Ask inside of a view that has more to show to some users::
+
+        @app.get("/orders")
+        @jwt_required(scopes="orders:read")
+        def list_orders():
+            return {"orders": find_orders(), "may_add": has_scope("orders:write")}
+
+    :raises RuntimeError: if no guard has verified the request
+    """
+    return scope in grants_of(app_state(), require_verified("has_scope")).scopes
+
+
+def _current_grants() -> Grants:
+    current = request_state()
+    return NO_GRANTS if current is None else grants_of(app_state(), current)
+
+
+current_grants: Any = LocalProxy(_current_grants)
+"""The :class:`Grants` of the current request's user, whose ``scopes`` and ``roles`` are frozensets;
+empty without a token."""

@@ -1,0 +1,156 @@
+"""List every route of an application with what guards it, for ``flask jwt routes``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from inspect import unwrap
+from typing import Literal, NamedTuple
+
+from flask import Flask, request
+from werkzeug.routing import Rule
+
+from .app_state import AppState
+from .default_guard import Exemptions, find_exemptions, is_open, is_static
+from .guarded_views import GuardOptions, find_bypassed_guards, guards_of
+from .views import OPEN_VIEWS
+
+Access = Literal["open", "optional", "guarded", "by default", "exempt", "static", "built in"]
+
+_VERIFIERS = frozenset({"verify_jwt_in_request", "_jwt_required"})
+
+
+class Route(NamedTuple):
+    """One rule, with those of its methods that are guarded alike."""
+
+    rule: str
+    methods: tuple[str, ...]
+    endpoint: str
+    access: Access
+    """Who may come in:
+
+    - ``open``: everyone
+    - ``optional``: everyone, but no one with an invalid token
+    - ``guarded``: who meets the requirements
+    - ``by default``: who has a valid token, by ``JWT_REQUIRED_BY_DEFAULT``
+    - ``exempt``: everyone, by ``jwt.exempt`` or because it is the login page
+    - ``static``: everyone, because it is Flask's own view of static files
+    - ``built in``: an endpoint of this package, which verifies what it needs
+    """
+    is_bypassed: bool
+    """Whether a guard stands above the route decorator, and guards nothing."""
+    requirements: tuple[str, ...]
+
+    @property
+    def is_open_by_mistake(self) -> bool:
+        """Return whether nothing says that the route is meant to be open."""
+        return self.is_bypassed or self.access == "open"
+
+
+def list_routes(state: AppState) -> list[Route]:
+    """Return the routes of the application, in the order of its URL map."""
+    exemptions = find_exemptions(state.app)
+    bypassed = set(find_bypassed_guards(state.app))
+    routes: list[Route] = []
+    for rule in state.app.url_map.iter_rules():
+        alike: dict[tuple[Access, tuple[str, ...]], list[str]] = {}
+        for method in _methods_of(rule):
+            alike.setdefault(_describe(state, exemptions, rule, method), []).append(method)
+        endpoint = rule.endpoint
+        routes += [
+            Route(rule.rule, tuple(methods), endpoint, access, endpoint in bypassed, requirements)
+            for (access, requirements), methods in alike.items()
+        ]
+    return routes
+
+
+def _methods_of(rule: Rule) -> Sequence[str]:
+    methods = set(rule.methods or {"GET"}) - {"OPTIONS"}
+    # Flask answers HEAD with the view for GET.
+    if "GET" in methods:
+        methods.discard("HEAD")
+    return sorted(methods) or ["OPTIONS"]
+
+
+def _describe(
+    state: AppState, exemptions: Exemptions | None, rule: Rule, method: str
+) -> tuple[Access, tuple[str, ...]]:
+    """Return who may call a rule with a method, and what is required of them."""
+    app, endpoint = state.app, rule.endpoint
+    view = app.view_functions.get(endpoint)
+    if view in OPEN_VIEWS:
+        return "built in", ()
+    guards = [*_guards_of_requests(app, endpoint, method), *_guards_of_view(view, method)]
+    access: Access = "open"
+    if guards:
+        access = "optional" if all(guard.optional for guard in guards) else "guarded"
+    elif is_static(state, endpoint):
+        access = "static"
+    elif exemptions is not None:
+        access = "exempt" if _is_exempt(state, exemptions, rule, method) else "by default"
+    requirements = [name for guard in guards for name in _list_requirements(guard)]
+    if access in ("optional", "guarded", "by default") and _needs_csrf_proof(state, method):
+        requirements.append("CSRF")
+    return access, tuple(dict.fromkeys(requirements))
+
+
+def _is_exempt(state: AppState, exemptions: Exemptions, rule: Rule, method: str) -> bool:
+    # The guard decides for the current request, so it is asked in one.
+    with state.app.test_request_context(rule.rule, method=method):
+        request.url_rule = rule
+        return is_open(state, exemptions, rule.endpoint, state.app.view_functions[rule.endpoint])
+
+
+def _guards_of_requests(app: Flask, endpoint: str, method: str) -> Iterator[GuardOptions]:
+    """Yield the guards among the ``before_request`` functions for an endpoint."""
+    *blueprints, _ = endpoint.split(".")
+    names = [None, *(".".join(blueprints[: n + 1]) for n in range(len(blueprints)))]
+    for name in names:
+        for function in app.before_request_funcs.get(name, ()):
+            yield from _guards_of_view(function, method)
+
+
+def _guards_of_view(view: object, method: str) -> list[GuardOptions]:
+    guards = list(guards_of(view, method))
+    if guards:
+        return guards
+    name = _find_call_of_verifier(view)
+    # Only the function knows what it requires, and under which conditions.
+    return [] if name is None else [GuardOptions(custom=name)]
+
+
+def _find_call_of_verifier(view: object) -> str | None:
+    """Return the name of a function that calls ``verify_jwt_in_request`` itself, or None."""
+    function = unwrap(view) if callable(view) else None
+    code = getattr(function, "__code__", None)
+    if code is None or _VERIFIERS.isdisjoint(code.co_names):
+        return None
+    return str(getattr(function, "__qualname__", function))
+
+
+def _list_requirements(guard: GuardOptions) -> Iterator[str]:
+    if guard.custom is not None:
+        yield f"by {guard.custom}()"
+    if guard.refresh:
+        yield "refresh token"
+    elif not guard.verify_type:
+        yield "token of any type"
+    if guard.fresh is True:
+        yield "fresh"
+    elif guard.fresh is not False:
+        yield f"login at most {guard.fresh} ago"
+    for requirement in (guard.scopes, guard.roles):
+        if requirement is not None:
+            yield str(requirement).removeprefix("the ")
+    if guard.locations:
+        yield f"in {', '.join(guard.locations)}"
+    if guard.skip_revocation_check:
+        yield "revoked tokens too"
+
+
+def _needs_csrf_proof(state: AppState, method: str) -> bool:
+    settings = state.settings
+    return (
+        "cookies" in settings.locations
+        and settings.csrf_protect
+        and method in settings.csrf_methods
+    )
