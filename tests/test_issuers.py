@@ -42,6 +42,7 @@ from tests.support import (
     issue,
     login,
     make_app,
+    run_example,
 )
 
 # Made once: a key takes longer to make than the tests to run.
@@ -889,3 +890,27 @@ def test_fake_issuer_follows_a_clock():
     idp = FakeIssuer(clock=clock)
     assert claims_of(idp.token())["iat"] == 1000
     assert idp.headers("joe")["Authorization"].startswith("Bearer ey")
+
+
+# Examples of the documentation
+
+
+def test_example(tmp_path, monkeypatch, clock):
+    names = run_example("issuers.py", tmp_path, monkeypatch)
+    app, idp = names["app"], FakeIssuer(names["auth0"])
+    app.config["JWT_ISSUERS"] = [idp.issuer]
+    body = get(app, idp.token("auth0|joe"), "/me").get_json()
+    assert body == {"issuer": "https://acme.eu.auth0.com/", "subject": "auth0|joe"}
+    assert get(app, idp.token(scope="read:other"), "/reports").status_code == 403
+    assert get(app, idp.token(permissions=["read:reports"]), "/reports").status_code == 200
+
+
+def test_example_of_users(tmp_path, monkeypatch):
+    app = run_example("issuers_users.py", tmp_path, monkeypatch)["app"]
+    auth0, google = map(FakeIssuer, app.config["JWT_ISSUERS"])
+    app.config["JWT_ISSUERS"] = [auth0.issuer, google.issuer]
+    users = [
+        get(app, idp.token(sub, email="joe@example.com"), "/me").get_json()["user"]
+        for idp, sub in ((auth0, "1"), (google, "1"), (auth0, "2"), (auth0, "1"))
+    ]
+    assert users == [1, 2, 3, 1], "neither the subject nor the address alone is a user"
