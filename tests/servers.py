@@ -187,6 +187,39 @@ class IcuPostgresServer(PostgresServer):
 SYSTEM_POSTGRES = [p for p in Path("/usr/lib/postgresql").glob("*") if (p / "bin/initdb").exists()]
 
 
+class PgBouncer(Server):
+    """PgBouncer in transaction mode: several clients use one connection of the server."""
+
+    def __init__(self, postgres_port, pool_size=5):
+        super().__init__()
+        self.postgres_port = postgres_port
+        self.pool_size = pool_size
+
+    @property
+    def url(self):
+        # The option that docs/sessions.md names.
+        address = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+        return f"{address}?prepare_threshold=none"
+
+    def start(self):
+        configuration = self.folder / "pgbouncer.ini"
+        configuration.write_text(
+            f"[databases]\n"
+            f"postgres = host=127.0.0.1 port={self.postgres_port} user=postgres\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+            f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {self.pool_size}\n"
+            f"unix_socket_dir =\nserver_login_retry = 0.1\n"
+        )
+        self.folder.chmod(0o755)
+        self.run(PGBOUNCER, configuration, user=NOBODY if AS_ROOT else "")
+        address = self.url.replace("+psycopg", "").partition("?")[0]
+        until(lambda: psycopg.connect(address).close() or True, "PgBouncer")
+        return self
+
+
+PGBOUNCER = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+
+
 class MariaDbServer(Server):
     """MariaDB, installed by the system, with its default collation, which folds case and accents."""
 
@@ -372,6 +405,22 @@ def icu_postgres_url():
 
 
 @pytest.fixture(scope="session")
+def pgbouncer(postgres):
+    if not Path(PGBOUNCER).exists():
+        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    server = PgBouncer(postgres.port)
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_url(pgbouncer):
+    return pgbouncer.url
+
+
+@pytest.fixture(scope="session")
 def mariadb():
     if not Path(MARIADBD).exists():
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
@@ -385,6 +434,16 @@ def mariadb():
 @pytest.fixture(scope="session")
 def mariadb_url(mariadb):
     return mariadb.url
+
+
+@pytest.fixture(scope="session")
+def mysqlclient_url(mariadb):
+    pytest.importorskip(
+        "MySQLdb",
+        reason="mysqlclient is not installed: apt-get install libmariadb-dev, "
+        "pip install mysqlclient",
+    )
+    return mariadb.url.replace("+pymysql", "+mysqldb")
 
 
 @pytest.fixture(scope="session")

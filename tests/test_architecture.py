@@ -34,10 +34,16 @@ DRIVERS_OF = {
     "stores._redis_client": {"redis"},
     "stores._redis_counters": {"redis"},
     "stores._redis_scripts": {"redis"},
+    "stores._redis_connections": {"redis"},
+    "stores._redis_errors": {"redis"},
+    "stores._sql_errors": {"sqlalchemy"},
+    "stores._psycopg": {"psycopg"},
+    "stores._pymysql": {"pymysql"},
+    "stores._mysqlclient": {"MySQLdb"},
     "_login.passwords": {"argon2", "bcrypt"},
     "_cli.passwords": {"sqlalchemy"},
 }
-DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt"}
+DRIVERS = {"sqlalchemy", "redis", "argon2", "bcrypt", "psycopg", "pymysql", "MySQLdb"}
 # The private names that flask_jwt.extended imports; everything else that it imports is public.
 PRIVATE_NAMES_OF_EXTENDED = {
     "_config.options": {"TokenLifetime", "TokenLocation"},

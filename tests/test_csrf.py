@@ -38,7 +38,7 @@ JOE = {"username": "joe", "password": "pass"}
         ({"Sec-Fetch-Site": "cross-site", "Origin": "https://localhost"}, 403),
         ({"Sec-Fetch-Site": "nonsense"}, 403),
         ({"Origin": "https://localhost"}, 200),
-        ({"Origin": "http://localhost"}, 200),
+        ({"Origin": "http://localhost"}, 403),
         ({"Origin": "https://localhost.evil.example"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),

@@ -7,6 +7,7 @@ import logging
 import warnings
 from dataclasses import replace
 
+import flask
 import pytest
 from flask import Flask
 
@@ -750,6 +751,24 @@ def test_a_cookie_needs_the_same_origin_proof(extension, clock, kind, site, orig
     assert (response.status_code == 200) is accepted, response.text
     assert response.status_code in (200, 401, 403)
     assert client.get("/protected", site=site).status_code == 200
+
+
+@pytest.mark.parametrize(("site", "accepted"), [("same-origin", True), ("cross-site", False)])
+def test_a_cookie_that_a_handler_has_found(clock, site, accepted):
+    app = build(JWT, clock, **COOKIES)
+    app.jwt.request_handler(lambda: flask.request.cookies.get("mine"))
+    app.add_url_rule("/post", "post", jwt_required()(show), methods=["POST"])
+    client = Browser(app)
+    token = IDP.token("joe", csrf="its own claim", sid="known")
+    client.set_cookie("mine", token, secure=True)
+    for value in ("its own claim", flask_jwt_value(app, token)):
+        response = client.post("/post", headers={"X-CSRF-TOKEN": value}, site=site)
+        assert response.status_code == (200 if accepted else 403), response.text
+
+
+def flask_jwt_value(app, token):
+    with app.app_context():
+        return flask_jwt.get_csrf_token(token)
 
 
 def test_a_login_beside_a_foreign_cookie(clock):

@@ -285,6 +285,7 @@ def browser(client):
             client.send("POST", path, data={field: proof})
         client.send("POST", path)
     client.send("DELETE", "/protected")
+    client.send("DELETE", "/protected", headers={"Origin": "https://app.example.com"})
     client.send("GET", "/protected")
 
 
@@ -518,6 +519,7 @@ LIVE = [
     Case("JWT_COOKIE_SECURE", False, browser, **COOKIES),
     Case("JWT_COOKIE_SAMESITE", "Strict", browser, **COOKIES),
     Case("JWT_COOKIE_DOMAIN", "example.com", browser, **COOKIES),
+    Case("JWT_COOKIE_PARTITIONED", True, browser, **COOKIES),
     Case("JWT_SESSION_COOKIE", False, browser, **COOKIES),
     Case("JWT_ACCESS_COOKIE_NAME", "access", browser, **COOKIES),
     Case("JWT_REFRESH_COOKIE_NAME", "refresh", browser, **COOKIES),
@@ -526,6 +528,7 @@ LIVE = [
     # CSRF protection of cookies
     Case("JWT_COOKIE_CSRF_PROTECT", False, browser, **COOKIES),
     Case("JWT_CSRF_METHODS", ["DELETE"], browser, **COOKIES),
+    Case("JWT_CSRF_TRUSTED_ORIGINS", ["https://app.example.com"], browser, **COOKIES),
     Case("JWT_CSRF_IN_COOKIES", False, browser, **COOKIES),
     Case("JWT_CSRF_CHECK_FORM", False, browser, **COOKIES),
     Case("JWT_ACCESS_CSRF_COOKIE_NAME", "proof", browser, **COOKIES),

@@ -80,7 +80,7 @@ class Monitor:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize(("kind", "most"), [("server", 6), ("cluster", 6)])
+@pytest.mark.parametrize(("kind", "most"), [("server", 4), ("cluster", 6)])
 def test_commands_of_a_login_in_redis(request, kind, most):
     found = request.getfixturevalue(f"redis_{kind}")
     servers = found.servers if kind == "cluster" else [found]

@@ -99,9 +99,9 @@ def test_a_token_of_an_earlier_version_gets_them_with_its_refresh(make_shop, mon
     shop = make_shop(**{AUD: "shop", ISS: "us"})
     issue = SessionManager._issue_refresh_token
 
-    def issue_as_before(manager, session, payload):
+    def issue_as_before(manager, *arguments):
         manager._host = manager._host._replace(get_parties=dict)
-        return issue(manager, session, payload)
+        return issue(manager, *arguments)
 
     with monkeypatch.context() as context:
         context.setattr(SessionManager, "_issue_refresh_token", issue_as_before)

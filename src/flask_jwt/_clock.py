@@ -19,3 +19,6 @@ class Clock:
         self.now = now
         self.monotonic: Callable[[], float] = time.monotonic
         """Returns seconds that never decrease, unless a test replaces this function."""
+        self.system: Callable[[], float] = time.time
+        """Returns the time of this machine, which is compared with the times of other machines. It
+        differs from :attr:`now` if a test has replaced that function."""

@@ -501,14 +501,34 @@ class StoreUnavailable(AuthError):
     """True if the server closed the connection, so that a new connection may succeed at once."""
     was_attempted = True
     """False if the store was not called, because an earlier call had just failed."""
+    is_outage = True
+    """False if the server has responded, so that other calls may succeed."""
+    is_conflict = False
+    """True if the server has undone the call in favor of another one, so that it may be repeated.
+    """
+    reason = ""
+    """What the server has responded, in a few words for the log; never part of a row."""
 
     def __init__(self, description: str = "Session store is unavailable; try again later") -> None:
         super().__init__(description, headers={"Retry-After": "2"})
 
     @classmethod
-    def because(cls, cause: Exception, *, lost_connection: bool = False) -> StoreUnavailable:
-        """Return an error for a driver's *cause*, which is chained but not shown to the client."""
+    def because(
+        cls,
+        cause: Exception,
+        *,
+        lost_connection: bool = False,
+        is_conflict: bool = False,
+        reason: str = "",
+    ) -> StoreUnavailable:
+        """Return an error for a driver's *cause*, which is chained but not shown to the client.
+
+        :param reason: what the server has responded; if there is one, it is no outage
+        """
         error = cls()
         error.lost_connection = lost_connection
+        error.is_conflict = is_conflict
+        error.reason = reason
+        error.is_outage = not reason
         error.__cause__ = cause
         return error

@@ -368,6 +368,32 @@ def parse_cookie_domain(value: object) -> str | None:
     )
 
 
+def parse_origins(value: object) -> frozenset[str]:
+    """Return origins as browsers write them: in lower case, and without the default port."""
+    values = _parse_strings([value] if isinstance(value, str) else value)
+    if values is None:
+        message = "write a list of origins, such as ['https://app.example.com']"
+        raise InvalidValue(message, json='["https://app.example.com"]')
+    return frozenset(map(_parse_origin, values))
+
+
+_ORIGIN = rf"(https?)://({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::([0-9]{{1,5}}))?"
+
+
+def _parse_origin(value: str) -> str:
+    match = re.fullmatch(_ORIGIN, value.lower())
+    if match is None:
+        # No patterns: a page on any matching host could act for the user, also on one that is
+        # forgotten. And "null" is the origin of every sandboxed page.
+        raise ValueError(
+            "write each origin as scheme, host and port if there is one, such as "
+            "'https://app.example.com', without a path and without *"
+        )
+    scheme, host, port = match.groups()
+    is_default = port is None or (scheme, int(port)) in (("http", 80), ("https", 443))
+    return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{int(port)}"
+
+
 def parse_same_site(value: object) -> str | None:
     if value is None or value in ("Lax", "Strict", "None"):
         return None if value is None else str(value)

@@ -18,6 +18,8 @@ class Profile:
         only the ``aud`` and ``iss`` that the application itself issues
     :param any_access_type: accept every ``type`` but ``refresh`` as an access token
     :param checks_identity: reject identities that are no ids, such as True, when a token is issued
+    :param rejects_unusable_cookies: stop the start, or a login, if browsers would drop or replace a
+        cookie; False: report it
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
@@ -32,6 +34,7 @@ class Profile:
         checks_issued_parties: bool = True,
         any_access_type: bool = False,
         checks_identity: bool = True,
+        rejects_unusable_cookies: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: ClaimsView | None = None,
         more_claims: frozenset[str] = frozenset(),
@@ -42,6 +45,7 @@ class Profile:
         self.checks_issued_parties = checks_issued_parties
         self.any_access_type = any_access_type
         self.checks_identity = checks_identity
+        self.rejects_unusable_cookies = rejects_unusable_cookies
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}
         self.more_claims = more_claims

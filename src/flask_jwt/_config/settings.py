@@ -39,6 +39,7 @@ from .options import (
     parse_methods,
     parse_names,
     parse_one_or_more,
+    parse_origins,
     parse_path,
     parse_positive_duration,
     parse_revocation_check,
@@ -128,6 +129,7 @@ class Settings:
     cookie_secure = Option("JWT_COOKIE_SECURE", True, parse_flag)
     cookie_samesite = Option("JWT_COOKIE_SAMESITE", "Lax", parse_same_site)
     cookie_domain = Option("JWT_COOKIE_DOMAIN", None, optional(parse_cookie_domain))
+    cookie_partitioned = Option("JWT_COOKIE_PARTITIONED", False, parse_flag)
     session_cookie = Option("JWT_SESSION_COOKIE", True, parse_flag)
     access_cookie_name = Option("JWT_ACCESS_COOKIE_NAME", "access_token_cookie", parse_token)
     refresh_cookie_name = Option("JWT_REFRESH_COOKIE_NAME", "refresh_token_cookie", parse_token)
@@ -137,6 +139,7 @@ class Settings:
     # CSRF protection of cookies
     csrf_protect = Option("JWT_COOKIE_CSRF_PROTECT", True, parse_flag)
     csrf_methods = Option("JWT_CSRF_METHODS", ["POST", "PUT", "PATCH", "DELETE"], parse_methods)
+    csrf_trusted_origins = Option("JWT_CSRF_TRUSTED_ORIGINS", [], parse_origins)
     csrf_in_cookies = Option("JWT_CSRF_IN_COOKIES", True, parse_flag)
     csrf_check_form = Option("JWT_CSRF_CHECK_FORM", True, parse_flag)
     access_csrf_cookie_name = Option(
@@ -391,6 +394,11 @@ class Settings:
     def conflicts(self) -> list[str]:
         """Return a sentence about each combination of settings that can't work."""
         sentences = []
+        if self.cookie_partitioned and not self.cookie_secure:
+            sentences.append(
+                "JWT_COOKIE_PARTITIONED: browsers reject a partitioned cookie that isn't Secure; "
+                "set JWT_COOKIE_SECURE = True"
+            )
         requires_nbf = "nbf" in self.required and "JWT_REQUIRED_CLAIMS" in self.explicit
         if requires_nbf and not self.encode_nbf:
             sentences.append(
@@ -446,11 +454,9 @@ class Settings:
 
     def _find_shared_cookie_names(self) -> list[str]:
         """Return a sentence about each two cookies of which one would hide the other."""
-        has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
-        cookies = _COOKIES if has_csrf_cookies else _COOKIES[:2]
         # One sentence for each name: three cookies with one name make three pairs.
         sharing: dict[str, list[str]] = {}
-        for first, second in combinations(cookies, 2):
+        for first, second in combinations(self._list_cookies(), 2):
             name = getattr(self, f"{first}_name")
             if name == getattr(self, f"{second}_name") and _overlap(
                 getattr(self, f"{first}_path"), getattr(self, f"{second}_path")
@@ -462,6 +468,19 @@ class Settings:
             "cookies to the same paths; write different names"
             for name, options in sharing.items()
         ]
+
+    def find_cookies_named(self, name: str, path: str) -> list[str]:
+        """Return the options that name a cookie *name* whose path overlaps with *path*."""
+        return [
+            f"JWT_{cookie.upper()}_NAME"
+            for cookie in self._list_cookies()
+            if getattr(self, f"{cookie}_name") == name
+            and _overlap(getattr(self, f"{cookie}_path"), path)
+        ]
+
+    def _list_cookies(self) -> tuple[str, ...]:
+        has_csrf_cookies = self.csrf_protect and self.csrf_in_cookies
+        return _COOKIES if has_csrf_cookies else _COOKIES[:2]
 
 
 def _overlap(path: str, other: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from .. import signals
@@ -38,11 +39,17 @@ class SessionManager(SessionRotation, UserSessions):
         label: str | None = None,
         user_agent: str | None = None,
         ip: str | None = None,
+        remember: bool | None = None,
+        check: Callable[[Tokens], object] | None = None,
     ) -> Tokens:
         """Start a session for a user who has just authenticated.
 
         :param identity: a user object or dict with an ``id``, or the id itself
         :param label: the device's name, for its user to recognize
+        :param remember: whether the session's cookies outlast the browser; default: as
+            ``JWT_SESSION_COOKIE`` says
+        :param check: called with the tokens before the session is stored; an error that it raises
+            ends the login
         :raises StoreUnavailable: if the store can't be reached; no session was started
         """
         policy = self._host.get_policy()
@@ -71,18 +78,23 @@ class SessionManager(SessionRotation, UserSessions):
             subject_key=subject_key(self._host.namespace, user_id),
             last_ip=ip,
             last_user_agent=user_agent,
+            csrf=secrets.token_urlsafe(16),
         )
         # Before anything is stored: a login whose tokens can't be issued must not end the session
         # of another device.
-        tokens = self._issue_tokens(identity, session, kept_claims, payload)
+        tokens = self._issue_tokens(identity, session, kept_claims, remember, payload)
+        if check is not None:
+            check(tokens)
         try:
-            self.store.create(session)
+            at_most = self.store.create(session)
         except StoreUnavailable as error:
             if error.was_attempted:
                 self.unfinished.add(session.sid, session)
             raise
         with self._abandoning(session):
-            self._revoke_surplus(session, policy.maximum, now)
+            keep = MOST_SESSIONS if policy.maximum is None else policy.maximum
+            if at_most is None or at_most > keep:
+                self._revoke_surplus(session, policy.maximum, now)
         signals.session_started.send(self._host.sender, session=session)
         return tokens
 
@@ -140,5 +152,6 @@ class SessionManager(SessionRotation, UserSessions):
             self.revoke(session.sid)
 
 
-_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh")
-"""Claims that differ in each access token, so they are not stored in the session."""
+_PER_TOKEN_CLAIMS = (*TIME_CLAIMS, "jti", "auth_time", "sid", "type", "fresh", "csrf")
+"""Claims that differ in each access token, or that the session itself has, so they are not stored
+in the session's payload."""

@@ -16,6 +16,7 @@ _SID = re.compile(r"[0-9a-f]{32}")
 
 _REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 _REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
+_OPTIONAL_CLAIM_NAMES = ("csrf", "remember")
 
 
 class RefreshClaims(NamedTuple):
@@ -30,10 +31,20 @@ class RefreshClaims(NamedTuple):
     payload: dict[str, Any]
     auth_time: int
     expires_at: int
+    csrf: str | None = None
+    """The CSRF value of the session; None if an earlier version started it."""
+    remember: bool | None = None
+    """Whether its cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says."""
 
     def is_valid(self) -> bool:
         """Return whether every claim has the type with which :class:`SessionManager` issues it."""
-        return tuple(map(type, self)) == _REFRESH_CLAIM_TYPES and is_sid(self.sid)
+        required = tuple(map(type, self[: len(_REFRESH_CLAIM_TYPES)]))
+        optional = (self.csrf, str), (self.remember, bool)
+        return (
+            required == _REFRESH_CLAIM_TYPES
+            and all(value is None or type(value) is expected for value, expected in optional)
+            and is_sid(self.sid)
+        )
 
     def to_session(self, generation: int, rotated_at: float) -> Session:
         """Return the session at *generation*.
@@ -48,6 +59,7 @@ class RefreshClaims(NamedTuple):
             created_at=self.auth_time,
             rotated_at=rotated_at,
             expires_at=self.expires_at,
+            csrf=self.csrf,
         )
 
 
@@ -75,16 +87,20 @@ class RefreshTokens:
             error.ended_sid = sid if isinstance(sid, str) and is_sid(sid) else None
             raise
         payload = verified.claims
-        claims = RefreshClaims(*(payload[name] for name in _REFRESH_CLAIM_NAMES))
+        required = (payload[name] for name in _REFRESH_CLAIM_NAMES)
+        claims = RefreshClaims(*required, *(payload.get(name) for name in _OPTIONAL_CLAIM_NAMES))
         if not claims.is_valid():
             raise ClaimInvalid("Invalid claims in the refresh token")
         return verified, claims
 
-    def _issue_refresh_token(self, session: Session, payload: Mapping[str, Any]) -> str:
+    def _issue_refresh_token(
+        self, session: Session, payload: Mapping[str, Any], remember: bool | None
+    ) -> str:
         # All claims of the refresh token are derived from the session, and none is random. This has
         # three advantages. The same token can be issued again within the grace period. The store
         # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
         # And a refresh needs no query before the rotation.
+        optional = {"csrf": session.csrf, "remember": remember}
         claims = {
             "type": "refresh",
             "sid": session.sid,
@@ -95,6 +111,7 @@ class RefreshTokens:
             "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
             "jti": f"{session.sid}.{session.generation}",
+            **{name: value for name, value in optional.items() if value is not None},
             **self._host.get_parties(),
         }
         return self._host.get_codec().issue(claims, now=self._host.clock.now())

@@ -94,7 +94,7 @@ class SessionRotation(RefreshTokens, SessionRevoker):
             if session.generation == claims.generation:
                 # The session changed between rotate() and get(); ask the client to retry.
                 raise StoreUnavailable
-        return self._issue_tokens(identity, session, claims.payload)
+        return self._issue_tokens(identity, session, claims.payload, claims.remember)
 
     def begin_refresh(self, token: str) -> PendingRefresh:
         """Verify a refresh token as :meth:`refresh` does, and issue an access token.
@@ -114,6 +114,8 @@ class SessionRotation(RefreshTokens, SessionRevoker):
             # The access token is sent to the client only if the rotation extends the idle limit.
             renewed = replace(session, idle_expires_at=now + policy.idle)
         access_token = self._host.issue_access_token(identity, renewed, None)
+        # A process of an earlier version may have rotated the session, and left out the value.
+        claims = claims._replace(csrf=session.csrf)
         return PendingRefresh(claims, session, access_token, identity)
 
     def complete_refresh(self, pending: PendingRefresh) -> Tokens | None:
@@ -141,7 +143,7 @@ class SessionRotation(RefreshTokens, SessionRevoker):
             grace = self._host.get_policy().grace
             if not is_next or not (is_rotated or _is_within(grace, session, now)):
                 return None
-        refresh_token = self._issue_refresh_token(session, claims.payload)
+        refresh_token = self._issue_refresh_token(session, claims.payload, claims.remember)
         if is_rotated:
             try:
                 signals.session_refreshed.send(self._host.sender, session=session)
@@ -261,9 +263,10 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         identity: Any,
         session: Session,
         payload: Mapping[str, Any],
+        remember: bool | None,
         access_claims: Mapping[str, Any] | None = None,
     ) -> Tokens:
-        refresh_token = self._issue_refresh_token(session, payload)
+        refresh_token = self._issue_refresh_token(session, payload, remember)
         access_token = self._host.issue_access_token(identity, session, access_claims)
         return Tokens(access_token, refresh_token, session, identity)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
+import os
 from collections.abc import Callable
 from threading import Lock
 
 from ..errors import StoreUnavailable
 from ..stores import Session
+from ..stores._deadline import time_left, time_limit
 
 logger = logging.getLogger("flask_jwt")
 
@@ -34,6 +35,8 @@ class UnfinishedRevocations:
         self._finish = finish
         self._sessions: dict[str, str | Session] = {}
         self._lock = Lock()
+        self._finisher: int | None = None
+        """The process in which a thread revokes the sessions, or None."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -49,23 +52,29 @@ class UnfinishedRevocations:
         """Revoke the sessions, until the store fails again or it takes too long."""
         # One thread does so, and the others go on. The store's operations call this function
         # again, and it then returns as well.
-        if not self._sessions or not self._lock.acquire(blocking=False):
-            return
-        deadline = time.monotonic() + LONGEST_DELAY
+        process = os.getpid()
+        with self._lock:
+            if not self._sessions or self._finisher == process:
+                return
+            self._finisher = process
         try:
-            # The lock is held, so only add() changes the dict meanwhile.
-            for sid in list(self._sessions):
-                if time.monotonic() > deadline:
-                    return
-                revocation = self._sessions[sid]
-                try:
-                    self._finish(sid, revocation)
-                except StoreUnavailable:
-                    return
-                except Exception:
-                    # The request that happens to come next must not fail because of this session.
-                    logger.exception("Could not revoke the session %s", sid)
-                if self._sessions.get(sid) is revocation:
-                    del self._sessions[sid]
+            with time_limit(LONGEST_DELAY):
+                self._finish_each()
         finally:
-            self._lock.release()
+            self._finisher = None
+
+    def _finish_each(self) -> None:
+        # Only add() changes the dict meanwhile.
+        for sid in list(self._sessions):
+            if time_left(LONGEST_DELAY) <= 0:
+                return
+            revocation = self._sessions[sid]
+            try:
+                self._finish(sid, revocation)
+            except StoreUnavailable:
+                return
+            except Exception:
+                # The request that happens to come next must not fail because of this session.
+                logger.exception("Could not revoke the session %s", sid)
+            if self._sessions.get(sid) is revocation:
+                del self._sessions[sid]

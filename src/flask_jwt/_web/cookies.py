@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from flask import Request, Response, request
-from markupsafe import Markup
+import json
+import logging
+from inspect import signature
+from typing import Any
+from urllib.parse import urlsplit
 
+from flask import Request, Response, has_request_context, request
+from markupsafe import Markup
+from werkzeug.http import dump_cookie
+
+from .._config.settings import Settings
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
+from .caching import note_headers, note_user_data
 from .context import app_state, request_state
 from .csrf import check_value, csrf_value
 from .responses import rendering_errors
+
+logger = logging.getLogger("flask_jwt")
 
 _MOST_COOKIES = 10
 """How many cookies of one name are read, because each of them takes a signature verification."""
@@ -37,8 +48,10 @@ def set_access_cookies(
         ``JWT_SESSION_COOKIE = False``
     :param domain: default ``JWT_COOKIE_DOMAIN``
     :raises TokenMalformed: if *encoded_access_token* is not a token
+    :raises ConfigError: in the native profile, if the cookie would be too large for browsers
     """
-    _set("access", response, encoded_access_token, max_age, domain)
+    _report_size("access", encoded_access_token)
+    _set("access", response, encoded_access_token, max_age=max_age, domain=domain)
 
 
 def set_refresh_cookies(
@@ -48,7 +61,8 @@ def set_refresh_cookies(
     domain: str | None = None,
 ) -> None:
     """Set the cookies of a refresh token on *response*, as :func:`set_access_cookies` does."""
-    _set("refresh", response, encoded_refresh_token, max_age, domain)
+    _report_size("refresh", encoded_refresh_token)
+    _set("refresh", response, encoded_refresh_token, max_age=max_age, domain=domain)
 
 
 def unset_access_cookies(response: Response, domain: str | None = None) -> None:
@@ -116,15 +130,18 @@ def jwt_csrf_token() -> str:
     If the response brings a new access cookie, the value is for the new one.
     """
     state, current = app_state(), request_state()
+    note_headers(request, "Cookie")
     token = request.cookies.get(state.settings.access_cookie_name, "")
     if current is not None and current.renewal is not None:
         token = current.renewal.access_token
     elif current is not None and current.cookie is not None:
         token = current.cookie
     try:
-        return get_csrf_token(token)
+        value = get_csrf_token(token)
     except TokenMalformed:
         return ""
+    note_user_data(request)
+    return value
 
 
 def jwt_csrf_field() -> Markup:
@@ -134,27 +151,107 @@ def jwt_csrf_field() -> Markup:
     return field.format(name, jwt_csrf_token())
 
 
-def set_cookies(response: Response, access_token: str, refresh_token: str | None) -> None:
-    """Set the cookies of the tokens that were just issued."""
-    set_access_cookies(response, access_token)
+def check_cookies(state: AppState) -> None:
+    """Report cookies that can't work with this application, when it starts.
+
+    :raises ConfigError: if Werkzeug has no partitioned cookies; in the native profile, also if a
+        cookie has the name of Flask's session cookie
+    """
+    settings, interface = state.settings, state.app.session_interface
+    if settings.cookie_partitioned and "partitioned" not in signature(dump_cookie).parameters:
+        raise ConfigError("JWT_COOKIE_PARTITIONED needs Werkzeug 3.1: pip install -U Werkzeug")
+    name = interface.get_cookie_name(state.app)
+    options = settings.find_cookies_named(name, interface.get_cookie_path(state.app))
+    if not options or "cookies" not in settings.locations:
+        return
+    message = (
+        f"{options[0]} is {name!r}, and so is SESSION_COOKIE_NAME: as soon as flask.session "
+        "changes, it replaces the token; write another name"
+    )
+    if state.profile.rejects_unusable_cookies:
+        raise ConfigError(f"Invalid configuration:\n  {message}")
+    state.notices.warn(message)
+
+
+def set_cookies(
+    response: Response,
+    access_token: str | None,
+    refresh_token: str | None,
+    remember: bool | None = None,
+) -> None:
+    """Set the cookies of the tokens that were just issued.
+
+    :param remember: whether they outlast the browser; a refresh token of a session says it itself
+    """
     if refresh_token is not None:
-        set_refresh_cookies(response, refresh_token)
+        _, claims = app_state().codecs.decode_unverified(refresh_token)
+        remember = claims.get("remember")
+    for token_type, token in ("access", access_token), ("refresh", refresh_token):
+        if token is not None:
+            _set(token_type, response, token, remember=remember)
+
+
+def report_sizes(access_token: str, refresh_token: str | None, *, can_reject: bool = True) -> None:
+    """Report tokens that are too large for cookies.
+
+    :param can_reject: False: only log it
+    :raises ConfigError: in the native profile
+    """
+    _report_size("access", access_token, can_reject=can_reject)
+    if refresh_token is not None:
+        _report_size("refresh", refresh_token, can_reject=can_reject)
+
+
+_LARGEST_COOKIE = 4096
+"""Bytes of the name and the value of a cookie. Browsers ignore larger ones (RFC 6265bis 5.6)."""
+
+
+def _report_size(token_type: str, token: str, *, can_reject: bool = True) -> None:
+    state = app_state()
+    name = getattr(state.settings, f"{token_type}_cookie_name")
+    size = len(name) + len(token)
+    if size <= _LARGEST_COOKIE:
+        return
+    claim, claim_size = _find_largest_claim(state, token)
+    message = (
+        f"The cookie {name} would have {size} bytes, and browsers ignore cookies of more than "
+        f"{_LARGEST_COOKIE}. The largest claim of its token is {claim!r}, of {claim_size} bytes; "
+        "leave it out, and look it up in the view instead"
+    )
+    if can_reject and state.profile.rejects_unusable_cookies:
+        raise ConfigError(message)
+    # The size differs in each token.
+    if state.notices.first_time(f"too large: {name}"):
+        logger.warning("%s", message)
+
+
+def _find_largest_claim(state: AppState, token: str) -> tuple[str, int]:
+    """Return the name and the size of the largest claim of *token*."""
+    claims = state.codecs.decode_unverified(token)[1]
+    if isinstance(claims.get("payload"), dict):  # of a session's refresh token
+        claims = {**claims, **claims.pop("payload")}
+    sizes = {name: len(json.dumps(value)) for name, value in claims.items()}
+    return max(sizes.items(), key=lambda item: item[1])
 
 
 _A_YEAR = 31_540_000  # seconds; Flask-JWT-Extended's number
 
 
 def _set(
-    token_type: str, response: Response, token: str, max_age: int | None, domain: str | None
+    token_type: str,
+    response: Response,
+    token: str,
+    *,
+    max_age: int | None = None,
+    domain: str | None = None,
+    remember: bool | None = None,
 ) -> None:
     state = app_state()
     settings = state.settings
-    if not settings.cookie_secure and not (state.app.debug or state.app.testing):
-        state.notices.warn(
-            "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, where anyone "
-            "on the network can read them. Set JWT_COOKIE_SECURE = True in production."
-        )
-    if max_age is None and not settings.session_cookie:
+    _report_transport(state)
+    if remember is None:
+        remember = not settings.session_cookie
+    if max_age is None and remember:
         max_age = _A_YEAR
     csrf_token = get_csrf_token(token)
     if settings.csrf_protect and not csrf_token:
@@ -166,12 +263,50 @@ def _set(
             name,
             value,
             max_age=max_age,
-            secure=settings.cookie_secure,
-            httponly=is_secret,
             domain=domain or settings.cookie_domain,
             path=path,
-            samesite=settings.cookie_samesite,
+            httponly=is_secret,
+            **_attributes(settings),
         )
+    # A shared cache would log other users in as this one.
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _attributes(settings: Settings) -> dict[str, Any]:
+    """Return the attributes that all cookies have in common, also those that delete cookies."""
+    attributes = {"secure": settings.cookie_secure, "samesite": settings.cookie_samesite}
+    if settings.cookie_partitioned:  # Werkzeug 3.0 doesn't know it
+        attributes["partitioned"] = True
+    return attributes
+
+
+def _report_transport(state: AppState) -> None:
+    """Report cookies that anyone on the network can read, or that the browser doesn't keep."""
+    if not state.settings.cookie_secure:
+        if not (state.app.debug or state.app.testing):
+            state.notices.warn(
+                "JWT_COOKIE_SECURE is False, so browsers send tokens over plain HTTP too, where "
+                "anyone on the network can read them. Set JWT_COOKIE_SECURE = True in production."
+            )
+        return
+    if not has_request_context() or request.scheme != "http" or _is_local(request.host):
+        return
+    if state.notices.first_time("Secure cookies over plain HTTP"):
+        logger.warning(
+            "Secure cookies were set over plain HTTP. Browsers don't keep them, so a login leads "
+            "back to the login page. If TLS ends at a proxy, tell Flask so: app.wsgi_app = "
+            "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app). For plain HTTP in development, "
+            "set JWT_COOKIE_SECURE = False."
+        )
+
+
+def _is_local(host: str) -> bool:
+    """Return whether *host* is this machine, from which browsers keep Secure cookies."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name in ("localhost", "127.0.0.1", "::1") or name.endswith(".localhost")
 
 
 def _unset(token_type: str, response: Response, domain: str | None) -> None:
@@ -182,11 +317,10 @@ def _unset(token_type: str, response: Response, domain: str | None) -> None:
             name,
             "",
             expires=0,
-            secure=settings.cookie_secure,
-            httponly=is_secret,
             domain=domain,
             path=path,
-            samesite=settings.cookie_samesite,
+            httponly=is_secret,
+            **_attributes(settings),
         )
 
 

@@ -4,6 +4,7 @@ A browser sends this site's cookies even with such requests. But it adds headers
 forge (``Sec-Fetch-Site``, ``Origin``). If they say that a page of this origin caused the request,
 no other proof is needed. Otherwise, a request with one of the ``JWT_CSRF_METHODS`` must contain the
 CSRF value of its token, in a header or a form field. Pages of other sites can't read this value.
+A websocket needs the first proof, whatever its method, because a page can't add headers to it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import hashlib
 import hmac
 from urllib.parse import urlsplit
 
-from flask import Request
+from flask import Request, session
 
 from .._config.settings import Settings
 from .._jose.encoding import b64encode
@@ -23,22 +24,38 @@ from .header_hints import ORIGIN_DIFFERS
 def csrf_value(token: str, claims: object) -> str:
     """Return the CSRF value of *token*.
 
-    It is the token's ``csrf`` claim, as Flask-JWT-Extended issues it, or otherwise a digest of the
-    token's session, or of the token if it has no session. The value is empty if the ``csrf`` claim
-    is not a string; then every submitted value is rejected.
+    It is the token's ``csrf`` claim: the random value of its session, or Flask-JWT-Extended's of
+    the token. A native token without a session has none, and its value is a digest of the token.
+    The value is empty if the ``csrf`` claim is not a string; then every submitted value is
+    rejected.
     """
     claims = claims if isinstance(claims, dict) else {}
     if "csrf" in claims:
         return claims["csrf"] if isinstance(claims["csrf"], str) else ""
-    # The value is derived from the session rather than the token, so that a form in an open page
-    # stays valid while the tokens are rotated. It is a digest, because scripts can read its cookie.
+    # Sessions that an earlier version started have no random value, but a digest of their sid.
     bound_to = claims["sid"] if isinstance(claims.get("sid"), str) else token
     digest = hashlib.sha256(b"csrf\0" + bound_to.encode("utf-8", "surrogatepass")).digest()
     return b64encode(digest[:18])
 
 
-def is_same_origin(request: Request) -> bool:
-    """Return whether the browser says that this origin or the user caused *request*."""
+def is_websocket(request: Request) -> bool:
+    """Return whether *request* is a handshake, whose response the server replaces by its own."""
+    environ = request.environ
+    if "wsgi.websocket" in environ:
+        return True
+    upgrade: str | None = environ.get("HTTP_UPGRADE")
+    if upgrade is None:  # the common case
+        return False
+    return any(protocol.strip().lower() == "websocket" for protocol in upgrade.split(","))
+
+
+def is_same_origin(request: Request, settings: Settings) -> bool:
+    """Return whether the browser says that this origin or the user caused *request*.
+
+    The ``JWT_CSRF_TRUSTED_ORIGINS`` count as this origin.
+    """
+    if is_of_trusted_origin(request, settings):
+        return True
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         # "none" means that the user caused the request, for example with a bookmark. "same-site"
@@ -46,55 +63,117 @@ def is_same_origin(request: Request) -> bool:
         return site in ("same-origin", "none")
     # Sec-Fetch-Site is missing if the browser is older than 2023, or over plain HTTP.
     origin = request.headers.get("Origin")
-    if origin is None:
-        return False
+    return origin is not None and _is_own(origin, request)
+
+
+def is_of_trusted_origin(request: Request, settings: Settings) -> bool:
+    """Return whether a page of one of the ``JWT_CSRF_TRUSTED_ORIGINS`` caused *request*."""
+    return request.headers.get("Origin") in settings.csrf_trusted_origins
+
+
+def _is_own(origin: str, request: Request) -> bool:
     try:
-        # Only the host is compared: behind a proxy that terminates TLS the request's scheme differs
-        # from the page's.
-        host = urlsplit(origin).netloc
+        scheme, host, *_ = urlsplit(origin)
     except ValueError:
         return False
+    # Anyone on the network can write the page of an http origin. But a page of an https origin may
+    # send what arrives here as http, behind a proxy that terminates TLS.
+    is_secure = scheme == "https" or (scheme == "http" and request.scheme not in ("https", "wss"))
     # request.host is an empty string if Werkzeug rejects the host, for example because it contains
     # an underscore.
-    return host != "" and host == request.host
+    return is_secure and host != "" and host == request.host
 
 
-def is_cross_origin(request: Request) -> bool:
+def is_cross_origin(request: Request, settings: Settings) -> bool:
     """Return whether the browser says that another origin caused *request*."""
     has_origin = "Sec-Fetch-Site" in request.headers or "Origin" in request.headers
-    return has_origin and not is_same_origin(request)
+    return has_origin and not is_same_origin(request, settings)
 
 
-def explain_origin(request: Request) -> str | None:
+def explain_origin(request: Request, settings: Settings) -> str | None:
     """Return a hint for a request from another origin, in case a proxy makes it seem so."""
     # A browser that sends Sec-Fetch-Site has compared the origins itself.
-    is_guess = "Sec-Fetch-Site" not in request.headers and is_cross_origin(request)
+    is_guess = "Sec-Fetch-Site" not in request.headers and is_cross_origin(request, settings)
     return ORIGIN_DIFFERS if is_guess else None
 
 
-def submitted_value(request: Request, settings: Settings, *, refresh: bool) -> str | None:
-    """Return the CSRF value that *request* contains, or None if it doesn't need one.
+def needs_value(request: Request, settings: Settings, *, refresh: bool) -> bool:
+    """Return whether *request*, if it is authenticated by a cookie, must contain a CSRF value.
+
+    It is called before the token is verified, so it doesn't read the form.
 
     :param refresh: whether the request is authenticated by the refresh cookie
-    :raises CsrfTokenMissing: if the request needs a CSRF value, and contains none
+    :raises CsrfTokenMissing: if the request must contain a value, and neither its header nor a form
+        can be the place of it
+    :raises CsrfFailed: if a page of another origin opens a websocket. Pages read from and write to
+        websockets of other origins, and can't add a header to the handshake
     """
-    if not settings.csrf_protect or request.method not in settings.csrf_methods:
-        return None
-    if is_same_origin(request):
-        return None
-    token_type = "refresh" if refresh else "access"
-    header = getattr(settings, f"{token_type}_csrf_header_name")
-    field = getattr(settings, f"{token_type}_csrf_field_name")
-    value = request.headers.get(header)
+    if not settings.csrf_protect:
+        return False
+    if is_websocket(request) and is_cross_origin(request, settings):
+        raise CsrfFailed(
+            "This websocket was opened by a page of another origin",
+            hint=explain_origin(request, settings),
+        )
+    if request.method not in settings.csrf_methods or is_same_origin(request, settings):
+        return False
+    may_be_in_form = settings.csrf_check_form and request.mimetype in FORMS
+    if not may_be_in_form and not get_header_value(request, settings, refresh=refresh):
+        raise _missing_value(request, settings, refresh)
+    return True
+
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def get_header_value(request: Request, settings: Settings, *, refresh: bool) -> str | None:
+    """Return the CSRF value in the header of *request*."""
+    return request.headers.get(_option(settings, "csrf_header_name", refresh))
+
+
+def check_request(
+    request: Request, settings: Settings, token: str, claims: object, *, refresh: bool
+) -> None:
+    """Compare the CSRF value in *request* with the one of its verified *token*.
+
+    A form is read here, after the token was verified: an upload takes long to read, and anyone can
+    send one.
+
+    :raises CsrfFailed: if the values differ
+    :raises CsrfTokenMissing: if the request contains no value
+    """
+    value = get_header_value(request, settings, refresh=refresh)
     if not value and settings.csrf_check_form:
-        value = request.form.get(field)
-    if value:
-        return value
-    cookie = getattr(settings, f"{token_type}_csrf_cookie_name")
+        value = request.form.get(_option(settings, "csrf_field_name", refresh))
+    if not value:
+        raise _missing_value(request, settings, refresh)
+    check_value(value, token, claims)
+
+
+def came_in_cookie(request: Request, token: str) -> bool:
+    """Return whether *token*, which a handler of the application has found, is from a cookie.
+
+    It is not if the request also contains it elsewhere, because other sites don't know it.
+    """
+    if token not in request.headers.get("Cookie", "") and token not in session.values():
+        return False
+    others = [value for name, value in request.headers if name.lower() != "cookie"]
+    return not any(token in value for value in [*others, request.query_string.decode("latin-1")])
+
+
+def _missing_value(request: Request, settings: Settings, refresh: bool) -> CsrfTokenMissing:
+    header = _option(settings, "csrf_header_name", refresh)
+    cookie = _option(settings, "csrf_cookie_name", refresh)
     message = f"Missing CSRF token: send the header {header} with the value of the cookie {cookie}"
     if settings.csrf_check_form:
+        field = _option(settings, "csrf_field_name", refresh)
         message += f", or in a form the field {field}, which {{{{ jwt_csrf_field() }}}} writes"
-    raise CsrfTokenMissing(message, hint=explain_origin(request))
+    return CsrfTokenMissing(message, hint=explain_origin(request, settings))
+
+
+def _option(settings: Settings, name: str, refresh: bool) -> str:
+    value: str = getattr(settings, f"{'refresh' if refresh else 'access'}_{name}")
+    return value
 
 
 def check_value(value: str, token: str, claims: object) -> None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from inspect import isclass, ismethod
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
 from flask.views import View
@@ -17,6 +16,7 @@ from .context import request_state
 from .foreign_tokens import check_handlers, find_unknown_issuers
 from .guard import admit_request, verify_jwt_in_request
 from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
+from .redirects import is_login_page, report_guarded_login_view
 
 logger = logging.getLogger("flask_jwt")
 
@@ -121,9 +121,7 @@ def is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: object
     """Return whether the guard by default lets everyone in to the current request's view."""
     if request.method == "OPTIONS" and _responds_to_options(view):
         return True
-    return (
-        exemptions.include(state.app, view) or is_static(state, endpoint) or _is_login_page(state)
-    )
+    return exemptions.include(state.app, view) or is_static(state, endpoint) or is_login_page(state)
 
 
 def _verify_ahead(guard: Guard) -> None:
@@ -160,15 +158,6 @@ def is_static(state: AppState, endpoint: str) -> bool:
     return bool(owner or getattr(view, "__module__", None) == Flask.__module__)
 
 
-def _is_login_page(state: AppState) -> bool:
-    # Guarded, it would redirect to itself.
-    page = state.settings.login_view
-    if page is None or not page.startswith("/"):
-        return page == request.endpoint
-    path = urlsplit(page).path
-    return path in (request.path, request.root_path + request.path)
-
-
 def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> None:
     """Report views that are open by mistake, once, when all views have been registered."""
     app = state.app
@@ -200,6 +189,9 @@ def _check_views(state: AppState, exemptions: Exemptions) -> None:
             "The guard of the view %r accepts tokens of the issuer %s, which is none of "
             "JWT_ISSUERS; check the spelling.", endpoint, name,
         )  # fmt: skip
+    view = state.app.view_functions.get(state.settings.login_view or "")
+    if any(not guard.options.optional for guard in find_guards(view, "GET")):
+        report_guarded_login_view(state)
     if state.settings.required_by_default:
         for target in exemptions.list_unused(state.app):
             logger.error(

@@ -19,8 +19,9 @@ from .._config.settings import unknown_keys
 from .._jose.grants import RequiredNames
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
+from .caching import protect_responses
 from .context import app_state, get_template_context, require_sessions
-from .cookies import jwt_csrf_field
+from .cookies import check_cookies, jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .foreign_tokens import check_handlers, reject_decode_handler
 from .guard import _default_jwt_decode_handler, jwt_required
@@ -169,11 +170,13 @@ class JWT(Handlers):
             bind_sessions(state, self._store)
             finish_response_last(state)
         prepare_limits(state)  # they count in the store of the sessions
+        protect_responses(state)
         _check_keys(state)
         if state.settings.issuers:
             if self.jwt_decode_callback is not _default_jwt_decode_handler:
                 reject_decode_handler()
             check_handlers(state)
+        check_cookies(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
         # so this package reads its own key, STATE_KEY.
@@ -240,7 +243,14 @@ class JWT(Handlers):
                 reject_forged_login(state.settings)
             return authenticate(state, username, password)
 
-    def log_in(self, identity: Any, *, label: str | None = None, keep: bool = False) -> Response:
+    def log_in(
+        self,
+        identity: Any,
+        *,
+        label: str | None = None,
+        keep: bool = False,
+        remember: bool | None = None,
+    ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
         Call it after :meth:`authenticate`, or after a sign-up. It starts a session if the
@@ -253,6 +263,8 @@ class JWT(Handlers):
         :param label: the device's name, for its user to recognize
         :param keep: True: the session whose cookies the response replaces doesn't end, for example
             because an administrator logs in as a user for a while
+        :param remember: True: the cookies of this login, and those that renew them, outlast the
+            browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
         :raises StoreUnavailable: (503) if the store can't be reached
         :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
@@ -260,7 +272,9 @@ class JWT(Handlers):
         with rendering_errors(state):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
-            return log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
+            return log_in(
+                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember
+            )
 
     def require(
         self,

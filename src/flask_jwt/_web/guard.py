@@ -31,6 +31,7 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import STATE_KEY, AppState
+from .caching import note_headers, note_missing_token
 from .context import RequestState, app_state, current_context, current_request, read_identity
 from .cookies import get_cookies
 from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
@@ -38,6 +39,7 @@ from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .request_token import (
     _default_request_handler,
+    check_found_token,
     codec_for,
     find_unverified_token,
     token_to_string,
@@ -267,6 +269,7 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
         # The token was accepted, so a page that shows this error may show the user.
         raise prepare_error(state, error, options.realm) from None
     except (TokenMissing, SchemeUnsupported) as error:
+        note_missing_token(request, state.config.latest, options.locations)
         if not options.optional:
             raise prepare_error(state, error, options.realm) from None
     except JWTError as error:
@@ -484,6 +487,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     if options.locations and find is _default_request_handler:
         token = find_unverified_token(state, options.locations)
     else:
+        if find is not _default_request_handler:
+            note_headers(current_request(), "Cookie")  # it may look at cookies
         token = state.call(find)
     if token is None:
         raise TokenMissing
@@ -495,6 +500,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
         raise
     except jwt.InvalidTokenError as error:
         raise TokenInvalid(str(error)) from error
+    if isinstance(token, (str, bytes)):  # others are of a decode handler that takes objects
+        check_found_token(state, str(token_to_string(token)), refresh=False)
     is_mapping = options.verify_type and isinstance(claims, Mapping)
     if is_mapping and claims.get("type", "access") != "access":
         raise WrongTokenType("This needs a token of type access")

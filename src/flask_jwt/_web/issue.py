@@ -11,6 +11,8 @@ from contextvars import ContextVar
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from flask import has_request_context, request
+
 from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
 from .._jose.claims import (
@@ -30,6 +32,7 @@ from .._jose.encoding import parse_json
 from .._jose.grants import ClaimPath, RequiredNames, list_names
 from ..errors import ConfigError
 from .app_state import AppState
+from .caching import note_user_data
 from .context import app_state
 
 if TYPE_CHECKING:
@@ -140,6 +143,8 @@ def _create(
     overwrite: bool,
 ) -> str:
     state = app_state()
+    if has_request_context():  # the view probably returns the token
+        note_user_data(request)
     payload.update(_additional_claims(state, identity, claims, overwrite))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
@@ -343,7 +348,8 @@ def login_context(
 
 
 def _add_session_claims(payload: ClaimsView) -> ClaimsView:
-    """Return *payload* with ``sid`` and ``auth_time``, and an ``exp`` no later than the session's.
+    """Return *payload* with ``sid``, ``auth_time`` and ``csrf``, and an ``exp`` no later than the
+    session's.
 
     Without a session *payload* is returned unchanged.
     """
@@ -352,6 +358,10 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
         return payload
     # Not left to the payload handler: without a sid its tokens could not be revoked.
     claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
+    if login.session.csrf is not None:
+        # One value for all tokens of the session, so that a form in an open page stays valid while
+        # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
+        claims["csrf"] = login.session.csrf
     if type(claims.get("exp", math.inf)) in (int, float):
         claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
     return claims

@@ -24,16 +24,17 @@ from ..errors import (
     TooManyLoginAttempts,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
-from .cookies import get_cookies, set_cookies
+from .cookies import get_cookies, report_sizes, set_cookies
 from .csrf import explain_origin, is_cross_origin
 from .issue import login_context, storage_namespace
-from .redirects import no_store
 from .request_token import codec_for
 
 if TYPE_CHECKING:
     from .._login.limits import LoginLimits
     from .._sessions.manager import SessionManager
+    from .._sessions.rotation import Tokens
 
 logger = logging.getLogger("flask_jwt")
 
@@ -107,24 +108,34 @@ def log_in(
     *,
     in_cookies: bool,
     keep: bool = False,
+    remember: bool | None = None,
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response.
 
     :param keep: don't end the session whose cookies the response replaces
+    :param remember: whether the cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says
     """
     try:
-        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep)
+        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember)
     except InvalidIdentity as error:
         message = "authenticate() returned {}; return {}"
         raise error.with_message(message) from None
 
 
 def _log_in(
-    state: AppState, identity: object, label: str | None, *, in_cookies: bool, keep: bool
+    state: AppState,
+    identity: object,
+    label: str | None,
+    *,
+    in_cookies: bool,
+    keep: bool,
+    remember: bool | None,
 ) -> Response:
     if state.sessions is None:
         with login_context(state.clock.now()):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
+        if in_cookies:
+            report_sizes(access_token, None)
         set_issued_tokens(None, in_cookies=in_cookies)
     else:
         tokens = state.sessions.start(
@@ -132,12 +143,18 @@ def _log_in(
             label=label,
             user_agent=request.headers.get("User-Agent"),
             ip=request.remote_addr,
+            remember=remember,
+            check=_check_sizes if in_cookies else None,
         )
         access_token = as_token(tokens.access_token)
         set_issued_tokens(tokens, in_cookies=in_cookies)
         if in_cookies and not keep:
             _end_replaced_sessions(state, state.sessions)
-    return create_token_response(state, access_token, identity)
+    return create_token_response(state, access_token, identity, remember)
+
+
+def _check_sizes(tokens: Tokens) -> None:
+    report_sizes(tokens.access_token, tokens.refresh_token)
 
 
 def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
@@ -159,13 +176,15 @@ def _end_replaced_sessions(state: AppState, sessions: SessionManager) -> None:
             logger.warning("Could not end a session that a login replaces: %s", error.description)
 
 
-def create_token_response(state: AppState, access_token: Token, identity: object) -> Response:
+def create_token_response(
+    state: AppState, access_token: Token, identity: object, remember: bool | None = None
+) -> Response:
     """Return the response handler's response to tokens just issued, with their cookies if any."""
     respond = state.handlers.auth_response_callback
     response = state.app.make_response(state.call(respond, access_token, identity))
     if is_issued_in_cookies():
         tokens = issued_tokens()
-        set_cookies(response, access_token, tokens and tokens.refresh_token)
+        set_cookies(response, access_token, tokens and tokens.refresh_token, remember)
     return no_store(response)
 
 
@@ -207,11 +226,11 @@ def reject_forged_login(settings: Settings) -> None:
         settings.csrf_protect
         and is_form
         and asks_for_cookies(settings)
-        and is_cross_origin(request)
+        and is_cross_origin(request, settings)
     ):
         raise CsrfFailed(
             "This login was sent by another site; send it from a page of this site",
-            hint=explain_origin(request),
+            hint=explain_origin(request, settings),
         )
 
 

@@ -24,6 +24,7 @@ from ..errors import (
     UserNotFound,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import (
     RequestState,
     current_request,
@@ -33,14 +34,13 @@ from .context import (
 )
 from .cookies import (
     get_cookies,
-    set_access_cookies,
-    set_refresh_cookies,
+    report_sizes,
+    set_cookies,
     unset_access_cookies,
     unset_host_only_cookies,
     unset_refresh_cookies,
 )
-from .csrf import check_value, submitted_value
-from .redirects import no_store
+from .csrf import check_request, is_websocket, needs_value
 
 if TYPE_CHECKING:
     from .._sessions.rotation import Tokens
@@ -92,18 +92,16 @@ def _use_refresh_cookie(
 ) -> T:
     """Return the result of *use* for the first refresh cookie that it accepts."""
     settings = state.settings
-    # A missing value is reported before the token is verified, a wrong one after: it belongs to
-    # the claims, and unverified claims decide nothing.
-    csrf_token = submitted_value(request, settings, refresh=True)
+    needs_csrf = needs_value(request, settings, refresh=True)
     tokens = get_cookies(request, settings.refresh_cookie_name)
     if len(tokens) > 1:
         tokens = require_sessions(state).drop_superseded(tokens)
     failure: AuthError = TokenMissing(f'Missing cookie "{settings.refresh_cookie_name}"')
     for number, token in enumerate(tokens):
         try:
-            if csrf_token is not None:
+            if needs_csrf:
                 claims = state.codecs.refresh().verify(token, state.clock.now()).claims
-                check_value(csrf_token, token, claims)
+                check_request(request, settings, token, claims, refresh=True)
             result = use(token)
         except (TokenInvalid, UserNotFound, CsrfFailed) as error:
             # Of several failures, the end of a session is the one that the browser should know of.
@@ -140,7 +138,7 @@ def _finish_response(state: AppState, response: Response) -> Response:
 
 
 def _update_cookies(state: AppState, current: RequestState, response: Response) -> None:
-    if _is_websocket(current_request()):
+    if is_websocket(current_request()):
         return
     settings = state.settings
     # What the view has set or deleted is newer: it may have logged a user in or out.
@@ -167,9 +165,9 @@ def _replace_cookies(
         if not keeps_refresh:
             unset_refresh_cookies(response)
     elif current.rotated is not None and not keeps_refresh:
-        if not keeps_access:
-            set_access_cookies(response, current.rotated.access_token)
-        set_refresh_cookies(response, current.rotated.refresh_token)
+        tokens = current.rotated
+        set_cookies(response, None if keeps_access else tokens.access_token, tokens.refresh_token)
+        report_sizes(tokens.access_token, tokens.refresh_token, can_reject=False)
 
 
 def _forbid_caching(response: Response, current: RequestState, number_before: int) -> None:
@@ -196,10 +194,3 @@ def _complete_renewal(state: AppState, current: RequestState) -> None:
         current.is_ended = True
     except StoreUnavailable as error:
         logger.warning("Could not renew the cookies of a session: %s", error.description)
-
-
-def _is_websocket(request: Request) -> bool:
-    """Return whether *request* is a handshake, whose response the server replaces by its own."""
-    protocols = request.headers.get("Upgrade", "").split(",")
-    is_upgrade = any(protocol.strip().lower() == "websocket" for protocol in protocols)
-    return is_upgrade or "wsgi.websocket" in request.environ

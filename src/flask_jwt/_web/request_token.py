@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +16,14 @@ from jwt.exceptions import (
 )
 
 from .._config.options import TokenLocation
-from .._config.settings import Settings
 from .._jose.codec import TokenCodec, VerifiedToken, check_header
-from .._jose.encoding import parse_json
 from .._jose.keys import UnsuitableKey
 from ..errors import (
     AuthError,
-    AuthorizationInvalid,
-    ConfigError,
     CsrfFailed,
     IssuerInvalid,
     JWTError,
     KeysUnavailable,
-    QueryMalformed,
     SchemeUnsupported,
     TokenInvalid,
     TokenMissing,
@@ -38,10 +32,11 @@ from ..errors import (
 )
 from . import csrf
 from .app_state import AppState
+from .caching import note_headers, note_locations
 from .context import RequestState, app_state, current_request, require_sessions
 from .cookies import get_cookies
 from .guarded_views import GuardOptions
-from .header_hints import ONLY_A_SCHEME, explain_scheme, explain_words
+from .locations import extract_token, parse_authorization
 from .renewal import begin_renewal, has_refresh_cookie
 
 if TYPE_CHECKING:
@@ -50,7 +45,7 @@ if TYPE_CHECKING:
 _NO_KEY = "There is no key to verify this token"
 
 
-def verify_token(
+def verify_token(  # noqa: C901
     state: AppState,
     request: Request,
     current: RequestState,
@@ -64,16 +59,21 @@ def verify_token(
     # Not split further, because it runs on each guarded request.
     handlers, codecs = state.handlers, state.codecs
     if handlers.request_callback is not _default_request_handler:
+        note_headers(request, "Cookie")  # a custom handler may look at cookies
         token = token_to_string(state.call(handlers.request_callback))
         if token is None:
             raise TokenMissing
-        return _verify(state, current, options, token)
+        verified = _verify(state, current, options, token)
+        check_found_token(state, token, verified, refresh=options.refresh)
+        return verified
     if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
     codec, settings = codecs.access(), state.config.latest
     if settings.only_header is None:
         return find_token(state, current, options)
     # The common case: an access token in the one header.
+    if settings.only_header != "HTTP_AUTHORIZATION":
+        note_headers(request, settings.header_name)
     current.location = "headers"
     header: str | None = request.environ.get(settings.only_header)
     tokens = codecs.cache.tokens
@@ -109,6 +109,7 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
     # Not split further: which of several errors counts is decided in this one loop.
     settings = state.settings
     locations = options.locations or settings.locations
+    note_locations(current_request(), settings, locations)
     absences: list[AuthError] = []
     failure: JWTError | None = None
     for location in locations:
@@ -170,9 +171,7 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
     A browser sends an old cookie beside the current one if the domain or the path has changed.
     """
     settings, request = state.settings, current_request()
-    # A missing value is reported before the token is verified, a wrong one after: it belongs to
-    # the claims, and unverified claims decide nothing.
-    value = csrf.submitted_value(request, settings, refresh=options.refresh)
+    needs_csrf = csrf.needs_value(request, settings, refresh=options.refresh)
     name = settings.refresh_cookie_name if options.refresh else settings.access_cookie_name
     rejected = current.rejected or {}
     failure = next(iter(rejected.values()), None)
@@ -181,29 +180,32 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
             continue
         try:
             verified = _verify(state, current, options, token)
-            if value is not None:
-                check_csrf_value(value, token, verified)
+            if needs_csrf:
+                _reject_foreign(verified)
+                csrf.check_request(
+                    request, settings, token, verified.claims, refresh=options.refresh
+                )
         except (TokenInvalid, CsrfFailed) as error:
             failure = failure or error
         else:
             current.cookie = token
             return verified
     if isinstance(failure, CsrfFailed) and failure.hint is None:
-        failure.hint = csrf.explain_origin(request)
+        failure.hint = csrf.explain_origin(request, settings)
     raise failure or TokenMissing(location="cookies")
 
 
-def check_csrf_value(value: str, token: str, verified: VerifiedToken) -> None:
-    """Compare *value* with the CSRF value of a verified *token*.
+def _reject_foreign(verified: VerifiedToken) -> None:
+    """Reject a token of another issuer that would need a CSRF value.
 
-    :raises CsrfFailed: if they differ, or if the token is another issuer's: its claims mean nothing
-        here, so only the origin that the browser states proves anything
+    Its claims mean nothing here, so only the origin that the browser states proves anything.
+
+    :raises CsrfFailed: if another issuer has issued the token
     """
     if verified.issuer is not None:
         raise CsrfFailed(
             "A token of another issuer in a cookie is accepted only from a page of this origin"
         )
-    csrf.check_value(value, token, verified.claims)
 
 
 def _verify(
@@ -317,138 +319,6 @@ def token_to_string(token: object) -> str | None:
     raise TypeError(f"A token must be a string, not {type(token).__name__}")
 
 
-def parse_authorization(value: str | None, prefixes: tuple[str, ...]) -> str | None:
-    """Return the token in the ``Authorization`` header *value* (RFC 6750 section 2.1).
-
-    A proxy may have joined several headers with commas; those with other schemes are ignored.
-
-    :param prefixes: the accepted schemes, in lower case; if the first is empty, the value is the
-        token
-    :returns: None if the header is missing or empty
-    :raises SchemeUnsupported: if the scheme is not accepted
-    :raises AuthorizationInvalid: if there is no token after the scheme, or more than one
-    """
-    parts = value.split() if value else []
-    if value and "," in value:
-        parts = _select_credentials(value, prefixes)
-    if not parts:
-        return None
-    if prefixes[0] == "":
-        parts = ["", *parts]
-    if parts[0].lower() not in prefixes:
-        raise SchemeUnsupported(hint=explain_scheme(value or "", prefixes))
-    if len(parts) == 1:
-        raise AuthorizationInvalid("Token missing", hint=ONLY_A_SCHEME)
-    if len(parts) > 2:
-        raise AuthorizationInvalid("Token contains spaces", hint=explain_words(parts[1:], prefixes))
-    return parts[1]
-
-
-def _select_credentials(value: str, prefixes: tuple[str, ...]) -> list[str]:
-    """Return the words of the credentials with an accepted scheme in a list of credentials."""
-    elements: list[list[str]] = [
-        element.split() for element in re.findall(_LIST_ELEMENT, value) if element.strip()
-    ]
-    accepted = [
-        number
-        for number, element in enumerate(elements)
-        if prefixes[0] == "" or element[0].lower() in prefixes
-    ]
-    if not accepted:
-        raise SchemeUnsupported(hint=explain_scheme(value, prefixes))
-    # Two tokens: to choose one could let a client choose another than the proxy has checked.
-    if len(accepted) > 1:
-        raise AuthorizationInvalid("Token contains spaces")
-    following = elements[accepted[0] + 1 :]
-    # The next credentials begin with the name of a scheme. Anything else belongs to ours, as a
-    # parameter (RFC 9110 section 11.4) or as a part of the token, and Bearer credentials have none.
-    if following and not _is_scheme(following[0]):
-        words = value.split()[1:]
-        hint = explain_words(words, prefixes) if words else None
-        raise AuthorizationInvalid("Token contains a comma", hint=hint)
-    return elements[accepted[0]]
-
-
-def _is_scheme(element: list[str]) -> bool:
-    is_parameter = len(element) > 1 and element[1].startswith("=")
-    return not is_parameter and re.fullmatch(_SCHEME, element[0]) is not None
-
-
-# Strings, which re compiles and keeps at the first use: few applications see such a header, and
-# compiling takes longer than importing the rest of this module.
-_SCHEME = "[A-Za-z][A-Za-z0-9-]*"
-#: An element of a list in a header; a comma in a quoted string (RFC 9110 section 5.6.4) separates
-#: none. A quoted string that isn't closed ends with the header.
-_LIST_ELEMENT = r'(?s:[^,"]|"(?:[^"\\]|\\.?)*(?:"|$))+'
-
-
-def _extract_from_headers(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
-    return parse_authorization(request.headers.get(settings.header_name), settings.prefixes)
-
-
-def _extract_from_cookies(request: Request, settings: Settings, refresh: bool) -> str | None:
-    name = settings.refresh_cookie_name if refresh else settings.access_cookie_name
-    if token := request.cookies.get(name):
-        return token
-    raise TokenMissing(f'Missing cookie "{name}"', location="cookies")
-
-
-def _extract_from_query_string(request: Request, settings: Settings, refresh: bool) -> str | None:  # noqa: ARG001
-    name, prefix = settings.query_string_name, settings.query_string_prefix
-    try:
-        value = request.args.get(name)
-    except UnicodeDecodeError:  # Werkzeug raises it for a query string that isn't UTF-8
-        value = None
-    if not value:
-        raise TokenMissing(f"Missing '{name}' query paramater", location="query_string")
-    if not value.startswith(prefix):
-        raise QueryMalformed(
-            f"Invalid value for query parameter '{name}'. "
-            f"Expected the value to start with '{prefix}'"
-        )
-    return value[len(prefix) :]
-
-
-def _extract_from_json(request: Request, settings: Settings, refresh: bool) -> str | None:
-    if not request.is_json:
-        raise TokenMissing("Invalid content-type. Must be application/json.", location="json")
-    name = settings.refresh_json_key if refresh else settings.json_key
-    try:
-        body = parse_json(request.get_data())
-    except ValueError:
-        body = None
-    token = body.get(name) if isinstance(body, dict) else None
-    if not token:
-        raise TokenMissing(f'Missing "{name}" key in json data.', location="json")
-    if not isinstance(token, str):
-        raise AuthorizationInvalid(f'"{name}" in the JSON data must be a string')
-    return token
-
-
-_EXTRACTORS: dict[str, Callable[[Request, Settings, bool], str | None]] = {
-    "headers": _extract_from_headers,
-    "cookies": _extract_from_cookies,
-    "query_string": _extract_from_query_string,
-    "json": _extract_from_json,
-}
-
-
-def extract_token(location: str, request: Request, settings: Settings, *, refresh: bool) -> str:
-    """Return the token that *request* has in *location*, not yet verified.
-
-    :raises TokenMissing: if there is none
-    :raises AuthorizationInvalid: if what is there can't be a token
-    :raises ConfigError: if *location* isn't the name of a location
-    """
-    extract = _EXTRACTORS.get(location)
-    if extract is None:
-        raise ConfigError(f"{location!r} is not a valid location; write one of {[*_EXTRACTORS]}")
-    token = extract(request, settings, refresh)
-    if token is None:
-        raise TokenMissing
-    return token
-
-
 def _default_request_handler() -> Any:
     """Return the current request's token from the first location that has one, or None.
 
@@ -464,17 +334,13 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
     :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
     request = current_request()
+    note_locations(request, state.settings, locations)
     failure: CsrfFailed | None = None
     for location in locations:
         try:
             token = extract_token(location, request, state.settings, refresh=False)
             if location == "cookies":
-                # Checked here, because the caller is a handler of the application, which verifies
-                # the token but knows nothing of CSRF.
-                value = csrf.submitted_value(request, state.settings, refresh=False)
-                if value is not None:
-                    claims = state.codecs.decode_unverified(token)[1]
-                    csrf.check_value(value, token, claims)
+                _check_header_value(state, request, token)
         except TokenMissing:
             continue
         except CsrfFailed as error:
@@ -484,3 +350,38 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
     if failure is not None:
         raise failure
     return None
+
+
+def _check_header_value(state: AppState, request: Request, token: str) -> None:
+    """Check the CSRF value of a cookie that the application's handler is about to verify.
+
+    A value in the form isn't read yet: :func:`check_found_token` does that, once the token is
+    verified.
+    """
+    if not csrf.needs_value(request, state.settings, refresh=False):
+        return
+    value = csrf.get_header_value(request, state.settings, refresh=False)
+    if value:
+        csrf.check_value(value, token, state.codecs.decode_unverified(token)[1])
+
+
+def check_found_token(
+    state: AppState, token: str, verified: VerifiedToken | None = None, *, refresh: bool
+) -> None:
+    """Check that a page of this application sent a token that a handler has found in a cookie.
+
+    :param verified: the verified token; None: the claims are read from the token, because the
+        application's handler has verified it
+    :raises CsrfFailed: if it didn't
+    """
+    request = current_request()
+    settings = state.settings
+    if not settings.csrf_protect or not csrf.came_in_cookie(request, token):
+        return
+    if csrf.needs_value(request, settings, refresh=refresh):
+        if verified is None:
+            claims = state.codecs.decode_unverified(token)[1]
+        else:
+            _reject_foreign(verified)
+            claims = verified.claims
+        csrf.check_request(request, settings, token, claims, refresh=refresh)

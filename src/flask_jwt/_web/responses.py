@@ -22,7 +22,7 @@ from ..errors import (
 )
 from .app_state import AppState
 from .context import app_state
-from .redirects import login_redirect
+from .redirects import login_url, prefers_html, redirect_to
 
 logger = logging.getLogger("flask_jwt")
 
@@ -76,14 +76,21 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
 
 
 def _render(state: AppState, error: JWTError) -> Response:
-    if (page := login_redirect(state, error)) is not None:
+    url = login_url(state, error)
+    if url is not None and prefers_html():
+        page = redirect_to(url)
         # This browser isn't rejected, it has not logged in yet.
         logger.info("%s", _describe(error, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
     _log_rejection(state, error, response.status_code)
+    # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code == 401 or isinstance(error, InsufficientScope):
         response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    if url is not None:
+        # htmx follows redirects itself, and would put the login page into a part of this page.
+        response.headers["HX-Redirect"] = url
     return response
 
 

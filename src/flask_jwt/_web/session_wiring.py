@@ -22,6 +22,7 @@ from .._jose.codec import Token, as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
+from .._sessions.store_time import StoreTime
 from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from ..stores._location import describe_location
@@ -44,8 +45,11 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     if store is None:
         store = open_store(str(settings.storage_uri), settings.store_timeout)
         name += f" {describe_location(str(settings.storage_uri))}"
-    # The circuit breaker has the store's operations by __getattr__, which mypy can't see.
-    guarded_store: Any = CircuitBreakerStore(store, state.clock, name=name)
+    # Both wrappers have the store's operations by __getattr__, which mypy can't see.
+    adjusted_store: Any = StoreTime(store, state.clock)
+    guarded_store: Any = CircuitBreakerStore(
+        adjusted_store, state.clock, name=name, timeout=settings.store_timeout
+    )
     state.sessions = SessionManager(guarded_store, _create_host(state))
     guarded_store.after_success = state.sessions.unfinished.finish
     state.config.follow(lambda settings: _follow_revocations(state, settings))
@@ -195,4 +199,6 @@ def _follow_revocations(state: AppState, settings: Settings) -> None:
         return
     is_checked = settings.revocation_check is not None
     state.check_session = sessions.check_access_token if is_checked else None
-    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime)
+    # An acknowledged revocation takes at most the timeout from its place in the feed to its commit.
+    overlap = 10 + 2 * settings.store_timeout
+    sessions.follow_revocations(settings.revocation_check, settings.access_lifetime, overlap)

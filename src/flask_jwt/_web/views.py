@@ -24,6 +24,7 @@ from ..errors import (
     WrongTokenType,
 )
 from .app_state import AppState
+from .caching import no_store
 from .context import (
     app_state,
     is_issued_in_cookies,
@@ -32,9 +33,11 @@ from .context import (
     require_sessions,
     set_issued_tokens,
 )
-from .cookies import unset_host_only_cookies, unset_jwt_cookies
+from .cookies import get_csrf_token, unset_host_only_cookies, unset_jwt_cookies
+from .csrf import FORMS, came_in_cookie, is_of_trusted_origin
 from .guard import verify_jwt_in_request
 from .issue import END_OF_TIME
+from .locations import parse_authorization
 from .login import (
     asks_for_cookies,
     authenticate,
@@ -43,9 +46,9 @@ from .login import (
     reject_forged_login,
     require_login_handler,
 )
-from .redirects import login_page, next_url, no_store, prefers_html, redirect_to
+from .redirects import login_page, next_url, prefers_html, redirect_to
 from .renewal import has_refresh_cookie, rotate_session
-from .request_token import parse_authorization
+from .request_token import check_found_token
 from .responses import rendering_errors
 
 if TYPE_CHECKING:
@@ -79,7 +82,7 @@ def _default_auth_request_handler() -> Any:
 def _parse_body(settings: Settings) -> Mapping[str, object]:
     # Forms only with cookies, because a page can't use the JSON response, and because a form can
     # be sent by another site, which reject_forged_login() checks for cookies only.
-    is_form = request.mimetype in _FORMS and "cookies" in settings.locations
+    is_form = request.mimetype in FORMS and "cookies" in settings.locations
     if not is_form and not request.is_json:
         raise MalformedLogin("Send a JSON object, with Content-Type: application/json")
     if request.content_length is None:
@@ -103,17 +106,19 @@ def _parse_optional_body(settings: Settings) -> Mapping[str, object]:
     return _parse_body(settings) if request.content_length or is_chunked else {}
 
 
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-
 def _default_auth_response_handler(access_token: Token, identity: object) -> Any:  # noqa: ARG001
     """Return the response to a login or a refresh: the tokens as JSON (RFC 6749 section 5.1).
 
-    If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``.
+    If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``. A script of
+    another origin can't read the cookie with the CSRF value, so it gets the value as JSON.
     """
     if is_issued_in_cookies():
+        is_html = prefers_html()
+        settings = app_state().settings
+        if settings.csrf_protect and not is_html and is_of_trusted_origin(request, settings):
+            return jsonify(csrf_token=get_csrf_token(access_token))
         target = next_url()
-        return redirect_to(target) if target is not None or prefers_html() else ("", 204)
+        return redirect_to(target) if target is not None or is_html else ("", 204)
     tokens = issued_tokens()
     settings = app_state().settings
     if tokens is None:
@@ -166,6 +171,9 @@ def _find_refresh_token(state: AppState) -> str | None:
         raise TokenMissing("Request does not contain a refresh token")
     if not isinstance(token, str) or not token:
         raise TokenMalformed("The refresh token must be a non-empty string")
+    if token is not body.get("refresh_token") and came_in_cookie(request, token):
+        verified = state.codecs.refresh().verify(token, state.clock.now())
+        check_found_token(state, token, verified, refresh=True)
     return token
 
 
@@ -235,7 +243,7 @@ def sessions_view() -> Response:
             }
             for session in sessions
         ]
-    return jsonify(sessions=devices)
+    return no_store(jsonify(sessions=devices))
 
 
 def _parse_page(arguments: Mapping[str, str]) -> dict[str, Any]:
@@ -270,7 +278,7 @@ def session_view(sid: str) -> Response:
             if "label" not in body or not (label is None or isinstance(label, str)):
                 raise MalformedLogin('Send {"label": …} with a string, or null for no label')
             sessions.rename(sid, label)
-    return Response(status=204)
+    return no_store(Response(status=204))
 
 
 def _get_current_session(state: AppState) -> Session:

@@ -110,6 +110,7 @@ class JWTManager(JWT):
         checks_issued_parties=False,
         any_access_type=True,
         checks_identity=False,
+        rejects_unusable_cookies=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
         more_claims=frozenset({"csrf", "fresh"}),

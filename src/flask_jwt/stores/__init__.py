@@ -9,9 +9,9 @@ generation, exactly one of them gets True. A store that can't be reached raises
 from __future__ import annotations
 
 from ..errors import ConfigError
-from ._base import REDIS_SCHEMES, Session, SessionStore
+from ._base import REDIS_SCHEMES, RevocationPage, Session, SessionStore
 
-__all__ = ["Session", "SessionStore", "open_store"]
+__all__ = ["RevocationPage", "Session", "SessionStore", "open_store"]
 
 
 def open_store(uri: str, timeout: float) -> SessionStore:

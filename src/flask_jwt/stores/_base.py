@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import ConfigError
 
@@ -51,12 +51,15 @@ class Session:
     change_id: str | None = None
     """A random id of the call that rotated or revoked the session last, by which a call whose
     response was lost recognizes its own change."""
-    csrf: str | None = None
-    """The CSRF value of the session's cookies. No version sets it yet."""
+    csrf: str | None = field(default=None, repr=False)
+    """The CSRF value of the session's cookies. None if an earlier version stored the session."""
     revocation_kept_until: float | None = None
     """The time until which a revoked session must not be pruned."""
     feed_position: int | None = None
-    """The place of the revocation among all, in the order of the store. No version sets it yet."""
+    """The place of the revocation among all of the store. The store assigns it in the order in
+    which it gets the revocations, whatever the clocks of its clients show. Two revocations at the
+    same time may have the same place. It grows by no more than a million per second, unless the
+    clock of the store is set."""
 
     @property
     def position(self) -> tuple[int, float, str]:
@@ -74,8 +77,22 @@ class Session:
         return self.revoked_at is None and now < self.ends_at()
 
 
+class RevocationPage(NamedTuple):
+    """A part of the feed: the revocations of all users, in the order of the store."""
+
+    sids: list[str]
+    position: int
+    """The place at which the next page begins. It is a place of this page, so the next page may
+    contain sessions of this one."""
+    is_last: bool
+    """Whether the store has no revocations after this page at present."""
+
+
 class SessionStore(Protocol):
     """The interface of the stores.
+
+    Times that are passed to a store, and those in its sessions, are times of the store's clock:
+    :class:`~flask_jwt._sessions.store_time.StoreTime` converts them.
 
     Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached. A
     caller may repeat any call whose response was lost, so a repetition must not fail.
@@ -104,8 +121,12 @@ class SessionStore(Protocol):
         """Close the connections. A store that is used afterwards reconnects."""
         ...
 
-    def create(self, session: Session) -> None:
+    def create(self, session: Session) -> int | None:
         """Store a new session, and give it the next :attr:`~Session.sequence` of its user.
+
+        The caller finds out with :meth:`list_surplus` whether the user has too many sessions. A
+        store that knows without a query that the user has no more than a number of active sessions
+        may return this number, to spare the caller that query.
 
         It is no error if the store has a session with this sid already: sids are random, so it is
         the same session, and the response to an earlier attempt was lost.
@@ -147,7 +168,8 @@ class SessionStore(Protocol):
     ) -> bool:
         """Revoke a session, and return whether this call revoked it.
 
-        A call for a session that is already revoked completes what an interrupted call left undone.
+        The same atomic change gives the session its place in the feed. A call for a session that is
+        already revoked completes what an interrupted call left undone.
 
         :param change_id: stored as :attr:`Session.change_id` if this call revokes the session
         :param kept_until: stored as :attr:`Session.revocation_kept_until`
@@ -184,14 +206,29 @@ class SessionStore(Protocol):
         """
         ...
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them.
+
+        :param position: where to begin. None: *lifetime* seconds before the last revocation, by the
+            clock of the store, or earlier
+        :param now: for stores that may have revocations without a place, from an earlier version:
+            those of the last *lifetime* seconds are always returned
+        """
+        ...
+
+    def now(self) -> float:
+        """Return the time by the clock of the store."""
         ...
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*, and return their number.
 
-        :param now: don't delete revoked sessions that are kept until a later time; default *before*
+        A caller calls it with the same arguments until it returns 0.
+
+        :param now: don't delete sessions whose revocation is kept until a later time; default
+            *before*
         """
         ...
 

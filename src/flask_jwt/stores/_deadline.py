@@ -1,81 +1,81 @@
-"""Limit the time for which a database driver waits for its server.
+"""Limit the time of a whole call on a store, whatever it consists of.
 
-PostgreSQL enforces its own timeouts on the server, so they don't help if the server hangs, and
-psycopg waits as long as the connection is open. A request would then wait indefinitely. A thread
-therefore watches the running operations and shuts down the socket of one that takes too long. The
-driver of that socket reports a lost connection, and the request fails with a 503.
+A call may have to wait for its turn, connect, create tables, send several statements and repeat
+one. Each of these steps asks :func:`time_left` how long it may take. The limit belongs to the
+thread or greenlet that makes the call, so it needs no parameter of each function, and no thread
+that watches: psycopg waits in Python and asks again and again, and the other drivers are given a
+timeout for each step.
+
+What a driver does before it has a socket can't be limited: the resolution of a host name takes as
+long as the system's resolver wants.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-from contextlib import suppress
-from threading import Lock, Thread
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Condition
 
-_IDLE_AFTER = 60.0
-"""Seconds without an operation after which the thread ends."""
-
-
-class Operation:
-    """A running operation."""
-
-    __slots__ = ("deadline", "descriptor", "has_timed_out")
-
-    def __init__(self, descriptor: int, deadline: float) -> None:
-        self.descriptor = descriptor
-        self.deadline = deadline
-        self.has_timed_out = False
+_ends_at: ContextVar[float | None] = ContextVar("ends_at", default=None)
+"""When the present call must have ended, by the monotonic clock of the system. An application's
+clock may stand still in a test, and the drivers wait in real time."""
 
 
-class Deadline:
-    """Interrupt operations that take longer than *timeout* seconds."""
-
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._running: set[Operation] = set()
-        self._lock = Lock()
-        self._thread: Thread | None = None
-
-    def begin(self, descriptor: int) -> Operation:
-        """Limit the time of an operation on the socket *descriptor*, until :meth:`end`."""
-        operation = Operation(descriptor, time.monotonic() + self._timeout)
-        with self._lock:
-            self._running.add(operation)
-            # Threads don't survive a fork, so a worker process may have to start its own.
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = Thread(target=self._watch, daemon=True, name="jwt-store")
-                self._thread.start()
-        return operation
-
-    def end(self, operation: Operation) -> None:
-        """Stop limiting *operation*, so that its descriptor may be reused."""
-        with self._lock:
-            self._running.discard(operation)
-
-    def _watch(self) -> None:
-        idle_since = time.monotonic()
-        while True:
-            # Checking at intervals is simpler than waking up for each operation, and begin() and
-            # end() stay cheap. An operation may take up to a quarter longer than the timeout.
-            time.sleep(self._timeout / 4)
-            with self._lock:
-                now = time.monotonic()
-                if self._running:
-                    idle_since = now
-                elif now - idle_since > _IDLE_AFTER:
-                    self._thread = None
-                    return
-                # The lock is held while sockets are shut down, so that end() can't return, and the
-                # descriptor can't be reused for another connection, in between.
-                for operation in [o for o in self._running if o.deadline <= now]:
-                    operation.has_timed_out = True
-                    self._running.discard(operation)
-                    _shut_down(operation.descriptor)
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Limit the calls on stores in this context to *seconds*, or less if an outer limit says so."""
+    ends_at = time.monotonic() + seconds
+    outer = _ends_at.get()
+    token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
 
 
-def _shut_down(descriptor: int) -> None:
-    # A socket object closes its descriptor, which belongs to the driver, so it gets a duplicate.
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
+@contextmanager
+def no_time_limit() -> Iterator[None]:
+    """Lift the limit for work on the whole store, of which each step has a limit of its own."""
+    token = _ends_at.set(None)
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def time_left(default: float) -> float:
+    """Return the seconds that are left of the present call; *default* if it has no limit.
+
+    The result is 0 or less if the call has used up its time.
+    """
+    ends_at = _ends_at.get()
+    return default if ends_at is None else ends_at - time.monotonic()
+
+
+class Turns:
+    """Let one thread at a time do something that others wait for.
+
+    Unlike with a lock, waiting is limited, and nothing is locked while the thread works.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._is_taken = False
+
+    @contextmanager
+    def take(self, seconds: float) -> Iterator[bool]:
+        """Wait for a turn, and give True; False if there was none within *seconds*."""
+        with self._condition:
+            is_mine = self._condition.wait_for(lambda: not self._is_taken, max(0.0, seconds))
+            self._is_taken = True
+        if not is_mine:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with self._condition:
+                self._is_taken = False
+                self._condition.notify()

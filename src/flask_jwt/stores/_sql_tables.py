@@ -10,6 +10,13 @@ from sqlalchemy import exc
 
 metadata = sa.MetaData()
 
+
+def _partial_index(name: str, *columns: str, where: str | None = None) -> sa.Index:
+    """Return an index of the rows that have a value in the column, unless *where* says which."""
+    condition = sa.text(where or f"{columns[0]} IS NOT NULL")
+    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
 #: The table of the sessions, for migrations with Alembic. Times are seconds since the epoch.
 sessions_table = sa.Table(
     "jwt_sessions",
@@ -36,12 +43,16 @@ sessions_table = sa.Table(
     sa.Column("csrf", sa.String(64)),
     sa.Column("revocation_kept_until", sa.Double),
     sa.Column("feed_position", sa.BigInteger),
-    sa.Index("jwt_sessions_subject", "subject"),
     sa.Index("jwt_sessions_subject_key", "subject_key", "sequence"),
-    sa.Index("jwt_sessions_revoked_at", "revoked_at"),
     sa.Index("jwt_sessions_expires_at", "expires_at"),
-    sa.Index("jwt_sessions_idle_expires_at", "idle_expires_at"),
-    sa.Index("jwt_sessions_feed_position", "feed_position"),
+    # Most rows are in none of these, where the database supports that: few sessions have been
+    # revoked, and version 1 has stored the subject without a key.
+    _partial_index("jwt_sessions_subject", "subject", where="subject_key IS NULL"),
+    _partial_index("jwt_sessions_revoked_at", "revoked_at"),
+    _partial_index("jwt_sessions_idle_expires_at", "idle_expires_at"),
+    _partial_index(
+        "jwt_sessions_feed", "feed_position", "revoked_at", where="revoked_at IS NOT NULL"
+    ),
 )
 
 #: Counters of the store: the version of its tables.

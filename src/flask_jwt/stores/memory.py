@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from ._base import Session, find_surplus
+from ._base import RevocationPage, Session, find_surplus
 from ._counters import MemoryCounters
 
 
@@ -18,6 +20,9 @@ class MemoryStore(MemoryCounters):
         super().__init__()
         self._sessions: dict[str, Session] = {}
         self._created = 0
+        self._revoked = 0
+        self._feed: list[tuple[int, str]] = []
+        self._to_prune: list[str] = []
         self._lock = Lock()
 
     def setup(self) -> None:
@@ -83,12 +88,17 @@ class MemoryStore(MemoryCounters):
         """Revoke a session."""
         with self._lock:
             session = self._sessions.get(sid)
-            if session is None or session.revoked_at is not None:
+            if session is None or session.feed_position is not None:
                 return False
-            self._sessions[sid] = replace(
-                session, revoked_at=now, change_id=change_id, revocation_kept_until=kept_until
-            )
-            return True
+            is_first = session.revoked_at is None
+            if is_first:
+                session = replace(
+                    session, revoked_at=now, change_id=change_id, revocation_kept_until=kept_until
+                )
+            self._revoked += 1
+            self._sessions[sid] = replace(session, feed_position=self._revoked)
+            self._feed.append((self._revoked, sid))
+            return is_first
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
@@ -128,31 +138,52 @@ class MemoryStore(MemoryCounters):
             ]
         return sorted(active, key=lambda session: session.position)
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them."""
         with self._lock:
-            return [
-                (session.sid, session.revoked_at)
-                for session in self._sessions.values()
-                if session.revoked_at is not None and session.revoked_at >= since
-            ]
+            start = 0 if position is None else bisect_left(self._feed, (position, ""))
+            page = self._feed[start : start + limit]
+            is_last = start + limit >= len(self._feed)
+            sids = [sid for _, sid in page]
+            if position is None:
+                sids = [sid for sid in sids if self._is_recent(sid, now - lifetime)]
+        return RevocationPage(sids, page[-1][0] if page else 0, is_last)
+
+    def _is_recent(self, sid: str, since: float) -> bool:
+        session = self._sessions.get(sid)
+        return session is not None and (session.revoked_at or since) >= since
+
+    def now(self) -> float:
+        """Return the time of this machine."""
+        return time.time()
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*."""
         kept = before if now is None else now
         with self._lock:
-            ended = [
-                session.sid
-                for session in self._sessions.values()
-                if session.expires_at < before
-                or (
-                    (session.ends_at() < before or (session.revoked_at or before) < before)
-                    and (session.revocation_kept_until or 0) <= kept
-                )
-            ][:limit]
-            for sid in ended:
+            deleted = self._delete_ended(before, kept, limit)
+            if not deleted:
+                # All sessions are read once for many calls.
+                self._to_prune = [
+                    sid
+                    for sid, session in self._sessions.items()
+                    if _has_ended(session, before, kept)
+                ]
+                deleted = self._delete_ended(before, kept, limit)
+            if deleted and not self._to_prune:
+                self._feed = [entry for entry in self._feed if entry[1] in self._sessions]
+        return deleted
+
+    def _delete_ended(self, before: float, now: float, limit: int) -> int:
+        deleted = 0
+        while self._to_prune and deleted < limit:
+            sid = self._to_prune.pop()
+            if _has_ended(self._sessions.get(sid), before, now):
                 del self._sessions[sid]
-        return len(ended)
+                deleted += 1
+        return deleted
 
     def count(self, now: float) -> dict[str, int]:
         """Return the numbers of active, revoked and expired sessions."""
@@ -168,3 +199,10 @@ class MemoryStore(MemoryCounters):
             "memory:// stores sessions in one process and loses them when it ends; "
             "use a single worker, or set JWT_STORAGE_URI to a database or to Redis."
         ]
+
+
+def _has_ended(session: Session | None, before: float, now: float) -> bool:
+    """Return whether *session* is there and may be deleted."""
+    if session is None or (session.revocation_kept_until or 0) > now:
+        return False
+    return session.ends_at() < before or (session.revoked_at or before) < before

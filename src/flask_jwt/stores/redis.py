@@ -6,31 +6,43 @@ An acknowledged revocation survives a restart of Redis only with ``appendonly ye
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..errors import StoreUnavailable
-from ._base import Session, find_surplus, invalid_uri, legacy_subject, missing_driver
+from ._base import (
+    RevocationPage,
+    Session,
+    find_surplus,
+    invalid_uri,
+    legacy_subject,
+    missing_driver,
+)
 from ._counters import AttemptKeys, Change, Decision
+from ._deadline import no_time_limit, time_limit
 
 try:
     from redis.cluster import RedisCluster
-    from redis.exceptions import ConnectionError as LostConnection
-    from redis.exceptions import RedisClusterException, RedisError
 
     from . import _redis_counters
     from . import _redis_scripts as scripts
-    from ._redis_client import LazyCluster, make_client
+    from ._redis_client import make_client
+    from ._redis_errors import translating_errors
 except ModuleNotFoundError:
     raise missing_driver("redis", "redis") from None
 
-_FEED = "jwt:revoked"
+# The braces let a Redis Cluster keep both on one node.
+_FEED = "jwt:feed:{feed}"
+"""The sorted set of revocations."""
+_FEED_ENDS = "jwt:feed-ends:{feed}"
+"""The time until which each revocation stays in the feed, by the clock of Redis."""
 _FEED_LIFETIME = 90 * 86400
-"""Seconds for which a revocation stays in the sorted set of revocations."""
+"""Seconds for which a revocation stays in the feed, if the caller doesn't say."""
 
-_SEQUENCE = "jwt:sequence"
+_EARLIER_FEED = "jwt:revoked"
+_EARLIER_SEQUENCE = "jwt:sequence"
 
 _TIME_FIELDS = (
     "created_at", "rotated_at", "expires_at", "idle_expires_at", "revoked_at",
@@ -43,8 +55,8 @@ _FIELDS = frozenset(field.name for field in fields(Session))
 class RedisStore:
     """Store sessions in Redis.
 
-    Each session is a hash, each subject has a sorted set of its sessions, and one sorted set holds
-    the revocations. The sets are only indexes. If a set and a hash differ, the hash is right.
+    Each session is a hash, each user has a sorted set of sessions, and one sorted set holds the
+    revocations. The sets are only indexes. If a set and a hash differ, the hash is right.
 
     :param uri: ``redis://``, ``rediss://``, ``unix://``, ``redis+cluster://host:port,host:port`` or
         ``redis+sentinel://host:port,host:port/service``
@@ -52,25 +64,45 @@ class RedisStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
+        self._uri = uri
+        self._timeout = timeout
+        self._is_cluster = uri.startswith("redis+cluster:")
         try:
-            self.client, self._sentinels = make_client(uri, timeout)
+            self._process = _Process(*make_client(uri, timeout))
         except ValueError:
             raise invalid_uri() from None
 
+    @property
+    def client(self) -> Any:
+        """Return the client of this process."""
+        process = self._process
+        if process.id != os.getpid():
+            # A forked process inherits the sockets and the locks of its parent. redis-py notices
+            # that, but not everywhere in its client for clusters. The inherited client is kept,
+            # because its connections must not be closed here.
+            _abandoned.append(process)
+            process = self._process = _Process(*make_client(self._uri, self._timeout))
+        return process.client
+
+    def ping(self, timeout: float) -> None:
+        """Check that the server responds within *timeout* seconds."""
+        with no_time_limit(), time_limit(timeout), self._translating_errors():
+            self.client.ping()
+
     def setup(self) -> None:
         """Check that the server responds."""
-        with _translating_errors():
+        with self._translating_errors():
             self.client.ping()
 
     def upgrade(
         self, key_of: Callable[[str], str | None], on_batch: Callable[[int, int], None]
     ) -> dict[str, Any]:
-        """Give sessions of an earlier version their subject keys.
+        """Give sessions of an earlier version their subject keys, and its keys a time to live.
 
         Without it they are found by subject, as long as they last.
         """
         total = 0
-        with _translating_errors():
+        with self._translating_errors():
             names = list(self.client.scan_iter(match="jwt:{*}", count=1000))
             for name in names:
                 on_batch(1, len(names))
@@ -80,40 +112,52 @@ class RedisStore:
                 key = key_of(session.payload)
                 if key is not None:
                     # The index first: an interrupted upgrade begins again with this session.
-                    self._add_to_index(key, session.sid, 0, session.expires_at)
+                    lifetime = max(1, self.client.ttl(name))
+                    index = [_index_key(key)]
+                    self._run(scripts.ADD_TO_INDEX, index, session.sid, lifetime, 0)
                     self._run(scripts.SET_SUBJECT_KEY, [_key(session.sid)], key)
                     total += 1
+            for name in self.client.scan_iter(match="jwt:subject:*", count=1000):
+                # The scores are the times at which the sessions expire.
+                for _, expires_at in self.client.zrange(name, -1, -1, withscores=True):
+                    self.client.expireat(name, int(expires_at) + 1)
+            for name in (_EARLIER_FEED, _EARLIER_SEQUENCE):
+                self.client.expire(name, _FEED_LIFETIME)
         return {"tables": [], "columns": [], "indexes": [], "sessions": total}
 
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
         self.client.close()
-        for sentinel in self._sentinels:
+        for sentinel in self._process.sentinels:
             sentinel.close()
 
-    def create(self, session: Session) -> None:
-        """Store a new session until it expires."""
-        with _translating_errors():
-            sequence = self.client.incr(_SEQUENCE)
-            values: list[str] = []
-            for name, value in asdict(session).items():
-                if value is not None and name != "sequence":
-                    values += (name, legacy_subject(value) if name == "subject" else str(value))
-            # EXPIREAT takes whole seconds, and the session must not disappear before it expires.
-            expires_at = int(session.expires_at) + 1
-            self._run(
-                scripts.CREATE, [_key(session.sid)], expires_at, "sequence", sequence, *values
-            )
+    def create(self, session: Session) -> int | None:
+        """Store a new session until it expires, and return the number of the user's sessions."""
+        values: list[Any] = []
+        for name, value in asdict(session).items():
+            if value is not None and name != "sequence":
+                values += (name, legacy_subject(value) if name == "subject" else str(value))
+        # Relative to the login, so that no clock matters. EXPIRE takes whole seconds, and the
+        # session must not disappear before it expires.
+        lifetime = max(1, int(session.expires_at - session.created_at) + 2)
+        key, sid = _key(session.sid), session.sid
+        if session.subject_key is None:
+            with self._translating_errors():
+                self._run(scripts.CREATE, [key], sid, lifetime, 0, *values)
+            return None
+        index = _index_key(session.subject_key)
+        with self._translating_errors():
+            if not self._is_cluster:
+                return int(self._run(scripts.CREATE, [key, index], sid, lifetime, "", *values))
+            last = self.client.zrange(index, -1, -1, withscores=True)
+            sequence = int(last[0][1]) + 1 if last else 1
+            self._run(scripts.CREATE, [key], sid, lifetime, sequence, *values)
             # The index last: a listing removes entries that have no session.
-            if session.subject_key is not None:
-                self._add_to_index(session.subject_key, session.sid, sequence, expires_at)
-
-    def _add_to_index(self, key: str, sid: str, sequence: int, expires_at: float) -> None:
-        self._run(scripts.ADD_TO_INDEX, [_index_key(key)], sequence, sid, int(expires_at) + 1)
+            return int(self._run(scripts.ADD_TO_INDEX, [index], sid, lifetime, sequence))
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
-        with _translating_errors():
+        with self._translating_errors():
             return _parse_session(self.client.hgetall(_key(sid)))
 
     def rotate(
@@ -133,7 +177,7 @@ class RedisStore:
             "idle_expires_at", idle, "change_id", change_id or "",
             "last_ip", ip or "", "last_user_agent", user_agent or "",
         )  # fmt: skip
-        with _translating_errors():
+        with self._translating_errors():
             return bool(
                 self._run(scripts.ROTATE, [_key(sid)], str(generation), repr(now), *changes)
             )
@@ -147,23 +191,22 @@ class RedisStore:
         kept_until: float | None = None,
     ) -> bool:
         """Revoke a session."""
-        values = (
-            repr(now), change_id or "", "" if kept_until is None else repr(kept_until), sid,
-            repr(now - _FEED_LIFETIME),
-        )  # fmt: skip
-        with _translating_errors():
+        kept_for = _FEED_LIFETIME if kept_until is None else max(1, int(kept_until - now) + 1)
+        until = "" if kept_until is None else repr(kept_until)
+        values = (sid, kept_for, repr(now), change_id or "", until)
+        with self._translating_errors():
             if not self._is_cluster:
-                return bool(self._run(scripts.REVOKE, [_key(sid), _FEED], *values))
+                keys = [_key(sid), _FEED, _FEED_ENDS]
+                return bool(self._run(scripts.REVOKE_AND_ANNOUNCE, keys, *values))
             # In a cluster the feed is on another node, so this can't be a single script. If it is
             # interrupted in between, the caller repeats it.
             is_first = bool(self._run(scripts.REVOKE, [_key(sid)], *values))
-            self.client.zadd(_FEED, {sid: now}, nx=True)
-            self.client.zremrangebyscore(_FEED, "-inf", now - _FEED_LIFETIME)
+            self._run(scripts.ANNOUNCE, [_FEED, _FEED_ENDS], sid, kept_for)
         return is_first
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
-        with _translating_errors():
+        with self._translating_errors():
             return bool(self._run(scripts.RENAME, [_key(sid)], label or ""))
 
     def list_active(
@@ -189,32 +232,48 @@ class RedisStore:
         self, subject_key: str, now: float, *, keep: int, by_use: bool, limit: int = 100
     ) -> list[Session]:
         """Return up to *limit* active sessions of a user beyond the first *keep*."""
-        key = _index_key(subject_key)
-        with _translating_errors():
-            if self.client.zcard(key) <= keep:
-                return []
-        return find_surplus(self._list_active(key, now), keep, limit, by_use=by_use)
+        active = self._list_active(_index_key(subject_key), now)
+        return find_surplus(active, keep, limit, by_use=by_use)
 
     def _list_active(self, index: str, now: float) -> list[Session]:
-        with _translating_errors():
+        with self._translating_errors():
             sids = self.client.zrange(index, 0, -1)
             sessions = [_parse_session(values) for values in self._read_hashes(sids)]
             # Redis deletes expired hashes but not the members of a set. Sessions that have ended
-            # are removed too, so that the set doesn't grow with each login; those that have expired
-            # only later, because the clocks of servers differ.
-            ended = [
-                sid
+            # are removed too, so that the set doesn't grow with each login. Redis compares the
+            # times of those that have expired with its own clock.
+            ends = {
+                sid: 0.0 if s is None or s.revoked_at is not None else s.ends_at() + 3600
                 for sid, s in zip(sids, sessions, strict=True)
-                if s is None or s.revoked_at is not None or s.ends_at() < now - 3600
-            ]
+            }
+            ended = [value for sid, end in ends.items() if end < now for value in (sid, repr(end))]
             if ended:
-                self.client.zrem(index, *ended)
+                self._run(scripts.REMOVE_FROM_INDEX, [index], *ended)
         return [s for s in sessions if s is not None and s.is_active(now)]
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
-        with _translating_errors():
-            return list(self.client.zrangebyscore(_FEED, since, "+inf", withscores=True))
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them."""
+        with self._translating_errors():
+            start = position
+            if start is None:
+                last = self.client.zrange(_FEED, -1, -1, withscores=True)
+                start = int(last[0][1] - (lifetime + 60) * 1e6) if last else 0
+            rows = self.client.zrangebyscore(
+                _FEED, start, "+inf", start=0, num=limit, withscores=True
+            )
+            is_last = len(rows) < limit
+            sids = [row[0] for row in rows]
+            if is_last:
+                sids += self.client.zrangebyscore(_EARLIER_FEED, now - lifetime, "+inf")
+        return RevocationPage(sids, int(rows[-1][1]) if rows else position or 0, is_last)
+
+    def now(self) -> float:
+        """Return the time of the server that has the feed."""
+        with self._translating_errors():
+            seconds, microseconds = self._run(scripts.TIME, [_FEED])
+        return int(seconds) + int(microseconds) / 1e6
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:  # noqa: ARG002
         """Return 0, because Redis deletes expired sessions itself."""
@@ -225,26 +284,29 @@ class RedisStore:
 
         Redis has deleted most expired sessions, so their number is close to 0.
         """
-        counts = {"active": 0, "revoked": 0, "expired": 0}
-        with _translating_errors():
-            for key in self.client.scan_iter(match="jwt:{*}", count=1000):
-                session = _parse_session(self.client.hgetall(key))
-                if session is not None:
-                    is_active = session.is_active(now)
-                    state = (
-                        "revoked" if session.revoked_at else "active" if is_active else "expired"
+        counts = [0, 0, 0]
+        with self._translating_errors():
+            nodes = self.client.get_primaries() if self._is_cluster else [None]
+            for node in nodes:
+                options = {} if node is None else {"target_nodes": node}
+                cursor = "0"
+                while True:
+                    cursor, *page = self.client.execute_command(
+                        "EVAL", scripts.COUNT, 0, cursor, repr(now), **options
                     )
-                    counts[state] += 1
-        return counts
+                    counts = [total + number for total, number in zip(counts, page, strict=True)]
+                    if int(cursor) == 0:
+                        break
+        return dict(zip(("active", "revoked", "expired"), counts, strict=True))
 
     def begin_login(self, keys: AttemptKeys, now: float) -> Decision:
         """Decide about a login, and count it as failed if it is allowed."""
-        with _translating_errors():
+        with self._translating_errors():
             return _redis_counters.begin_login(self.client, keys, now)
 
     def change_counters(self, changes: list[Change], now: float) -> None:
         """Change the counters of failed logins."""
-        with _translating_errors():
+        with self._translating_errors():
             _redis_counters.change_counters(self.client, changes, now)
 
     def prune_counters(self, now: float) -> bool:  # noqa: ARG002
@@ -253,7 +315,7 @@ class RedisStore:
 
     def warnings(self) -> list[str]:
         """Return a sentence about each setting of Redis that may lose revocations."""
-        with _translating_errors():
+        with self._translating_errors():
             if self._is_cluster:
                 # A cluster of one node returns its values directly, without the node's name.
                 infos = self.client.info(target_nodes=RedisCluster.PRIMARIES)
@@ -267,16 +329,21 @@ class RedisStore:
                 "that were logged out become active again. Set appendonly yes; with appendfsync "
                 "always no revocation is lost."
             )
-        if any(str(node.get("maxmemory_policy", "")).startswith("allkeys") for node in nodes):
+        policies = {str(node.get("maxmemory_policy", "noeviction")) for node in nodes}
+        if policies != {"noeviction"}:
+            # All keys have a time to live, so the volatile policies evict them, too.
             sentences.append(
-                "Redis may evict revocations when its memory is full; set maxmemory-policy to "
-                "noeviction or to one of the volatile policies."
+                "Redis may evict sessions and revocations when its memory is full; set "
+                "maxmemory-policy to noeviction."
             )
         return sentences
 
-    @property
-    def _is_cluster(self) -> bool:
-        return isinstance(self.client, LazyCluster)
+    def _translating_errors(self) -> AbstractContextManager[None]:
+        return translating_errors(self._drop_connections, is_cluster=self._is_cluster)
+
+    def _drop_connections(self) -> None:
+        if not self._is_cluster:  # a cluster names the server that takes writes
+            self.client.connection_pool.disconnect(inuse_connections=False)
 
     def _run(self, script: Any, keys: list[str], *arguments: Any) -> Any:
         return script(keys=keys, args=arguments, client=self.client)
@@ -319,11 +386,13 @@ def _parse_session(values: dict[str, str]) -> Session | None:
     return Session(**known)
 
 
-@contextmanager
-def _translating_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException) as error:
-        # RedisClusterException is not a RedisError.
-        is_lost = isinstance(error, LostConnection)
-        raise StoreUnavailable.because(error, lost_connection=is_lost) from error
+class _Process:
+    """What a process has of its own."""
+
+    def __init__(self, client: Any, sentinels: list[Any]) -> None:
+        self.id = os.getpid()
+        self.client = client
+        self.sentinels = sentinels
+
+
+_abandoned: list[_Process] = []

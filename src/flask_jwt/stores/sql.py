@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from threading import Lock
+from functools import partial
+from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
-from ._base import Session, invalid_uri, legacy_subject, missing_driver
+from ._base import RevocationPage, Session, legacy_subject, missing_driver
 from ._counters import AttemptKeys, Change, Decision
-from ._deadline import Deadline
+from ._deadline import Turns, no_time_limit, time_left, time_limit
 
 try:
     import sqlalchemy as sa
@@ -19,7 +22,8 @@ try:
 
     from . import _sql_counters
     from . import _sql_statements as statements
-    from ._sql_engine import make_engine, reset_pool_after_fork
+    from ._sql_engine import IN_MEMORY, abandon, make_engine, parse_url
+    from ._sql_errors import store_unavailable
     from ._sql_tables import (
         add_column,
         create_tables,
@@ -37,6 +41,11 @@ __all__ = ["SqlStore", "metadata", "sessions_table"]
 
 T = TypeVar("T")
 
+_START_EARLIER = 60.0
+"""Seconds before the interval that counts, at which a new process begins to read the feed."""
+MOST_CONNECTIONS = 15
+"""The connections of a process that are in use at the same time."""
+
 UPGRADE_TIMEOUT = 3600.0
 """Seconds that a statement of an upgrade may take, such as the creation of an index."""
 
@@ -51,54 +60,62 @@ class SqlStore:
     """
 
     def __init__(self, uri: str, timeout: float) -> None:
-        # Hosting providers write postgres://, which SQLAlchemy no longer accepts.
-        if uri.startswith("postgres://"):
-            uri = "postgresql" + uri.removeprefix("postgres")
-        try:
-            url = sa.make_url(uri)
-            # For SQLAlchemy 2.0, a URI without a driver means psycopg2, the predecessor of psycopg.
-            if url.drivername == "postgresql":
-                url = url.set(drivername="postgresql+psycopg")
-            self._url = url
-            self.engine = make_engine(url, timeout)
-        except exc.NoSuchModuleError as error:
-            raise ConfigError(f"JWT_STORAGE_URI names an unknown driver: {error}") from None
-        except (exc.ArgumentError, ValueError):
-            raise invalid_uri() from None
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"JWT_STORAGE_URI needs the driver {error.name}: pip install {error.name}"
-            ) from None
-        # The other drivers have timeouts of their own that work if the server hangs.
-        self._deadline = Deadline(timeout) if self.engine.driver == "psycopg" else None
+        self._url = parse_url(uri)
+        self._timeout = timeout
+        self._backend = self._url.get_backend_name()
+        self._process = _Process(make_engine(self._url, timeout))
         driver: Any = self.engine.dialect.loaded_dbapi
         self._errors = (exc.SQLAlchemyError, driver.Error)
         # Errors of the statement or its values. The server responded, so it is not unavailable.
         self._statement_errors = (
             exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
         )  # fmt: skip
-        self._is_ready = False
-        self._lock = Lock()
-        reset_pool_after_fork(self.engine)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """Return the engine of this process."""
+        return self._get_process().engine
+
+    def _get_process(self) -> _Process:
+        process = self._process
+        if process.id != os.getpid():
+            # A forked process inherits the sockets of its parent. If both used them, each would
+            # read the responses of the other. (os.register_at_fork() is not enough: uWSGI forks
+            # without Python.)
+            abandon(process.engine)
+            process = self._process = _Process(make_engine(self._url, self._timeout))
+        return process
+
+    def ping(self, timeout: float) -> None:
+        """Check that the database responds within *timeout* seconds."""
+        with no_time_limit(), time_limit(timeout):
+            self._run(lambda connection: connection.execute(statements.PING).all())
 
     def setup(self) -> None:
         """Create the tables, if they don't exist.
 
         :raises ConfigError: if the table of the sessions is of an earlier version
         """
-        with self._lock:
-            if self._is_ready:
+        with time_limit(self._timeout):
+            self._setup(self._get_process())
+
+    def _setup(self, process: _Process) -> None:
+        # SQLAlchemy locks the first connection as well, without a limit.
+        with process.turns.take(time_left(self._timeout)) as is_mine:
+            if process.is_ready:
                 return
+            if not is_mine:
+                raise _no_time()
             try:
-                if missing_columns(self.engine) or has_earlier_counters(self.engine):
+                if missing_columns(process.engine) or has_earlier_counters(process.engine):
                     raise ConfigError(
                         "The table jwt_sessions was created by an earlier version of Flask-JWT-Too."
                         " Run: flask jwt sessions upgrade"
                     )
-                create_tables(self.engine)
+                create_tables(process.engine)
             except self._errors as error:
-                raise _store_unavailable(error) from error
-            self._is_ready = True
+                raise store_unavailable(error, self._backend) from error
+            process.is_ready = True
 
     def upgrade(
         self, key_of: Callable[[str], str | None], on_batch: Callable[[int, int], None]
@@ -122,7 +139,7 @@ class SqlStore:
                     index.create(engine)
                 sessions = self._set_subject_keys(engine, key_of, on_batch)
         except self._errors as error:
-            raise _store_unavailable(error) from error
+            raise store_unavailable(error, self._backend) from error
         return {
             "tables": [name for name in metadata.tables if name not in before],
             "columns": [column.name for column in columns],
@@ -133,7 +150,7 @@ class SqlStore:
     @contextmanager
     def _upgrade_engine(self) -> Iterator[sa.Engine]:
         # An index of a large table takes longer than a request may wait for the store.
-        if self._url.database in (None, "", ":memory:"):
+        if self._backend == "sqlite" and self._url.database in IN_MEMORY:
             yield self.engine  # a SQLite database in memory has a single connection
             return
         engine = make_engine(self._url, UPGRADE_TIMEOUT)
@@ -167,20 +184,16 @@ class SqlStore:
 
     def close(self) -> None:
         """Close the connections; the next operation reconnects."""
-        with self._lock:
-            self._is_ready = False  # a SQLite database in memory ends with its connection
-            self.engine.dispose()
+        process = self._get_process()
+        process.is_ready = False  # a SQLite database in memory ends with its connection
+        process.engine.dispose()
 
     def create(self, session: Session) -> None:
         """Store a new session."""
-        # Two logins at the same time may get the same sequence; the sid then decides their order.
-        # A sequence of the database would need DDL of its own for each database.
-        last = self._fetch(statements.LAST_SEQUENCE, {"key": session.subject_key})[0][0] or 0
-        subject = legacy_subject(session.subject)[:255]
+        values = {f"{name}_": value for name, value in asdict(session).items()}
+        values["subject_"] = legacy_subject(session.subject)[:255]
         try:
-            self._execute(
-                statements.CREATE, {**asdict(session), "subject": subject, "sequence": last + 1}
-            )
+            self._execute(statements.CREATE, values)
         except exc.IntegrityError:
             # An earlier attempt has stored it, and its response was lost.
             if self.get(session.sid) is None:
@@ -219,7 +232,10 @@ class SqlStore:
     ) -> bool:
         """Revoke a session."""
         values = {"sid_": sid, "now": now, "change": change_id, "kept": kept_until}
-        return self._execute(statements.REVOKE, values) == 1
+        if self._execute(statements.REVOKE, values) == 1:
+            return True
+        self._execute(statements.REPEAT_REVOCATION, {"sid_": sid})
+        return False
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
@@ -262,20 +278,39 @@ class SqlStore:
         statement = statements.SURPLUS_BY_USE if by_use else statements.SURPLUS_BY_AGE
         return [Session(*row) for row in self._fetch(statement, values)]
 
-    def revoked_since(self, since: float) -> Iterable[tuple[str, float]]:
-        """Return the sid and the time of each revocation from *since* on."""
-        return [(row[0], row[1]) for row in self._fetch(statements.REVOKED_SINCE, {"since": since})]
+    def read_revocations(
+        self, position: int | None, *, now: float, lifetime: float, limit: int = 1000
+    ) -> RevocationPage:
+        """Return about *limit* revocations, in the order in which the store got them."""
+        if position is None:
+            values = {"interval": int((lifetime + _START_EARLIER) * 1e6), "maximum": limit}
+            rows = self._fetch(statements.FEED_START, values)
+        else:
+            rows = self._fetch(statements.FEED, {"position": position, "maximum": limit})
+        if len(rows) < limit:
+            old = self._fetch(statements.REVOKED_WITHOUT_POSITION, {"since": now - lifetime})
+            sids = [row[0] for row in (*rows, *old)]
+            return RevocationPage(sids, rows[-1][1] if rows else position or 0, is_last=True)
+        if rows[-1][1] == position:  # all of them have the same place
+            return self.read_revocations(position, now=now, lifetime=lifetime, limit=2 * limit)
+        return RevocationPage([row[0] for row in rows], rows[-1][1], is_last=False)
+
+    def now(self) -> float:
+        """Return the time of the database."""
+        if self.engine.dialect.name == "sqlite":
+            return time.time()  # a library in this process
+        return float(self._fetch(statements.NOW, {})[0][0]) / 1e6
 
     def prune(self, before: float, limit: int, *, now: float | None = None) -> int:
         """Delete up to *limit* sessions that ended before *before*."""
-        # Not every database supports DELETE with LIMIT, so the sids are selected first. An ended
-        # session never becomes active again, so the two statements need no common transaction.
-        kept = before if now is None else now
-        values = {"before": before, "now": kept, "maximum": limit}
-        sids = [row[0] for row in self._fetch(statements.ENDED, values)]
-        if not sids:
-            return 0
-        return self._execute(sa.delete(sessions_table).where(sessions_table.c.sid.in_(sids)), {})
+        values = {"before": before, "now": before if now is None else now, "maximum": limit}
+        is_sqlite = self._backend == "sqlite"
+        for statement in (
+            statements.DELETE_ENDED_IN_SQLITE if is_sqlite else statements.DELETE_ENDED
+        ):
+            if deleted := self._run(partial(_delete, statement=statement, values=values)):
+                return deleted
+        return 0
 
     def count(self, now: float) -> dict[str, int]:
         """Return the numbers of active, revoked and expired sessions."""
@@ -305,28 +340,48 @@ class SqlStore:
         return self._run(lambda connection: list(connection.execute(statement, values).all()))
 
     def _run(self, action: Callable[[sa.Connection], T]) -> T:
-        if not self._is_ready:
-            self.setup()
-        operation = None
-        try:
-            with self.engine.connect() as connection:
-                if self._deadline is None:
+        process = self._get_process()
+        with time_limit(self._timeout):
+            if not process.is_ready:
+                self._setup(process)
+            if not process.connections.acquire(timeout=max(0.0, time_left(self._timeout))):
+                raise _no_time()
+            try:
+                with process.engine.connect() as connection:
                     return action(connection)
-                raw: Any = connection.connection.dbapi_connection
-                operation = self._deadline.begin(raw.fileno())
-                try:
-                    return action(connection)
-                finally:
-                    self._deadline.end(operation)
-        except self._statement_errors:
-            raise
-        except self._errors as error:
-            has_timed_out = operation is not None and operation.has_timed_out
-            raise _store_unavailable(error, has_timed_out=has_timed_out) from error
+            except self._statement_errors:
+                raise
+            except self._errors as error:
+                raise store_unavailable(error, self._backend) from error
+            finally:
+                process.connections.release()
 
 
-def _store_unavailable(error: Exception, *, has_timed_out: bool = False) -> StoreUnavailable:
-    # The circuit breaker repeats an operation once if the connection was lost. After a timeout it
-    # must not, because the request has waited long enough.
-    is_lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
-    return StoreUnavailable.because(error, lost_connection=is_lost and not has_timed_out)
+def _delete(connection: sa.Connection, statement: sa.Executable, values: dict[str, Any]) -> int:
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # A batch touches pages all over the file. The default cache would write them repeatedly.
+        connection.exec_driver_sql("PRAGMA cache_size=-65536")
+    try:
+        return int(connection.execute(statement, values).rowcount)
+    finally:
+        if is_sqlite:
+            connection.exec_driver_sql("PRAGMA cache_size=-2000")
+
+
+class _Process:
+    """What a process has of its own: connections, and whether it has set up the tables."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.id = os.getpid()
+        self.engine = engine
+        self.is_ready = False
+        self.turns = Turns()
+        self.connections = BoundedSemaphore(MOST_CONNECTIONS)
+
+
+def _no_time() -> StoreUnavailable:
+    error = StoreUnavailable()
+    error.is_outage = False
+    error.reason = "no free connection"
+    return error
