@@ -280,9 +280,9 @@ class _HTTPHandler(HTTPHandler):
         super().__init__()
         self._deadline = deadline
 
-    def http_open(self, request: Request) -> HTTPResponse:
+    def http_open(self, req: Request) -> HTTPResponse:
         connect: Any = _DeadlineConnection
-        return self.do_open(connect, request, deadline=self._deadline)
+        return self.do_open(connect, req, deadline=self._deadline)
 
 
 class _HTTPSHandler(HTTPSHandler):
@@ -291,8 +291,8 @@ class _HTTPSHandler(HTTPSHandler):
         super().__init__(context=ssl_context)
         self._deadline = deadline
 
-    def https_open(self, request: Request) -> HTTPResponse:
+    def https_open(self, req: Request) -> HTTPResponse:
         # Made here, because loading the certificate authorities takes 20 ms.
         context = self._ssl_context or ssl.create_default_context()
         connect: Any = _DeadlineHTTPSConnection
-        return self.do_open(connect, request, deadline=self._deadline, context=context)
+        return self.do_open(connect, req, deadline=self._deadline, context=context)

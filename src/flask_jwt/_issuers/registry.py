@@ -84,7 +84,8 @@ class IssuerCodec(TokenCodec):
             absent_claims=absent_claims,
             grant_claims=issuer.grant_claims,
         )
-        self.issuer: Issuer = issuer
+        self.issuer = issuer
+        self._rules = issuer
         self.published = keys
         self.trusted = trusted
         self._source = trusted.source
@@ -101,15 +102,15 @@ class IssuerCodec(TokenCodec):
         verified = super().verify(token, now)
         claims = verified.claims
         verified.sid = None
-        verified.issuer = self.issuer.name_of(claims["iss"])
+        verified.issuer = self._rules.name_of(claims["iss"])
         # Neither in the cache nor in a session is it the same as an identity of the application.
-        verified.identity = ForeignSubject(claims[self.issuer.identity_claim], verified.issuer)
+        verified.identity = ForeignSubject(claims[self._rules.identity_claim], verified.issuer)
         return verified
 
     def _check(
         self, header: HeaderView, claims: ClaimsView, key: Key, now: float
     ) -> tuple[float, float]:
-        _check_type(header, claims, self.issuer.typ)
+        _check_type(header, claims, self._rules.typ)
         self._check_claims(claims, key)
         # Last, because a caller may accept a token that has nothing wrong but its date.
         return self.policy.check(claims, now)
@@ -120,7 +121,7 @@ class IssuerCodec(TokenCodec):
 
     def _check_claims(self, claims: ClaimsView, key: Key) -> None:
         # One list of checks.
-        issuer, iss = self.issuer, claims.get("iss")
+        issuer, iss = self._rules, claims.get("iss")
         # The token was chosen for this codec by the same claim; this is the verified one.
         if not self.trusted.is_issuer(iss):
             raise IssuerInvalid
@@ -143,7 +144,7 @@ class IssuerCodec(TokenCodec):
 
     def _check_tenant(self, claims: ClaimsView, key: Key) -> None:
         """Check that ``iss``, ``tid`` and the issuer of the key name one accepted tenant."""
-        issuer, tenant = self.issuer, claims.get("tid")
+        issuer, tenant = self._rules, claims.get("tid")
         if not isinstance(tenant, str):
             raise ClaimMissing("tid")
         names = [template.replace("{tenant}", tenant) for template in issuer.tenants]

@@ -85,6 +85,7 @@ class KeySource(Protocol):
         :param is_known: returns whether a key set has a key for the token
         :raises IssuerUnavailable: if the keys can't be fetched
         """
+        ...
 
 
 class FixedKeys:
