@@ -66,7 +66,8 @@ class Codecs:
         self._refresh_claims = refresh_claims
         self._json_default = json_default
         self._notify = notify
-        self._issuers: Issuers | None = None
+        self.applied_issuers: Issuers | None = None
+        """The other issuers whose tokens are accepted, as of the last use of a codec."""
         self._key_file: KeyFile | None = None
         self._configured: _ConfiguredCodecs | None = None
         self._others: dict[Hashable, tuple[TokenCodec, object]] = {}
@@ -92,9 +93,13 @@ class Codecs:
         return self._get_configured().refresh
 
     def issuers(self) -> Issuers | None:
-        """Return the other issuers whose tokens are accepted, or None if there are none."""
+        """Return the other issuers whose tokens are accepted, or None if there are none.
+
+        This applies changed options first. After another method has, :attr:`applied_issuers` is the
+        same.
+        """
         self._apply_options()
-        return self._issuers
+        return self.applied_issuers
 
     def for_type(self, token_type: str | None) -> TokenCodec:
         """Return a codec that verifies tokens of *token_type*; None verifies every type."""
@@ -158,12 +163,12 @@ class Codecs:
         self._replace_issuers(settings)
 
     def _replace_issuers(self, settings: Settings) -> None:
-        if not settings.issuers and self._issuers is None:
+        if not settings.issuers and self.applied_issuers is None:
             return
         # Imported here, because most applications trust no other issuer.
         from .._issuers.registry import OUR_CLAIMS, IssuerHost, Issuers
 
-        issuers = self._issuers
+        issuers = self.applied_issuers
         if issuers is None:
             absent = settings.profile.absent_claims
             issuers = Issuers(
@@ -175,7 +180,7 @@ class Codecs:
                 )
             )
         issuers.replace(settings.issuers)
-        self._issuers = issuers if settings.issuers else None
+        self.applied_issuers = issuers if settings.issuers else None
 
     def _get_timing(self) -> Timing:
         from .._issuers.remote_keys import Timing

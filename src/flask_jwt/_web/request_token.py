@@ -92,7 +92,7 @@ def verify_token(  # noqa: C901
     parsed = parse_authorization(header, settings.prefixes)
     if parsed is None:
         raise TokenMissing
-    if codecs.issuers() is not None:
+    if codecs.applied_issuers is not None:
         return _verify(state, current, options, parsed)
     return codecs.cache.verify(parsed, codec, state.clock.now())
 
@@ -212,8 +212,10 @@ def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
     now = state.clock.now()
-    if state.codecs.issuers() is not None and not options.refresh:
-        cached = state.codecs.cache.get_foreign(token, now)
+    codecs = state.codecs
+    # Asked twice, because applying changed options costs something where there are no issuers.
+    if codecs.applied_issuers and codecs.issuers() is not None and not options.refresh:
+        cached = codecs.cache.get_foreign(token, now)
         if cached is not None:
             return cached
     if options.type != "access" and _is_session_refresh_token(state, options, token):
@@ -239,12 +241,14 @@ def _is_session_refresh_token(state: AppState, options: GuardOptions, token: str
 
 
 def _find_foreign_codec(
-    state: AppState, issuers: Issuers, token: str, token_type: str | None
+    state: AppState, issuers: Issuers | None, token: str, token_type: str | None
 ) -> TokenCodec | None:
     """Return the codec of the issuer that *token* names, or None if it names none of *issuers*.
 
     The claim isn't verified. It chooses one codec, and there is no second try with another one.
     """
+    if issuers is None:
+        return None
     header, claims = state.codecs.decode_unverified(token)
     trusted = issuers.find(claims.get("iss"))
     if trusted is None:
@@ -267,14 +271,12 @@ def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec
         has no key for the token or rejects it
     :raises KeysUnavailable: if the keys of the issuer, or those of the loader, can't be fetched now
     """
-    if (issuers := state.codecs.issuers()) is not None:
-        foreign = _find_foreign_codec(state, issuers, token, token_type)
-        if foreign is not None:
-            return foreign
-    load = state.handlers.decode_key_callback
-    if load is None:
-        return state.codecs.for_type(token_type)
-    return _load_codec(state, load, token, token_type)
+    codecs, load = state.codecs, state.handlers.decode_key_callback
+    if load is not None:
+        foreign = _find_foreign_codec(state, codecs.issuers(), token, token_type)
+        return foreign or _load_codec(state, load, token, token_type)
+    own = codecs.for_type(token_type)  # which applies changed options
+    return _find_foreign_codec(state, codecs.applied_issuers, token, token_type) or own
 
 
 def _load_codec(
