@@ -51,10 +51,13 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_former_names": {"OF_EXTENDED", "describe_import"},
     "_jose.claims": {"Claims", "Header"},
     "_jose.grants": {"RequiredNames", "parse_requirement"},
+    "_web.app_state": {"AppState"},
     "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_identity"},
     "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"make_guard"},
     "_web.guarded_views": {"GuardOptions"},
+    "_web.responses": {"render", "render_under_extensions"},
+    "_web.rest_extensions": {"find_failing_api", "is_restx"},
 }
 # Not in __all__: programs written for Flask-JWT import them.
 NAMES_OF_FLASK_JWT = {

@@ -88,6 +88,7 @@ def failing(app, token, statuses):
     def work():
         while not stopped.is_set():
             statuses[refresh(app, token)[0]] += 1
+            time.sleep(0.01)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -98,10 +99,16 @@ def failing(app, token, statuses):
         thread.join()
 
 
-@COUNTS
 @pytest.mark.parametrize(
-    ("store", "fault"),
-    [(store, fault) for store in DATABASES for fault in ("row lock", "slow", *ROWS[store].codes)],
+    ("store", "fault", "count"),
+    [
+        *((store, fault, 100) for store in DATABASES for fault in ("row lock", "read-only")),
+        *(
+            pytest.param(store, fault, 1000, marks=slow)
+            for store in DATABASES
+            for fault in ("row lock", "slow", *ROWS[store].codes)
+        ),
+    ],
 )
 def test_an_error_of_one_row_affects_no_one_else(make, request, store, fault, count, caplog):
     caplog.set_level(logging.WARNING, "flask_jwt")
@@ -123,14 +130,17 @@ def test_an_error_of_one_row_affects_no_one_else(make, request, store, fault, co
     assert others == {200: count}
     assert set(statuses) == {503}
     lines = [record.getMessage() for record in caplog.records]
-    assert len(lines) == 1, lines
-    assert "session store has failed (" in lines[0]
-    assert victim["refresh_token"] not in lines[0]
-    assert '"identity"' not in lines[0], "no part of a row"
-    # PgBouncer can't be given the timeouts of the store, so they are those of the client.
-    word = {"row lock": "timeout", "slow": "timeout"}.get(fault, fault.partition(" ")[0])
-    has_timeouts = store != "pgbouncer" or fault in rows.codes
-    assert (word if has_timeouts else "no response in time") in lines[0], lines
+    # The database gives a statement up just before the client does, if the time was not used up
+    # otherwise. PgBouncer can't be given the timeouts of the store.
+    words = {"row lock": ("timeout", "in time"), "slow": ("timeout", "in time")}
+    words = words.get(fault, [fault.partition(" ")[0]])
+    assert 1 <= len(lines) <= len(words), lines
+    for line in lines:
+        assert "The session store " in line
+        assert " has failed (" in line
+        assert any(word in line for word in words), lines
+        assert victim["refresh_token"] not in line
+        assert '"identity"' not in line, "no part of a row"
 
 
 @COUNTS
@@ -138,11 +148,7 @@ def test_an_error_of_one_row_affects_no_one_else(make, request, store, fault, co
     "store", stores("postgres", "pgbouncer", "mariadb", "mysqlclient", "redis")
 )
 def test_an_operation_that_the_network_swallows_affects_no_one_else(make, request, store, count):
-    server = (
-        server_of("pgbouncer_server" if store == "pgbouncer" else store, request)
-        if (store != "pgbouncer")
-        else request.getfixturevalue("pgbouncer")
-    )
+    server = request.getfixturevalue(store) if store == "pgbouncer" else server_of(store, request)
     victim = {}
     proxy = Proxy(server.port, lambda data: bool(victim) and victim["sid"].encode() in data)
     url = server.url.replace(f":{server.port}", f":{proxy.port}")
@@ -313,8 +319,9 @@ def test_the_connection_limit_of_postgresql_affects_only_new_connections(make, p
     assert statuses[200] > 0
     assert set(statuses) <= {200, 503}
     assert refresh(app, tokens[0]["refresh_token"])[0] == 200, "the circuit has not opened"
-    lines = {record.getMessage().partition(":")[0] for record in caplog.records}
-    assert lines <= {"The session store has failed (connection limit)"}
+    lines = [record.getMessage() for record in caplog.records]
+    assert all("has failed (connection limit)" in line for line in lines), lines
+    assert len(lines) <= 1
 
 
 @pytest.mark.servers
@@ -332,8 +339,9 @@ def test_the_connection_limit_of_mariadb_affects_only_new_connections(make, mari
         )  # fmt: skip
     assert set(statuses) <= {200, 503}
     assert refresh(app, tokens[0]["refresh_token"])[0] == 200, "the circuit has not opened"
-    lines = {record.getMessage().partition(":")[0] for record in caplog.records}
-    assert lines <= {"The session store has failed (connection limit)"}
+    lines = [record.getMessage() for record in caplog.records]
+    assert all("has failed (connection limit)" in line for line in lines), lines
+    assert len(lines) <= 1
 
 
 @pytest.mark.servers

@@ -34,6 +34,7 @@
         ├── LoginNotFound             404     not_found
         ├── TooManyLoginAttempts      429     too_many_attempts
         ├── SessionNotFound           404     session_unknown
+        ├── TextNotStorable           400     text_not_storable
         ├── KeysUnavailable           503     keys_unavailable
         │   └── IssuerUnavailable             issuer_unavailable
         └── StoreUnavailable          503     store_unavailable
@@ -50,7 +51,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import jwt
@@ -64,30 +64,22 @@ class ConfigError(RuntimeError):
     """Raised when the configuration is invalid; the message says what to write instead."""
 
 
-class _RenderedStatus:
-    """Return the status of an error's response, and None for the class.
+class InstanceStatus:
+    """Return the status of an error, and None for the class."""
 
-    An application's error handler may choose another status than the error's own.
-    """
-
-    # Flask-RESTX has its own table of statuses, and fails for these, which are not in it.
-    reportable = frozenset(HTTPStatus) - {103, 418, 421, 425, 451}
-
-    def __get__(self, error: JWTError | None, owner: type[JWTError]) -> int | None:
+    def __get__(self, error: Any, owner: type[HTTPException]) -> int | None:
         # Flask first looks for a handler of the class's `code`. With a number here, an
         # errorhandler(401) that an application wrote for its pages would replace our response.
         # Flask falls back to handlers of the class, so errorhandler(JWTError) still works.
-        if error is None:
-            return None
-        rendered = error.response.status_code
-        return rendered if rendered in self.reportable else error.status_code
+        status: int | None = None if error is None else error.status_code
+        return status
 
 
 class JWTError(HTTPException):
     """Raised to reject a request; holds the response to send.
 
     Because it is an :class:`~werkzeug.exceptions.HTTPException` with a response, Flask and every
-    REST extension send that response unchanged.
+    REST extension send that response unchanged, unless the program has an error handler for it.
 
     :param error: a short title, the ``error`` of the JSON body
     :param description: the reason, the ``description`` of the JSON body
@@ -101,9 +93,11 @@ class JWTError(HTTPException):
     """Advice for the developer, the ``hint`` of the JSON body. It quotes nothing of the request."""
     challenge: str | None = None
     """RFC 6750 section 3.1 error code for ``WWW-Authenticate``."""
-    code: Any = _RenderedStatus()
+    code: Any = InstanceStatus()
     unbound_renderer: ClassVar[Callable[[JWTError], Response]]
     """Renders an error that a view has raised itself."""
+    is_unhandled_in_restx: ClassVar[Callable[[JWTError], bool]] = staticmethod(lambda _error: False)
+    """Returns whether Flask-RESTX responds to an error without a handler of the program."""
 
     def __init__(
         self,
@@ -155,9 +149,23 @@ class JWTError(HTTPException):
 
     @property
     def data(self) -> Any:
-        """Return the body of the response; Flask-RESTX reads it from this attribute."""
-        parsed = self.response.get_json(silent=True)
-        return self.response.get_data(as_text=True) if parsed is None else parsed
+        """Pass the response on to Flask if no handler of the program has made one.
+
+        Flask-RESTX reads this attribute last, and would make a response of its own with it.
+
+        :raises HTTPException: as :func:`flask.abort` does for a response
+        """
+        if JWTError.is_unhandled_in_restx(self):
+            raise HTTPException(response=self.response)
+        raise AttributeError("data")
+
+
+def rejection_of(error: BaseException) -> JWTError | None:
+    """Return the error of this package that *error* is, or that it was translated from."""
+    if isinstance(error, JWTError):
+        return error
+    rejection: JWTError | None = getattr(error, "_flask_jwt_rejection", None)
+    return rejection
 
 
 def _name_status(status: int) -> str:
@@ -258,6 +266,8 @@ class TokenInvalid(AuthError, jwt.InvalidTokenError):
 
     error_code = "token_invalid"
     challenge = "invalid_token"
+    pyjwt_error: jwt.PyJWTError | None = None
+    """What PyJWT raises for the token, if an extension class raises PyJWT's exceptions."""
 
 
 class TokenMalformed(TokenInvalid, jwt.DecodeError):
@@ -464,6 +474,15 @@ class SessionNotFound(AuthError):
     # The same for another user's session, so that clients can't find out which ids exist.
     error_code = "session_unknown"
     default_description = "Session not found"
+
+
+class TextNotStorable(AuthError):
+    """Raised when the session store can't hold a text, such as one that is too long."""
+
+    title = "Bad Request"
+    status = 400
+    error_code = "text_not_storable"
+    default_description = "The session store can't hold a text of this request"
 
 
 class KeysUnavailable(AuthError):

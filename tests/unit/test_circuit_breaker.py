@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 
 from flask_jwt._clock import Clock as AppClock
-from flask_jwt._sessions.circuit_breaker import FAIL_FAST_FOR, CircuitBreakerStore
+from flask_jwt._sessions.circuit_breaker import (
+    FAIL_FAST_FOR,
+    LOG_AGAIN_AFTER,
+    CircuitBreakerStore,
+)
 from flask_jwt.errors import StoreUnavailable
+from flask_jwt.stores._deadline import time_left, time_limit
 from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
 
@@ -171,3 +177,140 @@ def test_an_operation_that_began_before_the_failure_does_not_close_the_circuit(g
     assert breaker.store.calls == 1
     passed.tick(FAIL_FAST_FOR)
     assert breaker.get("one that begins later") == "found"
+
+
+REJECTED = StoreUnavailable.because(ValueError("a lock\nand a row"), reason="lock timeout")
+CONFLICT = StoreUnavailable.because(ValueError("a deadlock"), reason="deadlock", is_conflict=True)
+
+
+def test_a_rejection_is_no_outage(guard, caplog):
+    caplog.set_level(logging.WARNING, "flask_jwt")
+    breaker = guard("up", REJECTED, REJECTED)
+    assert outcomes(breaker, 4) == ["up", "down", "down", "found"]
+    assert breaker.store.calls == 4
+    assert caplog.messages[1:] == ["The test store has failed (lock timeout): ValueError: a lock"]
+
+
+def test_a_rejection_is_logged_once_for_as_long_as_it_lasts(guard, passed, caplog):
+    caplog.set_level(logging.WARNING, "flask_jwt")
+    breaker = guard(*[REJECTED] * 20)
+    for _ in range(10):
+        outcomes(breaker, 1)
+        passed.tick(LOG_AGAIN_AFTER - 1)
+    assert len(caplog.messages) == 1
+    passed.tick(2)
+    outcomes(breaker, 1)
+    assert len(caplog.messages) == 2
+
+
+@pytest.mark.parametrize(
+    ("results", "expected", "calls"),
+    [
+        ([CONFLICT, CONFLICT, "done"], ["done"], 3),
+        ([CONFLICT] * 4 + ["done"], ["done"], 5),
+        ([CONFLICT] * 6, ["down"], 5),
+        ([LOST, CONFLICT, "done"], ["done"], 3),
+        ([CONFLICT, LOST, LOST], ["down", "down"], 3),
+        ([REJECTED, "not repeated"], ["down", "not repeated"], 2),
+    ],
+)
+def test_what_is_repeated(guard, results, expected, calls):
+    breaker = guard(*results)
+    assert outcomes(breaker, len(expected)) == expected
+    assert breaker.store.calls == calls
+
+
+def test_one_operation_probes_and_the_others_fail_meanwhile(guard, passed):
+    breaker = guard(DOWN, "probe")
+    assert outcomes(breaker, 1) == ["down"]
+    passed.tick(FAIL_FAST_FOR)
+    during = []
+
+    def get(sid, original=breaker.store.get):
+        if not during:
+            during.append("probing")
+            during.extend(outcomes(breaker, 3))
+        return original(sid)
+
+    breaker.store.get = get
+    del breaker.__dict__["get"]
+    assert outcomes(breaker, 2) == ["probe", "found"]
+    assert during == ["probing", "down", "down", "down"]
+
+
+def test_a_probe_whose_thread_was_killed_is_replaced(guard, passed):
+    breaker = guard(DOWN)
+    assert outcomes(breaker, 1) == ["down"]
+    passed.tick(FAIL_FAST_FOR)
+    original = breaker.store.get
+
+    def get(sid):
+        raise SystemExit
+
+    breaker.store.get = get
+    del breaker.__dict__["get"]
+    with pytest.raises(SystemExit):
+        breaker.get("x")
+    breaker.store.get, breaker.store.results = original, []
+    del breaker.__dict__["get"]
+    assert outcomes(breaker, 1) == ["down"]
+    passed.tick(10)
+    assert outcomes(breaker, 1) == ["found"]
+
+
+def test_a_rejected_probe_closes_the_circuit(guard, passed):
+    breaker = guard(DOWN, REJECTED)
+    assert outcomes(breaker, 1) == ["down"]
+    passed.tick(FAIL_FAST_FOR)
+    assert outcomes(breaker, 2) == ["down", "found"]
+
+
+def test_warnings_that_fail_are_no_failure(guard, caplog):
+    breaker = guard()
+
+    def warnings():
+        raise StoreUnavailable
+
+    breaker.store.warnings = warnings
+    assert outcomes(breaker, 2) == ["found", "found"]
+    assert caplog.text == ""
+
+
+class Slow:
+    """A store that uses up the time of each call; it may respond to a ping all the same."""
+
+    def __init__(self, *, responds):
+        self.responds = responds
+
+    def get(self, sid):
+        time.sleep(max(0.0, time_left(1.0)))
+        raise StoreUnavailable
+
+    def ping(self, timeout):
+        if not self.responds:
+            raise StoreUnavailable
+
+    def warnings(self):
+        return []
+
+    def count(self, now):
+        return {}
+
+
+@pytest.mark.parametrize("responds", [True, False])
+def test_a_slow_operation_is_an_outage_if_the_store_does_not_respond_to_a_ping(responds):
+    breaker = CircuitBreakerStore(Slow(responds=responds), AppClock(), timeout=0.05)
+    assert outcomes(breaker, 1) == ["down"]
+    if responds:
+        assert breaker.count(0) == {}
+    else:
+        with pytest.raises(StoreUnavailable):
+            breaker.count(0)
+
+
+def test_a_caller_that_allows_less_time_opens_no_circuit(caplog):
+    breaker = CircuitBreakerStore(Slow(responds=False), AppClock(), timeout=5)
+    with time_limit(0.02):
+        assert outcomes(breaker, 1) == ["down"]
+    assert breaker.count(0) == {}
+    assert caplog.text == ""

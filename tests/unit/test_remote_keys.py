@@ -398,6 +398,22 @@ def test_unknown_keys_share_one_fetch(provider):
     assert provider.fetches == 2
 
 
+def test_unknown_keys_share_a_renewal_within_the_cooldown():
+    provider = Provider(fresh=40)
+    provider.get()
+    provider.time.tick(20)
+    provider.kids = ("a", "b")
+    gate = Gate(provider)
+    threads, _ = in_threads(1, provider.get)
+    assert gate.entered.wait(10)
+    more, results = in_threads(4, lambda: "b" in provider.get("b").kids())
+    time.sleep(0.1)
+    gate.opened.set()
+    join(threads + more)
+    assert results == [True] * 4
+    assert provider.fetches == 2
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process.*multi-threaded:DeprecationWarning")
 def test_fork_during_a_fetch(provider):

@@ -11,7 +11,9 @@ from .._jose.claims import Claims, ClaimsPolicy, Header
 from .._jose.codec import TokenCodec, decode_unverified
 from .._jose.key_file import KeyFile
 from .._jose.key_set import KeySet
+from .._jose.pyjwt_errors import keep_pyjwt_error
 from .._jose.token_cache import TokenCache
+from ..errors import TokenInvalid
 from .key_sources import load_configured_keys, load_returned_keys
 from .live import LiveConfig
 from .notices import Notices
@@ -136,7 +138,13 @@ class Codecs:
         :raises TokenMalformed: if *token* is too long, or not a compact JWS of JSON objects
         """
         self._apply_options()
-        return decode_unverified(token, self._config.latest.max_token_size)
+        settings = self._config.latest
+        try:
+            return decode_unverified(token, settings.max_token_size)
+        except TokenInvalid as error:
+            if settings.profile.keeps_pyjwt_errors:
+                keep_pyjwt_error(token, error, settings.max_token_size)
+            raise
 
     def _get_or_make(
         self, cache_key: Hashable, make: Callable[[], TokenCodec], material: object = None
@@ -263,6 +271,7 @@ class Codecs:
             json_default=self._json_default,
             grant_claims=settings.grant_claims,
             absent_claims=settings.profile.absent_claims,
+            keeps_pyjwt_errors=settings.profile.keeps_pyjwt_errors,
         )
 
     def _report_weaknesses(self, keys: KeySet) -> None:

@@ -22,6 +22,7 @@ class Profile:
         cookie; False: report it
     :param exempt_methods: HTTP methods that guards allow without a token
     :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
     """
 
@@ -37,6 +38,7 @@ class Profile:
         rejects_unusable_cookies: bool = True,
         exempt_methods: frozenset[str] = frozenset(),
         absent_claims: ClaimsView | None = None,
+        keeps_pyjwt_errors: bool = False,
         more_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.defaults = defaults or {}
@@ -48,6 +50,7 @@ class Profile:
         self.rejects_unusable_cookies = rejects_unusable_cookies
         self.exempt_methods = exempt_methods
         self.absent_claims = absent_claims or {}
+        self.keeps_pyjwt_errors = keeps_pyjwt_errors
         self.more_claims = more_claims
 
 

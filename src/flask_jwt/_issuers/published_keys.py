@@ -10,7 +10,7 @@ from .._jose.keys import Key
 MAX_KEYS = 100
 """How many keys of a document are read."""
 
-#: Not the private members, which an issuer may have published by mistake.
+#: Neither the private members, which an issuer may have published by mistake, nor secrets.
 _MEMBERS = ("kty", "crv", "n", "e", "x", "y", "alg", "use", "key_ops", "kid")
 
 
@@ -73,7 +73,7 @@ def _parse_key(jwk: object, algorithms: Sequence[str]) -> Key | None:
     members = {name: jwk[name] for name in _MEMBERS if name in jwk}
     operations = members.pop("key_ops", ["verify"])
     is_for_verifying = isinstance(operations, list) and "verify" in operations
-    if jwk.get("kty") == "oct" or not is_for_verifying:
+    if not is_for_verifying:
         return None
     # A key with a kid verifies only tokens that name it; one without may have signed any token.
     has_kid = jwk.get("kid") is not None

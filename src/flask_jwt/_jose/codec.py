@@ -17,12 +17,16 @@ from .grants import DEFAULT_GRANT_CLAIMS, GrantClaims, Grants, read_grants
 from .key_set import KeySet
 from .keys import Key
 from .malformed import explain_malformed
+from .pyjwt_errors import keep_pyjwt_error
 
 #: How many header segments of verified tokens are cached. An application's tokens share very few
 #: headers, so most tokens need no parsing of theirs. Once the cache is full it stays as it is.
 _MAX_CACHED_HEADERS = 64
 
 _TOKEN_CHARACTERS = ALPHABET + b"."
+
+# PyJWT's words, because programs written for Flask-JWT and Flask-JWT-Extended show them.
+_NO_STRING = "Invalid token type. Token must be a <class 'bytes'>"
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
@@ -134,6 +138,7 @@ class TokenCodec:
     :param json_default: converts a claim that JSON can't represent to one that it can
     :param grant_claims: the claims that hold scopes and roles
     :param absent_claims: values that a verified token gets for the claims that it lacks
+    :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     """
 
     issuer: ForeignIssuer | None = None
@@ -148,10 +153,12 @@ class TokenCodec:
         json_default: Callable[[Any], object] | None = None,
         grant_claims: GrantClaims = DEFAULT_GRANT_CLAIMS,
         absent_claims: ClaimsView | None = None,
+        keeps_pyjwt_errors: bool = False,
     ) -> None:
         self.keys = keys
         self.policy = policy
         self.grant_claims = grant_claims
+        self._keeps_pyjwt_errors = keeps_pyjwt_errors
         self._absent_claims = dict(absent_claims or {})
         self._max_size = max_size
         self._headers: dict[bytes, tuple[Header, tuple[Key, ...]]] = {}
@@ -202,6 +209,14 @@ class TokenCodec:
         :param now: seconds since the epoch
         :raises TokenInvalid: the subclass says what is wrong
         """
+        try:
+            return self._verify(token, now)
+        except TokenInvalid as error:
+            if self._keeps_pyjwt_errors:
+                keep_pyjwt_error(token, error, self._max_size, self.policy, now)
+            raise
+
+    def _verify(self, token: str, now: float) -> VerifiedToken:
         header, payload, key = self.verify_signature(token, now)
         try:
             claims = parse_json(payload)
@@ -319,6 +334,8 @@ def check_header(header: HeaderView) -> None:
 
 def _split(token: str, max_size: int) -> tuple[bytes, bytes, bytes, bytes]:
     """Return the signed message, its two segments and the signature segment."""
+    if not isinstance(token, str):  # such as None: a program passes on what a client has sent
+        raise TokenMalformed(_NO_STRING)
     if len(token) > max_size:
         raise TokenMalformed(f"Token is longer than {max_size} bytes")
     try:

@@ -33,7 +33,7 @@ class AppState:
 
     Handlers are read from :attr:`handlers` at each use, so they may be set after ``init_app``.
 
-    :param translate_error: converts an error to the class that the extension class has for it
+    :param translate_error: converts an error to the exception that the extension class has for it
     :param issues_for_users: returns whether a refresh issues tokens for what the identity handler
         returns; otherwise it issues them for the identity in the refresh token
     """
@@ -45,7 +45,7 @@ class AppState:
         clock: Clock,
         profile: Profile,
         *,
-        translate_error: Callable[[JWTError], JWTError],
+        translate_error: Callable[[JWTError], Exception],
         issues_for_users: Callable[[], bool],
     ) -> None:
         self.app = app

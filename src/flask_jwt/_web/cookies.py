@@ -109,7 +109,13 @@ def get_csrf_token(encoded_token: str) -> str:
 
     :raises TokenMalformed: if *encoded_token* is not a token
     """
-    _, claims = app_state().codecs.decode_unverified(encoded_token)
+    state = app_state()
+    with rendering_errors(state):
+        return _get_csrf_token(state, encoded_token)
+
+
+def _get_csrf_token(state: AppState, encoded_token: str) -> str:
+    _, claims = state.codecs.decode_unverified(encoded_token)
     return csrf_value(encoded_token, claims)
 
 
@@ -137,7 +143,7 @@ def jwt_csrf_token() -> str:
     elif current is not None and current.cookie is not None:
         token = current.cookie
     try:
-        value = get_csrf_token(token)
+        value = _get_csrf_token(state, token)
     except TokenMalformed:
         return ""
     note_user_data(request)

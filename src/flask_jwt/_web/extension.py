@@ -217,7 +217,7 @@ class JWT(Handlers):
         if state.sessions is not None:
             state.sessions.close()
 
-    def translate_error(self, error: JWTError) -> JWTError:
+    def translate_error(self, error: JWTError) -> Exception:
         """Return *error* in the class that this extension class has for it."""
         return error
 

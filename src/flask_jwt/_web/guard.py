@@ -29,6 +29,7 @@ from ..errors import (
     TokenRevoked,
     UserNotFound,
     WrongTokenType,
+    rejection_of,
 )
 from .app_state import STATE_KEY, AppState
 from .caching import note_headers, note_missing_token
@@ -285,7 +286,7 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
 
 def _reject_token(
     state: AppState, current: RequestState, options: GuardOptions, error: JWTError
-) -> JWTError | None:
+) -> Exception | None:
     """Remove the rejected token from the request's state, and return the exception to raise.
 
     :returns: None if the request is allowed without a token
@@ -499,7 +500,7 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     except JWTError:
         raise
     except jwt.InvalidTokenError as error:
-        raise TokenInvalid(str(error)) from error
+        raise rejection_of(error) or TokenInvalid(str(error)) from error
     if isinstance(token, (str, bytes)):  # others are of a decode handler that takes objects
         check_found_token(state, str(token_to_string(token)), refresh=False)
     is_mapping = options.verify_type and isinstance(claims, Mapping)
@@ -530,9 +531,8 @@ def decode_token(
     """
     state = app_state()
     with rendering_errors(state):
-        encoded = token_to_string(token)
-        if encoded is None:
-            raise TokenMissing
+        # Anything but a string is rejected by the codec.
+        encoded: Any = token_to_string(token) if isinstance(token, bytes) else token
         token_type = ("refresh" if refresh else "access") if verify_type else None
         try:
             codec = codec_for(state, encoded, token_type)

@@ -22,6 +22,7 @@ from ..errors import (
     LoginNotFound,
     StoreUnavailable,
     TooManyLoginAttempts,
+    rejection_of,
 )
 from .app_state import AppState
 from .caching import no_store
@@ -93,8 +94,8 @@ def _is_rejection(error: BaseException) -> bool:
 
     A server error, such as a 503, means that the credentials could not be checked.
     """
-    if isinstance(error, JWTError):
-        return error.status_code < 500
+    if (rejection := rejection_of(error)) is not None:
+        return rejection.status_code < 500
     if not isinstance(error, HTTPException):
         return False
     status = error.response.status_code if error.response is not None else error.code

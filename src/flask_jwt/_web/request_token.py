@@ -29,6 +29,7 @@ from ..errors import (
     TokenMissing,
     UserNotFound,
     WrongTokenType,
+    rejection_of,
 )
 from . import csrf
 from .app_state import AppState
@@ -293,7 +294,7 @@ def _load_codec(
     except JWTError:
         raise
     except InvalidTokenError as error:
-        raise TokenInvalid(str(error)) from error
+        raise rejection_of(error) or TokenInvalid(str(error)) from error
     except PyJWKClientConnectionError as error:
         raise KeysUnavailable from error
     except MissingCryptographyError:  # a PyJWKError, but the developer's fault

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Response, jsonify
 from jwt import InvalidTokenError
@@ -19,15 +19,17 @@ from ..errors import (
     ReauthenticationRequired,
     StoreUnavailable,
     json_response,
+    rejection_of,
 )
 from .app_state import AppState
-from .context import app_state
+from .context import app_state, current_context
 from .redirects import login_url, prefers_html, redirect_to
+from .rest_extensions import ask_program, is_unhandled_in_restx
 
 logger = logging.getLogger("flask_jwt")
 
 
-def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> JWTError:
+def prepare_error(state: AppState, error: JWTError, realm: str | None = None) -> Exception:
     """Return the exception to raise for *error*.
 
     It has the class that the application's extension class (``JWT`` or ``JWTManager``) raises for
@@ -35,12 +37,10 @@ def prepare_error(state: AppState, error: JWTError, realm: str | None = None) ->
 
     :param realm: for ``WWW-Authenticate``; default ``JWT_DEFAULT_REALM``
     """
-    if error.renderer is not None:
-        return error
-    translated = state.translate_error(error)
-    translated.realm = realm
-    translated.renderer = partial(_render, state)
-    return translated
+    if error.renderer is None:
+        error.realm = realm
+        error.renderer = partial(render_under_extensions, state)
+    return state.translate_error(error)
 
 
 @contextmanager
@@ -60,6 +60,9 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
     :class:`jwt.ExpiredSignatureError`. If the application has an error handler for that exception,
     its result is returned instead.
     """
+    translated = prepare_error(state, error)
+    if translated is not error:  # a view has raised it; handlers are those of the other class
+        return type(state.app).handle_user_exception(state.app, translated)
     # Flask itself never chooses that handler, because JWTError comes first in the MRO.
     handlers = state.app.error_handler_spec[None][None]
     for error_class in type(error).__mro__:
@@ -67,7 +70,7 @@ def handle_jwt_error(state: AppState, error: JWTError) -> Any:
             continue
         if error_class in handlers:
             return state.app.ensure_sync(handlers[error_class])(error)
-    return prepare_error(state, error).response
+    return render(state, error)
 
 
 def _default_jwt_error_handler(error: JWTError) -> Any:
@@ -75,47 +78,66 @@ def _default_jwt_error_handler(error: JWTError) -> Any:
     return jsonify(error.body), error.status_code, dict(error.headers or {})
 
 
-def _render(state: AppState, error: JWTError) -> Response:
-    url = login_url(state, error)
+def render(state: AppState, error: Exception) -> Response:
+    """Return the response to *error* that the application's error handler creates.
+
+    :param error: a :class:`JWTError`, or what the extension class has translated one to
+    """
+    rejection = cast(JWTError, rejection_of(error))
+    # PyJWT's messages are less precise than ours, and may quote the token's header.
+    reason = rejection if isinstance(error, InvalidTokenError) else error
+    url = login_url(state, rejection)
     if url is not None and prefers_html():
         page = redirect_to(url)
         # This browser isn't rejected, it has not logged in yet.
-        logger.info("%s", _describe(error, page.status_code))
+        logger.info("%s", _describe(reason, rejection, page.status_code))
         return page
     response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
-    _log_rejection(state, error, response.status_code)
+    _log_rejection(state, reason, rejection, response.status_code)
     # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
     response.headers.setdefault("Cache-Control", "no-store")
-    if response.status_code == 401 or isinstance(error, InsufficientScope):
-        response.headers.setdefault("WWW-Authenticate", _challenge(state, error))
+    if response.status_code == 401 or isinstance(rejection, InsufficientScope):
+        response.headers.setdefault("WWW-Authenticate", _challenge(state, rejection))
     if url is not None:
         # htmx follows redirects itself, and would put the login page into a part of this page.
         response.headers["HX-Redirect"] = url
     return response
 
 
+def render_under_extensions(state: AppState, error: Exception) -> Response:
+    """Return the response to *error* where a REST extension asks none of the program's handlers.
+
+    :param error: as for :func:`render`
+    """
+    rejection = cast(JWTError, rejection_of(error))
+    # A handler that reads error.response gets the usual one.
+    rejection.renderer = partial(render, state)
+    response = ask_program(state.app, error, lambda: render(state, error).status_code)
+    return render(state, error) if response is None else response
+
+
 _LOGGED_ALREADY = (LoginNotFound, StoreUnavailable)
 
 
-def _log_rejection(state: AppState, error: JWTError, status: int) -> None:
+def _log_rejection(state: AppState, reason: Exception, rejection: JWTError, status: int) -> None:
     """Log the reason of a rejection, and once per application where the reasons are."""
-    reason = _describe(error, status)
-    if logger.isEnabledFor(logging.INFO) or isinstance(error, _LOGGED_ALREADY):
-        logger.info("%s", reason)
+    message = _describe(reason, rejection, status)
+    if logger.isEnabledFor(logging.INFO) or isinstance(rejection, _LOGGED_ALREADY):
+        logger.info("%s", message)
     elif state.notices.first_time("a rejection"):
         logger.warning(
             "A request was rejected: %s. Other rejections are logged at the level INFO, which is "
             'off. To see them: logging.basicConfig(); logging.getLogger("flask_jwt")'
-            '.setLevel("INFO")', reason.rstrip("."),
+            '.setLevel("INFO")', message.rstrip("."),
         )  # fmt: skip
 
 
-def _describe(error: JWTError, status: int) -> str:
-    reason = f"{status} {error}"
-    if error.hint is not None:
-        reason = f"{reason.rstrip('.')}. Hint: {error.hint}"
+def _describe(reason: Exception, rejection: JWTError, status: int) -> str:
+    message = f"{status} {reason}"
+    if rejection.hint is not None:
+        message = f"{message.rstrip('.')}. Hint: {rejection.hint}"
     # A description that a view has written may quote the request, which must not forge lines.
-    return "".join(c if c.isprintable() else " " for c in reason)
+    return "".join(c if c.isprintable() else " " for c in message)
 
 
 def _render_where_raised(error: JWTError) -> BaseResponse:
@@ -123,14 +145,17 @@ def _render_where_raised(error: JWTError) -> BaseResponse:
         state = app_state()
     except RuntimeError:  # no application context, or a ConfigError: the application has no JWT
         return json_response(error)
-    return _render(state, state.translate_error(error))
+    return render_under_extensions(state, prepare_error(state, error))
 
 
-# REST extensions don't call Flask's error handlers. They read the response, and its status as
-# ``code``, from the error, so each error needs a renderer. Guards set one with prepare_error(). An
-# error that a view raises has none, and is rendered by this function. errors.py can't set it,
-# because it must not import modules that need an application.
+# REST extensions don't call Flask's error handlers. They read the response from the error, so each
+# error needs a renderer. Guards set one with prepare_error(). An error that a view raises has none,
+# and is rendered by this function. errors.py can't set it, because it must not import modules that
+# need an application.
 JWTError.unbound_renderer = staticmethod(_render_where_raised)
+JWTError.is_unhandled_in_restx = staticmethod(
+    lambda error: is_unhandled_in_restx(current_context().app, error)
+)
 
 
 def _challenge(state: AppState, error: JWTError) -> str:

@@ -43,8 +43,10 @@ def bind_sessions(state: AppState, store: SessionStore | None) -> None:
     settings = state.settings
     name = "session store"
     if store is None:
-        store = open_store(str(settings.storage_uri), settings.store_timeout)
-        name += f" {describe_location(str(settings.storage_uri))}"
+        uri = str(settings.storage_uri)
+        folder = state.app.instance_path
+        store = open_store(uri, settings.store_timeout, folder)
+        name += f" {describe_location(uri, folder)}"
     # Both wrappers have the store's operations by __getattr__, which mypy can't see.
     adjusted_store: Any = StoreTime(store, state.clock)
     guarded_store: Any = CircuitBreakerStore(

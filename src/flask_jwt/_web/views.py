@@ -14,7 +14,6 @@ from .._jose.codec import Token, as_token
 from .._jose.encoding import parse_json
 from .._jose.key_file import PUBLISHED_FOR
 from ..errors import (
-    JWTError,
     MalformedLogin,
     SchemeUnsupported,
     SessionNotFound,
@@ -304,9 +303,8 @@ def _get_token_sid() -> object:
 def _verify_either_type() -> None:
     try:
         verify_jwt_in_request()
-    except JWTError:
+    except Exception:  # it may be one of Flask-JWT-Extended's
         current = request_state()
-        # The exception itself may be one of Flask-JWT-Extended's.
         if current is None or current.failure is not WrongTokenType:
             raise
         verify_jwt_in_request(refresh=True)
@@ -322,7 +320,7 @@ def _get_session_to_end(state: AppState) -> tuple[str, bool]:
     sessions = require_sessions(state)
     try:
         _verify_either_type()
-    except JWTError:
+    except Exception:
         current = request_state()
         if current is None or current.ended_sid is None:
             raise

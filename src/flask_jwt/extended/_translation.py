@@ -6,7 +6,10 @@
 
 from functools import singledispatch
 
+from jwt.exceptions import ExpiredSignatureError, InvalidTokenError, MissingRequiredClaimError
+
 from .. import errors
+from ._answered import answered_class
 from .config import config
 from .exceptions import (
     CSRFError,
@@ -22,91 +25,109 @@ from .exceptions import (
 )
 
 
-def translate_error(error: errors.JWTError) -> errors.JWTError:
-    """Return the exception that Flask-JWT-Extended raises for *error*.
+def translate_error(error: errors.JWTError) -> Exception:
+    """Return the exception that Flask-JWT-Extended raises for *error*: one of its own or PyJWT's.
 
-    Return *error* itself if PyJWT has a class for it, because Flask-JWT-Extended raises that class,
-    or if Flask-JWT-Extended has no such error.
+    Return *error* itself if Flask-JWT-Extended has no such error.
     """
-    translated = _translate(error)
-    # The classes of extended.exceptions have no challenge: one of them stands for several errors.
-    translated.challenge, translated.realm = error.challenge, error.realm
-    translated.hint = error.hint  # for the log; the callbacks' bodies are Flask-JWT-Extended's
+    raised = error.pyjwt_error if isinstance(error, errors.TokenInvalid) else None
+    if raised is None:
+        translated: Exception = _translate(error)
+    else:
+        translated = answered_class(type(raised))(*raised.args)
+    if translated is not error:
+        # It has what these classes lack: a status, a challenge, and whether to redirect a browser.
+        vars(translated)["_flask_jwt_rejection"] = error
+    if isinstance(translated, ExpiredSignatureError) and isinstance(error, errors.AuthError):
+        vars(translated).update(jwt_header=error.jwt_header, jwt_data=error.jwt_data)
     return translated
 
 
 # Chooses the function by the class of the error; the most specific class counts.
 @singledispatch
-def _translate(error: errors.JWTError) -> errors.JWTError:
+def _translate(error: errors.JWTError) -> Exception:
     return error
+
+
+@_translate.register
+def _translate_to_pyjwt(error: errors.TokenInvalid) -> Exception:
+    classes = [each for each in type(error).__mro__ if issubclass(each, InvalidTokenError)]
+    pyjwt_class = next(each for each in classes if not issubclass(each, errors.JWTError))
+    translated: Exception = answered_class(pyjwt_class)(str(error.description))
+    return translated
 
 
 @_translate.register(errors.TokenMissing)
 @_translate.register(errors.SchemeUnsupported)
-def _translate_absence(error: errors.AuthError) -> NoAuthorizationError:
-    return NoAuthorizationError(_describe_absence(error), error.jwt_header, error.jwt_data)
+def _translate_absence(error: errors.AuthError) -> Exception:
+    return NoAuthorizationError(_describe_absence(error))
 
 
 @_translate.register
-def _translate_header(error: errors.AuthorizationInvalid) -> InvalidHeaderError:
-    message = f"Bad {config.header_name} header. {_expected_header()}"
-    return InvalidHeaderError(message, error.jwt_header, error.jwt_data)
+def _translate_header(_error: errors.AuthorizationInvalid) -> Exception:
+    return InvalidHeaderError(f"Bad {config.header_name} header. {_expected_header()}")
 
 
 @_translate.register
-def _translate_query(error: errors.QueryMalformed) -> InvalidQueryParamError:
-    return InvalidQueryParamError(str(error.description), error.jwt_header, error.jwt_data)
+def _translate_query(error: errors.QueryMalformed) -> Exception:
+    return InvalidQueryParamError(str(error.description))
 
 
 @_translate.register
-def _translate_wrong_csrf(error: errors.CsrfFailed) -> CSRFError:
-    message = "CSRF double submit tokens do not match"
-    return CSRFError(message, error.jwt_header, error.jwt_data)
+def _translate_wrong_csrf(_error: errors.CsrfFailed) -> Exception:
+    return CSRFError("CSRF double submit tokens do not match")
 
 
 @_translate.register
-def _translate_missing_csrf(error: errors.CsrfTokenMissing) -> CSRFError:
-    return CSRFError("Missing CSRF token", error.jwt_header, error.jwt_data)
+def _translate_missing_csrf(_error: errors.CsrfTokenMissing) -> Exception:
+    return CSRFError("Missing CSRF token")
 
 
 @_translate.register
-def _translate_missing_claim(error: errors.ClaimMissing) -> errors.JWTError:
+def _translate_missing_claim(error: errors.ClaimMissing) -> Exception:
     # Flask-JWT-Extended checks the identity claim itself and leaves the others to PyJWT.
-    if error.claim != config.identity_claim_key:
-        return error
-    return JWTDecodeError(f"Missing claim: {error.claim}", error.jwt_header, error.jwt_data)
+    if error.claim == config.identity_claim_key:
+        return _missing_identity()
+    translated: Exception = answered_class(MissingRequiredClaimError)(error.claim)
+    return translated
 
 
 @_translate.register
-def _translate_type(error: errors.WrongTokenType) -> WrongTokenError:
+def _translate_type(error: errors.WrongTokenType) -> Exception:
+    # The other checks of the claims come first there.
+    if error.jwt_data and config.identity_claim_key not in error.jwt_data:
+        return _missing_identity()
     wanted = "refresh" if error.wanted == "refresh" else "non-refresh"
-    message = f"Only {wanted} tokens are allowed"
-    return WrongTokenError(message, error.jwt_header, error.jwt_data)
+    return WrongTokenError(f"Only {wanted} tokens are allowed")
 
 
 @_translate.register
-def _translate_stale_login(error: errors.ReauthenticationRequired) -> FreshTokenRequired:
+def _translate_stale_login(error: errors.ReauthenticationRequired) -> Exception:
     return FreshTokenRequired("Fresh token required", error.jwt_header, error.jwt_data)
 
 
 # Flask-JWT-Extended's message contains the identity; the client can read it in its token anyway.
 @_translate.register
-def _translate_missing_user(error: errors.UserNotFound) -> UserLookupError:
+def _translate_missing_user(error: errors.UserNotFound) -> Exception:
     identity = error.jwt_data.get(config.identity_claim_key)
     message = f"user_lookup returned None for {identity}"
     return UserLookupError(message, error.jwt_header, error.jwt_data)
 
 
 @_translate.register
-def _translate_rejected_claims(error: errors.ClaimsRejected) -> UserClaimsVerificationError:
+def _translate_rejected_claims(error: errors.ClaimsRejected) -> Exception:
     message = "User claims verification failed"
     return UserClaimsVerificationError(message, error.jwt_header, error.jwt_data)
 
 
 @_translate.register(errors.TokenRevoked)
 @_translate.register(errors.RefreshTokenReused)
-def _translate_revocation(error: errors.AuthError) -> RevokedTokenError:
+def _translate_revocation(error: errors.AuthError) -> Exception:
     return RevokedTokenError(error.jwt_header, error.jwt_data)
+
+
+def _missing_identity() -> JWTDecodeError:
+    return JWTDecodeError(f"Missing claim: {config.identity_claim_key}")
 
 
 def _describe_absence(error: errors.AuthError) -> str:

@@ -1,32 +1,32 @@
 """Define Flask-JWT-Extended's exceptions.
 
-Each is a :class:`~flask_jwt.JWTError`, so an exception that a view raises itself gets the manager's
-response under every REST extension. Errors that PyJWT has a class for are raised as that class.
+They are no HTTPExceptions. Flask has a handler for each class; see :mod:`.jwt_manager`. Errors that
+PyJWT has a class for are raised as that class.
 """
 
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
-from .. import errors
+from ..errors import JWTError
+from ._answered import answered_class
+
+Raised = TypeVar("Raised", bound="JWTExtendedException")
 
 
-class JWTExtendedException(errors.JWTError):
-    """Catch this class to handle all exceptions of this module.
+class JWTExtendedException(Exception):
+    """Catch this class to handle all exceptions of this module."""
 
-    :param message: the reason, as the client gets it
-    :param jwt_header: the header of the rejected token
-    :param jwt_data: its claims
-    """
+    def __new__(cls: type[Raised], *args: Any, **_arguments: Any) -> Raised:
+        """Return an exception that REST extensions don't turn into a server error."""
+        error: Raised = Exception.__new__(answered_class(cls), *args)
+        return error
 
-    status = 422
+    @cached_property
+    def _flask_jwt_rejection(self) -> JWTError:
+        """Return the error that this exception was translated from, or its like if it wasn't."""
+        return JWTError(type(self).__name__, str(self), self._status)
 
-    def __init__(self, message: str, jwt_header: Any = None, jwt_data: Any = None) -> None:
-        super().__init__(type(self).__name__, message, self.status)
-        self.jwt_header = jwt_header
-        self.jwt_data = jwt_data
-
-    # The message alone, because the original's callbacks and programs send str(error) to clients.
-    def __str__(self) -> str:
-        return str(self.description)
+    _status = 422
 
 
 class JWTDecodeError(JWTExtendedException):
@@ -41,44 +41,67 @@ class InvalidQueryParamError(JWTExtendedException):
     """Raised when the query parameter lacks ``JWT_QUERY_STRING_VALUE_PREFIX``."""
 
 
-class WrongTokenError(JWTExtendedException):
-    """Raised for an access token where a refresh token is required, or the reverse."""
-
-
 class NoAuthorizationError(JWTExtendedException):
     """Raised when the request carries no token."""
 
-    status = 401
+    _status = 401
 
 
 class CSRFError(JWTExtendedException):
     """Raised when the CSRF token is missing, or does not belong to the cookie."""
 
-    status = 401
+    _status = 401
+
+
+class WrongTokenError(JWTExtendedException):
+    """Raised for an access token where a refresh token is required, or the reverse."""
+
+
+class RevokedTokenError(JWTExtendedException):
+    """Raised when the token was revoked.
+
+    :param jwt_header: the header of the rejected token
+    :param jwt_data: its claims
+    """
+
+    _status = 401
+
+    def __init__(self, jwt_header: Any, jwt_data: Any) -> None:
+        super().__init__("Token has been revoked")
+        self.jwt_header = jwt_header
+        self.jwt_data = jwt_data
 
 
 class FreshTokenRequired(JWTExtendedException):
-    """Raised when the token is valid, but not fresh."""
+    """Raised when the token is valid, but not fresh.
 
-    status = 401
+    The parameters of this and the next two classes are the reason, the header of the rejected token
+    and its claims.
+    """
+
+    _status = 401
+
+    def __init__(self, message: Any, jwt_header: Any, jwt_data: Any) -> None:
+        super().__init__(message)
+        self.jwt_header = jwt_header
+        self.jwt_data = jwt_data
 
 
 class UserLookupError(JWTExtendedException):
     """Raised when the ``user_lookup_loader`` finds no user."""
 
-    status = 401
+    _status = 401
+
+    def __init__(self, message: Any, jwt_header: Any, jwt_data: Any) -> None:
+        super().__init__(message)
+        self.jwt_header = jwt_header
+        self.jwt_data = jwt_data
 
 
 class UserClaimsVerificationError(JWTExtendedException):
     """Raised when the ``token_verification_loader`` rejects the claims."""
 
-    status = 400
-
-
-class RevokedTokenError(JWTExtendedException):
-    """Raised when the token was revoked."""
-
-    status = 401
-
-    def __init__(self, jwt_header: Any, jwt_data: Any) -> None:
-        super().__init__("Token has been revoked", jwt_header, jwt_data)
+    def __init__(self, message: Any, jwt_header: Any, jwt_data: Any) -> None:
+        super().__init__(message)
+        self.jwt_header = jwt_header
+        self.jwt_data = jwt_data

@@ -5,15 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import jwt as pyjwt
 from flask import Flask, jsonify
-from werkzeug.wrappers import Response
+from jwt.exceptions import (
+    DecodeError,
+    ExpiredSignatureError,
+    InvalidAudienceError,
+    InvalidIssuerError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
 
 from .. import JWT, JWTError
 from .._config.profile import Profile
 from .._jose.claims import Claims, Header
+from .._web.context import app_state
+from ._responses import handle_error
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
 from .default_callbacks import (
@@ -38,7 +47,6 @@ from .exceptions import (
     InvalidHeaderError,
     InvalidQueryParamError,
     JWTDecodeError,
-    JWTExtendedException,
     NoAuthorizationError,
     RevokedTokenError,
     UserClaimsVerificationError,
@@ -62,12 +70,18 @@ MessageCallback = Callable[[str], Any]
 TokenLoader = TypeVar("TokenLoader", bound=TokenCallback)
 MessageLoader = TypeVar("MessageLoader", bound=MessageCallback)
 
-HANDLED_ERRORS = (
+HANDLED_ERRORS: tuple[type[Exception], ...] = (
     CSRFError,
+    DecodeError,
+    ExpiredSignatureError,
     FreshTokenRequired,
+    InvalidAudienceError,
     InvalidHeaderError,
+    InvalidIssuerError,
     InvalidQueryParamError,
+    InvalidTokenError,
     JWTDecodeError,
+    MissingRequiredClaimError,
     NoAuthorizationError,
     RevokedTokenError,
     UserClaimsVerificationError,
@@ -113,6 +127,7 @@ class JWTManager(JWT):
         rejects_unusable_cookies=False,
         exempt_methods=EXEMPT_METHODS,
         absent_claims={"type": "access", "fresh": False, "jti": None},
+        keeps_pyjwt_errors=True,
         more_claims=frozenset({"csrf", "fresh"}),
     )
 
@@ -149,11 +164,11 @@ class JWTManager(JWT):
         """
         super().init_app(app)
         app.extensions["flask-jwt-extended"] = self
-        # Flask-JWT-Extended registers a handler for each class. So a handler that the program has
-        # for the base class never gets these errors there, and must not get them here.
-        # PyJWT's errors need none here: flask_jwt.JWT's handler for JWTError responds to them.
+        # Flask-JWT-Extended registers a handler for each of these classes, so the handlers that the
+        # program has for others, such as a base class, don't get these errors.
+        handler = partial(handle_error, app_state(app))
         for error_class in HANDLED_ERRORS:
-            app.register_error_handler(error_class, _get_response)
+            app.register_error_handler(error_class, handler)
         if add_context_processor:
             app.context_processor(current_user_context_processor)
 
@@ -300,7 +315,7 @@ class JWTManager(JWT):
     def issues_for_users(self) -> bool:
         return self.user_identity_callback is not default_user_identity_callback
 
-    def translate_error(self, error: JWTError) -> JWTError:
+    def translate_error(self, error: JWTError) -> Exception:
         """Return the exception that Flask-JWT-Extended raises for *error*."""
         return translate_error(error)
 
@@ -313,26 +328,25 @@ class JWTManager(JWT):
         lookup = self._user_lookup_callback
         return None if lookup is None else lookup(header, payload)
 
-    def _respond(self, error: JWTError) -> Any:
+    def _respond(self, error: Exception) -> Any:
         """Return what the callback for *error* returns; the caller awaits it if necessary."""
-        message = str(error.description)
+        if isinstance(error, JWTError):  # Flask-JWT-Extended has no such error
+            body = {config.error_msg_key: str(error.description)}
+            return jsonify(body), error.status_code, dict(error.headers or {})
         if isinstance(error, (NoAuthorizationError, CSRFError)):
-            return self._unauthorized_callback(message)
+            return self._unauthorized_callback(str(error))
         callback = self._find_token_callback(error)
-        if callback is not None:
-            header = getattr(error, "jwt_header", None) or {}
-            claims = getattr(error, "jwt_data", None) or {}
-            return callback(header, claims)
-        if isinstance(error, (JWTExtendedException, pyjwt.InvalidTokenError)):
-            return self._invalid_token_callback(message)
-        headers = dict(error.headers or {})
-        return jsonify({config.error_msg_key: message}), error.status_code, headers
+        if callback is None:
+            return self._invalid_token_callback(str(error))
+        header = getattr(error, "jwt_header", None) or {}
+        claims = getattr(error, "jwt_data", None) or {}
+        return callback(header, claims)
 
-    def _find_token_callback(self, error: JWTError) -> TokenCallback | None:
+    def _find_token_callback(self, error: Exception) -> TokenCallback | None:
         """Return the callback that takes the token *error* is about; None if it takes a message."""
         # Not a constant, because programs may set other callbacks at any time.
         callbacks: dict[type[Exception], TokenCallback] = {
-            pyjwt.ExpiredSignatureError: self._expired_token_callback,
+            ExpiredSignatureError: self._expired_token_callback,
             FreshTokenRequired: self._needs_fresh_token_callback,
             RevokedTokenError: self._revoked_token_callback,
             UserClaimsVerificationError: self._token_verification_failed_callback,
@@ -348,7 +362,3 @@ class JWTManager(JWT):
 
         Programs call this so that REST extensions respond as Flask does. Here they always do.
         """
-
-
-def _get_response(error: JWTExtendedException) -> Response:
-    return error.response

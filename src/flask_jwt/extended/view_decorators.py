@@ -89,7 +89,7 @@ def verify_jwt_in_request(
     Return None if the request has no token and *optional* allows that. The arguments are those of
     :func:`jwt_required`.
 
-    :raises JWTError: one of :mod:`flask_jwt.extended.exceptions` or of PyJWT's exceptions
+    :raises Exception: one of :mod:`flask_jwt.extended.exceptions` or of PyJWT's exceptions
     """
     flask_jwt.verify_jwt_in_request(
         optional=optional,

@@ -14,10 +14,12 @@ from ._base import REDIS_SCHEMES, RevocationPage, Session, SessionStore
 __all__ = ["RevocationPage", "Session", "SessionStore", "open_store"]
 
 
-def open_store(uri: str, timeout: float) -> SessionStore:
+def open_store(uri: str, timeout: float, folder: str | None = None) -> SessionStore:
     """Return the store for *uri*, which has the format of Flask-Limiter's and SQLAlchemy's URIs.
 
-    :param timeout: seconds to wait for a response of the store
+    :param timeout: seconds that a call of the store may take
+    :param folder: the folder of a SQLite database whose path is relative; by default the current
+        one, which differs between a server and a command
     :raises ConfigError: if the URI is invalid, or the driver isn't installed
     """
     # Each store is imported only if it is used, because its driver is an optional dependency.
@@ -33,7 +35,7 @@ def open_store(uri: str, timeout: float) -> SessionStore:
     if scheme.partition("+")[0] in ("sqlite", "postgresql", "postgres", "mysql", "mariadb"):
         from .sql import SqlStore
 
-        return SqlStore(uri, timeout)
+        return SqlStore(uri, timeout, folder)
     # Without a colon the value is no URI, and may well be a password.
     start = f"begins with {scheme!r}, which is not supported" if ":" in uri else "is not a URI"
     raise ConfigError(

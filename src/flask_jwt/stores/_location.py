@@ -14,15 +14,17 @@ _URI = (
 )
 
 
-def describe_location(uri: str) -> str:
-    """Return *uri* without user, password and query; of SQLite's files, the absolute path."""
+def describe_location(uri: str, folder: str = "") -> str:
+    """Return *uri* without user, password and query; of SQLite's files, the absolute path.
+
+    :param folder: the folder of a SQLite database whose path is relative
+    """
     match = re.fullmatch(_URI, uri)
     if match is None:
         return f"{uri.partition(':')[0]}://…" if re.match("[a-z][a-z0-9+]*://", uri) else "…"
     scheme, hosts, path = match[1], match[2] or "", match[3] or ""
     if scheme.startswith("sqlite") and not hosts and path.strip("/"):
-        # SQLAlchemy resolves a relative path in the current folder, which isn't always obvious.
-        path = "/" + os.path.abspath(path[1:])
+        path = "/" + os.path.abspath(os.path.join(folder, path[1:]))
         has_folder = os.path.isdir(os.path.dirname(path[1:]))
         return f"{scheme}://{path}{'' if has_folder else ' (its folder was missing at start)'}"
     return f"{scheme}://{hosts}{path}"

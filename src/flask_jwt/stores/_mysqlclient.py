@@ -28,7 +28,7 @@ class LimitedConnection(Connection):
         if left < min(1.0, self.longest_wait / 2):
             # Connecting takes at least a second if the server hangs.
             raise self.OperationalError(_TIMED_OUT, "too little time is left to connect")
-        seconds = max(1, int(left))
+        seconds = max(1, round(left))
         timeouts = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), seconds)
         super().__init__(**{**options, **timeouts})
 

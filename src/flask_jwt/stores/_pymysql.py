@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from pymysql.connections import Connection
@@ -10,6 +11,15 @@ from ._deadline import time_left
 
 _LEAST = 0.001
 """Seconds: a timeout of 0 means none."""
+
+
+def find_invalid_option(options: dict[str, Any]) -> Exception | None:
+    """Return the error for an unknown option of a connection, or None."""
+    try:
+        inspect.signature(Connection).bind(**options)
+    except TypeError as error:
+        return error
+    return None
 
 
 class LimitedConnection(Connection):
@@ -22,11 +32,16 @@ class LimitedConnection(Connection):
         options["connect_timeout"] = max(_LEAST, time_left(self.longest_wait))
         super().__init__(**options)
 
+    _sock: Any
+
     def _read_bytes(self, num_bytes: int) -> Any:
-        # PyMySQL sets its timeout, which is a constant otherwise, whenever it waits.
-        self._read_timeout = max(_LEAST, time_left(self.longest_wait))
-        return super()._read_bytes(num_bytes)
+        driver: Any = super()
+        # PyMySQL 1.1 sets the timeout of its socket at each read, and 1.2 if it has changed.
+        self._read_timeout = self._current_timeout = max(_LEAST, time_left(self.longest_wait))
+        self._sock.settimeout(self._read_timeout)
+        return driver._read_bytes(num_bytes)
 
     def _write_bytes(self, data: Any) -> None:
+        driver: Any = super()
         self._write_timeout = max(_LEAST, time_left(self.longest_wait))
-        super()._write_bytes(data)
+        driver._write_bytes(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import logging
 import os
 import sqlite3
 import time
@@ -19,6 +19,8 @@ from ._base import invalid_uri
 from ._deadline import time_left
 from ._sql_errors import is_from_demoted_server
 
+logger = logging.getLogger("flask_jwt")
+
 DRIVERS = {
     ("sqlite", "pysqlite"): "",
     ("postgresql", "psycopg"): "psycopg[binary]",
@@ -33,13 +35,17 @@ SERVER_SHARE = 0.9
 """The share of the timeout after which the database itself gives up a statement. If it does so
 first, the connection can go on being used, and the statement doesn't run on."""
 
+DROP_AGAIN_AFTER = 5.0
+"""Seconds after which all connections to a server that is read-only are dropped again."""
+
 IN_MEMORY = (None, "", ":memory:")
 """The databases of the URLs of SQLite that have a single connection."""
 
 
-def parse_url(uri: str) -> sa.URL:
+def parse_url(uri: str, folder: str | None = None) -> sa.URL:
     """Return the URL of a database.
 
+    :param folder: the folder of a SQLite database whose path is relative
     :raises ConfigError: if it can't work
     """
     # Hosting providers write postgres://, which SQLAlchemy no longer accepts.
@@ -57,7 +63,7 @@ def parse_url(uri: str) -> sa.URL:
         raise invalid_uri() from None
     backend = url.get_backend_name()
     package = DRIVERS.get((backend, dialect.driver))
-    if package is None:
+    if package is None or dialect.is_async:
         supported = " or ".join(f"{b}+{d}://" for b, d in DRIVERS if b == backend and b != "sqlite")
         # Asynchronous drivers need an event loop. The others can't limit how long they wait, so a
         # server that hangs would block every thread of the application.
@@ -68,7 +74,25 @@ def parse_url(uri: str) -> sa.URL:
         )
     if backend in ("mysql", "mariadb") and not url.database:
         raise ConfigError("JWT_STORAGE_URI names no database: add /name to its end")
-    return url
+    return _find_file(url, folder) if backend == "sqlite" else url
+
+
+def _find_file(url: sa.URL, folder: str | None) -> sa.URL:
+    """Return the URL of a SQLite database with an absolute path."""
+    name = url.database
+    if name in IN_MEMORY or name is None or name.startswith("file:"):
+        return url
+    path = os.path.join(os.path.abspath(folder or ""), name)
+    if not os.path.isabs(name) and folder is not None:
+        # Flask doesn't create the instance folder.
+        os.makedirs(folder, exist_ok=True)
+        if os.path.exists(name) and not os.path.exists(path):
+            logger.warning(
+                "JWT_STORAGE_URI names %s, not %s as in earlier versions: move the file", path,
+                os.path.abspath(name),
+            )  # fmt: skip
+    logger.info("The sessions are in %s", path)
+    return url.set(database=path)
 
 
 def make_engine(url: sa.URL, timeout: float) -> sa.Engine:
@@ -102,11 +126,19 @@ def make_engine(url: sa.URL, timeout: float) -> sa.Engine:
     else:
         _prepare_mysql(engine, options, timeout)
 
+    dropped_at = float("-inf")
+
     @event.listens_for(engine, "handle_error")
     def judge(context: Any) -> None:
+        nonlocal dropped_at
         if is_from_demoted_server(context.original_exception, backend):
-            # The next connection may find the server that takes writes now.
+            # The next connection may find the server that takes writes now. The others are dropped
+            # as well, but not again and again.
             context.is_disconnect = True
+            now = time.monotonic()
+            context.invalidate_pool_on_disconnect = now - dropped_at > DROP_AGAIN_AFTER
+            if context.invalidate_pool_on_disconnect:
+                dropped_at = now
         elif time_left(timeout) <= 0:
             # One slow operation is no reason to give up the connections of others.
             context.invalidate_pool_on_disconnect = False
@@ -188,7 +220,9 @@ def _prepare_postgresql(engine: sa.Engine, options: dict[str, Any], timeout: flo
 
     if not is_recent():
         raise ConfigError("JWT_STORAGE_URI needs psycopg 3.2 or later: pip install -U psycopg")
-    changes: dict[str, Any] = {}
+    # Otherwise it is that of the database, which may not have all characters. For SQL_ASCII,
+    # psycopg would return bytes.
+    changes: dict[str, Any] = {"client_encoding": options.get("client_encoding", "utf8")}
     threshold = options.pop("prepare_threshold", "5").lower()
     if threshold != "none" and not threshold.isdigit():
         raise ConfigError("JWT_STORAGE_URI: write prepare_threshold=none, or a number")
@@ -212,12 +246,10 @@ def _prepare_mysql(engine: sa.Engine, options: dict[str, Any], timeout: float) -
     # The default of a driver or of the server may be a character set without all characters.
     charset = options.setdefault("charset", "utf8mb4")
     if engine.driver == "pymysql":
-        from ._pymysql import LimitedConnection
+        from ._pymysql import LimitedConnection, find_invalid_option
 
-        try:
-            inspect.signature(LimitedConnection).bind(**options)
-        except TypeError as error:
-            raise _reject_option(error) from None
+        if error := find_invalid_option(options):
+            raise _reject_option(error)
     else:
         from ._mysqlclient import LimitedConnection
     limited: Any = type("LimitedConnection", (LimitedConnection,), {"longest_wait": timeout})

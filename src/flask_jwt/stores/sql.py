@@ -11,7 +11,7 @@ from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
-from ..errors import ConfigError, StoreUnavailable
+from ..errors import ConfigError, StoreUnavailable, TextNotStorable
 from ._base import RevocationPage, Session, legacy_subject, missing_driver
 from ._counters import AttemptKeys, Change, Decision
 from ._deadline import Turns, no_time_limit, time_left, time_limit
@@ -23,7 +23,7 @@ try:
     from . import _sql_counters
     from . import _sql_statements as statements
     from ._sql_engine import IN_MEMORY, abandon, make_engine, parse_url
-    from ._sql_errors import store_unavailable
+    from ._sql_errors import is_about_text, store_unavailable
     from ._sql_tables import (
         add_column,
         create_tables,
@@ -56,20 +56,17 @@ class SqlStore:
     Each statement is a transaction, so no transaction spans several statements.
 
     :param uri: a SQLAlchemy URL
+    :param folder: the folder of a SQLite database whose path is relative
     :param timeout: seconds to wait for a connection, a lock or a response
     """
 
-    def __init__(self, uri: str, timeout: float) -> None:
-        self._url = parse_url(uri)
+    def __init__(self, uri: str, timeout: float, folder: str | None = None) -> None:
+        self._url = parse_url(uri, folder)
         self._timeout = timeout
         self._backend = self._url.get_backend_name()
         self._process = _Process(make_engine(self._url, timeout))
         driver: Any = self.engine.dialect.loaded_dbapi
         self._errors = (exc.SQLAlchemyError, driver.Error)
-        # Errors of the statement or its values. The server responded, so it is not unavailable.
-        self._statement_errors = (
-            exc.DataError, exc.IntegrityError, driver.DataError, driver.IntegrityError
-        )  # fmt: skip
 
     @property
     def engine(self) -> sa.Engine:
@@ -194,10 +191,11 @@ class SqlStore:
         values["subject_"] = legacy_subject(session.subject)[:255]
         try:
             self._execute(statements.CREATE, values)
-        except exc.IntegrityError:
-            # An earlier attempt has stored it, and its response was lost.
+        except exc.IntegrityError as error:
+            # An earlier attempt has stored it, and its response was lost. If not, the error may
+            # quote the row.
             if self.get(session.sid) is None:
-                raise
+                raise store_unavailable(error, self._backend) from None
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
@@ -268,7 +266,11 @@ class SqlStore:
             ]
             statement = statement.where(sa.tuple_(*statements.POSITION) > sa.tuple_(*place))
         statement = statement.limit(sa.bindparam("maximum", type_=sa.Integer))
-        return [Session(*row) for row in self._fetch(statement, values)]
+        try:
+            return [Session(*row) for row in self._fetch(statement, values)]
+        except _TextRejected:
+            # No session has a subject that the database can't hold.
+            return self.list_active(subject_key, now, limit=limit, after=after)
 
     def list_surplus(
         self, subject_key: str, now: float, *, keep: int, by_use: bool, limit: int = 100
@@ -334,7 +336,21 @@ class SqlStore:
         return []
 
     def _execute(self, statement: sa.Executable, values: dict[str, Any]) -> int:
-        return self._run(lambda connection: int(connection.execute(statement, values).rowcount))
+        def execute(values: dict[str, Any]) -> int:
+            return self._run(lambda connection: int(connection.execute(statement, values).rowcount))
+
+        try:
+            return execute(values)
+        except _TextRejected:
+            # For example a name of a device, in a database that doesn't have all characters.
+            shortened = {
+                name: value.encode("ascii", "ignore").decode() if isinstance(value, str) else value
+                for name, value in values.items()
+            }
+        try:
+            return execute(shortened)
+        except _TextRejected:
+            raise TextNotStorable from None
 
     def _fetch(self, statement: sa.Executable, values: dict[str, Any]) -> list[Any]:
         return self._run(lambda connection: list(connection.execute(statement, values).all()))
@@ -349,9 +365,11 @@ class SqlStore:
             try:
                 with process.engine.connect() as connection:
                     return action(connection)
-            except self._statement_errors:
+            except exc.IntegrityError:
                 raise
-            except self._errors as error:
+            except (*self._errors, UnicodeError) as error:
+                if is_about_text(error, self._backend):
+                    raise _TextRejected from error
                 raise store_unavailable(error, self._backend) from error
             finally:
                 process.connections.release()
@@ -367,6 +385,10 @@ def _delete(connection: sa.Connection, statement: sa.Executable, values: dict[st
     finally:
         if is_sqlite:
             connection.exec_driver_sql("PRAGMA cache_size=-2000")
+
+
+class _TextRejected(Exception):
+    """The database can't hold a text."""
 
 
 class _Process:
