@@ -713,6 +713,12 @@ def test_a_guard_with_an_unknown_issuer_is_reported(clock, caplog):
     )
 
 
+def test_a_guard_with_a_list_of_locations(clock):
+    guards = {"/list": {"issuers": ["https://idp.example"], "locations": ["headers", "json"]}}
+    app = build(JWT, clock, guards=guards)
+    assert get(app, IDP.token(), "/list").status_code == 200
+
+
 def test_google_is_one_issuer_under_two_names(clock):
     google = FakeIssuer(Issuer.google(client_id="x"), algorithm="RS256", clock=clock)
     app = build(JWT, clock, issuers=[google.issuer], guards={

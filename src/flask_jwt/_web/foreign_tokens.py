@@ -95,11 +95,13 @@ def find_unknown_issuers(state: AppState) -> Iterator[tuple[str, str]]:
     configured: set[object] = {settings.encode_issuer, *settings.issuers}
     configured.update(name for issuer in settings.issuers for name in issuer.names)
     for endpoint, view in state.app.view_functions.items():
-        methods = getattr(view, "methods", None) or ["GET"]
-        for options in {o for method in methods for o in guards_of(view, method)}:
-            for name in options.issuers or ():
-                if name in configured or name is None:
-                    continue
-                if isinstance(name, str) and any(one.matches(name) for one in settings.issuers):
-                    continue
+        guards = [
+            guard
+            for method in getattr(view, "methods", None) or ["GET"]
+            for guard in guards_of(view, method)
+        ]
+        names = dict.fromkeys(name for guard in guards for name in guard.issuers or ())
+        for name in names:
+            is_tenant = isinstance(name, str) and any(i.matches(name) for i in settings.issuers)
+            if name not in configured and not is_tenant:
                 yield endpoint, str(name)

@@ -14,7 +14,7 @@ import jwt
 from flask import Request, request
 
 from .._config.options import TokenLocation
-from .._jose.claims import Claims, ClaimsView
+from .._jose.claims import Claims, ClaimsView, claimed_identity
 from .._jose.grants import RequiredNames, parse_requirement
 from ..errors import (
     AuthError,
@@ -33,7 +33,7 @@ from ..errors import (
 )
 from .app_state import STATE_KEY, AppState
 from .caching import note_headers, note_missing_token
-from .context import RequestState, app_state, current_context, current_request, read_identity
+from .context import RequestState, app_state, current_context, current_request
 from .cookies import get_cookies
 from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
 from .grants import check_grants
@@ -383,7 +383,7 @@ def _verify(
 ) -> None:
     # Not split further, because it runs on each guarded request.
     handlers = state.handlers
-    identify = handlers.identity_callback
+    identify, foreign = handlers.identity_callback, None
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
@@ -395,6 +395,7 @@ def _verify(
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
+        foreign = verified.identity
         if verified.codec.issuer is not None:
             identify = verified.codec.issuer.identity_handler or identify
     if options.issuers is not None:
@@ -404,7 +405,8 @@ def _verify(
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
     if identify is None:
-        identity = read_identity(state, current)
+        # As read_identity() does, without the call.
+        identity = foreign or claimed_identity(claims, state.config.latest.identity_claim)
     else:
         identity = state.call(identify, _get_identity_claims(current))
     if identity is None:
