@@ -1,10 +1,14 @@
 """Run the test suites of Flask-JWT and Flask-JWT-Extended against this package.
 
+Then run idioms of their programs, and Flask-AppBuilder's tests of authentication with
+flask_jwt.extended in the place of Flask-JWT-Extended, and compare the results with those that the
+predecessors gave, which are recorded in scripts/idioms/recorded.
+
 The source distributions are downloaded from the package index into .conformance/, unless they are
 there already, and compared with known SHA-256 sums. Only their tests are unpacked. The tests run
 unedited, and nothing of the distributions is kept in this project.
 
-Exit status: 0 if Flask-JWT's suite passes, and Flask-JWT-Extended's fails only where
+Exit status: 0 if Flask-JWT's suite passes, and all others differ only where
 scripts/conformance-allowed.txt gives a reason; 1 if not; 2 if a suite could not be run.
 """
 
@@ -21,6 +25,8 @@ import tarfile
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+
+import conformance_programs as programs
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -58,6 +64,16 @@ SUITES = (
 )
 
 
+APPBUILDER = Suite(
+    programs.APPBUILDER,
+    programs.APPBUILDER_VERSION,
+    programs.APPBUILDER_SHA256,
+    module="flask_jwt_extended",
+    ours="flask_jwt.extended",
+    tests=0,
+)
+
+
 class CannotRun(Exception):
     """Raised when a suite can't be downloaded or started; the message says what to do about it."""
 
@@ -76,6 +92,7 @@ class Result:
     total: int
     built: bool = True
     passed: int = 0
+    note: str | None = None
     skipped: list[Failure] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
@@ -106,14 +123,34 @@ def main() -> int:
         help="run Flask-JWT-Extended's suite against Flask-JWT-Extended itself: a test that fails "
         "there does not show a fault of this package",
     )
+    parser.add_argument(
+        "--without-appbuilder",
+        action="store_true",
+        help="leave out Flask-AppBuilder, which takes about a minute and a virtual environment",
+    )
+    parser.add_argument(
+        "--record",
+        nargs=2,
+        metavar=("NAME", "PYTHON"),
+        help="record what a predecessor does: Flask-JWT (in a Python with Flask-JWT 0.3.2, PyJWT "
+        "1.4.2, Flask 1.0.4, Werkzeug 0.16.1 and Flask-RESTful), Flask-JWT-Extended, or "
+        "Flask-AppBuilder (with any Python)",
+    )
     options = parser.parse_args()
     try:
+        if options.record:
+            record(*options.record)
+            return 0
         allowed = read_allowed(ALLOWED.read_text(encoding="utf-8"))
         suites = SUITES[1:] if options.original else SUITES
         results = [
             run(suite, allowed, verbose=options.verbose, original=options.original)
             for suite in suites
         ]
+        if not options.original:
+            results += [run_idioms(idioms, allowed) for idioms in programs.ALL_IDIOMS]
+            if not options.without_appbuilder:
+                results.append(run_appbuilder())
     except CannotRun as error:
         print(error, file=sys.stderr)
         return 2
@@ -124,6 +161,68 @@ def main() -> int:
         for result in results:
             print("\n".join(describe(result)))
     return 0 if ok else 1
+
+
+def record(name: str, python: str) -> None:
+    """Run what is recorded about the predecessor *name*."""
+    if name == programs.APPBUILDER:
+        programs.record_appbuilder(fetch(APPBUILDER), make_appbuilder_python())
+    for idioms in programs.ALL_IDIOMS:
+        if idioms.name.partition(" ")[0] == name:
+            programs.record_idioms(idioms, python)
+
+
+def run_idioms(idioms: programs.Idioms, allowed: dict[str, str]) -> Result:
+    total, different = programs.compare_idioms(idioms)
+    name, _, version = idioms.name.partition(" ")
+    result = Result(f"Idioms of {name}", version, total, passed=total - len(different))
+    for idiom, reason in different.items():
+        test = f"{idioms.file}::{idiom}"
+        result.failures.append(Failure(test, reason, allowed.get(test)))
+    return result
+
+
+def run_appbuilder() -> Result:
+    """Run Flask-AppBuilder's tests; those that fail with Flask-JWT-Extended may fail here."""
+    archive, python = fetch(APPBUILDER), make_appbuilder_python()
+    try:
+        outcomes = programs.run_appbuilder(archive, python, original=False)
+    except RuntimeError as error:
+        raise CannotRun(f"Flask-AppBuilder's tests did not run:\n{error}") from None
+    recorded = programs.read_appbuilder()
+    passed = sum(outcome == "passed" for outcome in outcomes.values())
+    theirs = sum(outcome == "passed" for outcome in recorded.values())
+    result = Result(
+        "Authentication tests of Flask-AppBuilder",
+        APPBUILDER.version,
+        len(outcomes),
+        passed=passed,
+        note=f"Flask-JWT-Extended: {theirs}",
+    )
+    reason = "fails with Flask-JWT-Extended, too"
+    for test, outcome in outcomes.items():
+        if outcome != "passed":
+            allowed = reason if recorded.get(test, "passed") != "passed" else None
+            result.failures.append(Failure(test, outcome, allowed))
+    return result
+
+
+def make_appbuilder_python() -> str:
+    """Return a Python with Flask-AppBuilder, in a virtual environment that is made once."""
+    home = ARCHIVES / f"appbuilder-{programs.APPBUILDER_VERSION}"
+    python = home / "bin" / "python"
+    done = home / "installed"
+    if not done.exists():
+        print(f"Installing Flask-AppBuilder into {home.name} (once) ...", file=sys.stderr)
+        for command in (
+            [sys.executable, "-m", "venv", str(home)],
+            [str(python), "-m", "pip", "install", "--quiet", *programs.APPBUILDER_NEEDS],
+        ):
+            installed = subprocess.run(command, capture_output=True, text=True, check=False)
+            if installed.returncode:
+                raise CannotRun("Could not install Flask-AppBuilder:\n" + installed.stderr[-2000:])
+        done.touch()
+    return str(python)
 
 
 def read_allowed(content: str) -> dict[str, str]:
@@ -288,7 +387,7 @@ def describe(result: Result) -> list[str]:
     head = f"{result.name} {result.version}: {result.passed}/{result.total}"
     if not result.built:
         return [f"{head} (flask_jwt.extended is not built yet)"]
-    notes = []
+    notes = [] if result.note is None else [result.note]
     if result.skipped:
         notes.append(f"{len(result.skipped)} skipped by the suite itself")
     allowed = [failure for failure in result.failures if failure.allowed]

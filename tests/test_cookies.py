@@ -91,7 +91,7 @@ def test_cookies_without_secure_are_reported_in_production_only(make_browser):
         ({"JWT_REFRESH_COOKIE_NAME": "__Host-a", "JWT_REFRESH_COOKIE_PATH": "/x"}, "path"),
         ({"JWT_ACCESS_COOKIE_NAME": "__Secure-a", "JWT_COOKIE_SECURE": False}, "COOKIE_SECURE"),
         ({"JWT_COOKIE_SAMESITE": "None", "JWT_COOKIE_SECURE": False}, "SAMESITE is 'None'"),
-        ({"JWT_COOKIE_SAMESITE": "lax"}, "'Lax'"),
+        ({"JWT_COOKIE_SAMESITE": "Laxe"}, "'Lax'"),
         ({"JWT_ACCESS_COOKIE_PATH": "x"}, "starts with '/'"),
     ],
 )

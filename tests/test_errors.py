@@ -239,7 +239,11 @@ def test_an_expired_token(client, clock):
 def test_a_token_that_is_not_yet_valid(client, clock):
     token = token_of(client)
     clock.tick(-11)
-    rejection(request(client, f"JWT {token}"), "Invalid token", "The token is not yet valid (nbf)")
+    rejection(
+        request(client, f"JWT {token}"),
+        "Invalid token",
+        "Issued At claim (iat) cannot be in the future.",
+    )
 
 
 def test_a_token_of_a_deleted_user(app, client):

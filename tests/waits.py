@@ -83,14 +83,13 @@ class Waits:
                 server.thaw()
         self.stack.close()
 
-    def open_app(self, *addresses):
+    def open_app(self, *addresses, **config):
         """Make an application whose store is at these addresses."""
         uri = STORES[self.name].format(address=",".join(addresses))
         app = new_app(
             uri,
             JWT_STORE_TIMEOUT=self.timeout,
-            JWT_LOGIN_LIMITS=None,
-            JWT_REVOCATION_CHECK="always",
+            **{"JWT_LOGIN_LIMITS": None, "JWT_REVOCATION_CHECK": "always", **config},
         )
         self.stack.callback(app.extensions["flask-jwt"].sessions.close)
         return app
@@ -212,6 +211,21 @@ class Waits:
         assert len(took) == len(tokens)
         return max(took)
 
+    def counters(self):
+        """The server hangs, and logins are limited: a failed one is counted in memory."""
+        app = self.open_app(*self.start_store(), JWT_LOGIN_LIMITS="10/minute")
+        log_in(app)
+        self.freeze()
+        longest = 0.0
+        for password, expected in {"wrong": 401, "pass": 503}.items():
+            app.extensions["flask-jwt"].sessions.store._failed_at = None
+            body = {"username": "joe", "password": password}
+            began = time.monotonic()
+            status = app.test_client().post("/auth", json=body).status_code
+            longest = max(longest, time.monotonic() - began)
+            assert status == expected, status
+        return longest
+
     def sentinel(self):
         """Two of three Sentinels don't respond; the request succeeds."""
         if self.name != "Sentinel":
@@ -249,5 +263,5 @@ def full_listener():
 CASES = {
     "refused": Waits.refused, "silent": Waits.silent, "SYN dropped": Waits.syn_dropped,
     "first use": Waits.first_use, "set-up": Waits.set_up, "statement": Waits.statement,
-    "pool": Waits.pool, "2 of 3 Sentinels": Waits.sentinel,
+    "pool": Waits.pool, "counters": Waits.counters, "2 of 3 Sentinels": Waits.sentinel,
 }  # fmt: skip

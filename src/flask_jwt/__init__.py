@@ -32,11 +32,13 @@ from .errors import ConfigError, JWTError
 # Names that programs written for Flask-JWT import; not in __all__.
 from ._config.settings import CONFIG_DEFAULTS as CONFIG_DEFAULTS
 from ._web.context import _jwt as _jwt
+from ._web.context import _request_ctx_stack as _request_ctx_stack
 from ._web.guard import _default_jwt_decode_handler as _default_jwt_decode_handler
 from ._web.guard import _jwt_required as _jwt_required
 from ._web.issue import _default_jwt_encode_handler as _default_jwt_encode_handler
 from ._web.issue import _default_jwt_headers_handler as _default_jwt_headers_handler
 from ._web.issue import _default_jwt_payload_handler as _default_jwt_payload_handler
+from ._web.issue import encode_token as encode_token
 from ._web.request_token import _default_request_handler as _default_request_handler
 from ._web.responses import _default_jwt_error_handler as _default_jwt_error_handler
 from ._web.views import _default_auth_request_handler as _default_auth_request_handler
@@ -58,12 +60,34 @@ _LOADED_AT_FIRST_USE = {
     "Tokens": "_sessions.rotation",
     "check_password": "_login.passwords",
     "hash_password": "_login.passwords",
+    "logger": "_web.login",
 }
 """Names that many applications don't use, and the modules that define them."""
+
+_IMPORTS_OF_FLASK_JWT = {
+    "LocalProxy": "werkzeug.local",
+    "OrderedDict": "collections",
+    "current_app": "flask",
+    "datetime": "datetime",
+    "jsonify": "flask",
+    "request": "flask",
+    "timedelta": "datetime",
+    "wraps": "functools",
+}
+"""Names that Flask-JWT's module had only because it imported them, and where they are from.
+
+Programs import them from here; test suites patch them.
+"""
+
+_MODULES_OF_FLASK_JWT = {"jwt", "logging", "warnings"}
 
 
 # Importing these modules together with the package would slow the start of every application.
 def __getattr__(name: str) -> Any:
+    if name in _IMPORTS_OF_FLASK_JWT:
+        return getattr(import_module(_IMPORTS_OF_FLASK_JWT[name]), name)
+    if name in _MODULES_OF_FLASK_JWT:
+        return import_module(name)
     if name not in _LOADED_AT_FIRST_USE:
         names = import_module("._former_names", __name__)
         # An ImportError, because "from … import" replaces the message of an AttributeError.

@@ -321,7 +321,10 @@ class TokenNotYetValid(TokenInvalid, jwt.ImmatureSignatureError):
     """Raised when ``nbf`` or ``iat`` is in the future."""
 
     def __init__(self, claim: str) -> None:
-        super().__init__(f"The token is not yet valid ({claim})")
+        self.claim = claim
+        # As PyJWT's first version said it, which Flask-JWT used.
+        reason = "Issued At claim (iat) cannot be in the future."
+        super().__init__(reason if claim == "iat" else f"The token is not yet valid ({claim})")
 
 
 class TokenExpired(TokenInvalid, jwt.ExpiredSignatureError):

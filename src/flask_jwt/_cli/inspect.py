@@ -32,7 +32,7 @@ def inspect(token: str, as_json: bool) -> None:
     token is rejected.
     """
     state = app_state()
-    encoded = _unwrap(_read_stdin() if token == "-" else token)
+    encoded = unwrap_token(read_stdin() if token == "-" else token)
     header: Header = {}
     claims: Claims = {}
     session = hint = None
@@ -47,7 +47,7 @@ def inspect(token: str, as_json: bool) -> None:
         if isinstance(error, StoreUnavailable):
             raise
         reason, hint = str(error.description), error.hint
-    kind = _describe_kind(encoded, header, claims)
+    kind = describe_kind(encoded, header, claims)
     if as_json:
         result = {
             "accepted": reason is None, "reason": reason, "hint": hint, "kind": kind,
@@ -82,12 +82,12 @@ def _find_rejection(state: AppState, encoded: str) -> str | None:
     return None
 
 
-def _read_stdin() -> str:
+def read_stdin() -> str:
     # Bytes, because standard input may be any file.
     return sys.stdin.buffer.read(MOST_INPUT).decode("utf-8", "replace")
 
 
-def _unwrap(token: str) -> str:
+def unwrap_token(token: str) -> str:
     """Return *token* without what may stand around it where it was copied from."""
     around = " \t\r\n'\"`,;"
     bare = token.strip(around)
@@ -95,7 +95,7 @@ def _unwrap(token: str) -> str:
     return bare[match.end() if match else 0 :].strip(around)
 
 
-def _describe_kind(encoded: str, header: Header, claims: Claims) -> str:
+def describe_kind(encoded: str, header: Header, claims: Claims) -> str:
     """Return what kind of token this is, as far as its unverified content shows it."""
     # One list of kinds, the most specific ones first.
     if encoded.count(".") == 4:

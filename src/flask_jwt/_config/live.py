@@ -91,7 +91,7 @@ class LiveConfig:
             config.setdefault(key, copy(default))
         # Flask-JWT copied SECRET_KEY to JWT_SECRET_KEY, and applications may read the copy.
         self._copied_secret = _NOT_COPIED
-        if config.get("JWT_SECRET_KEY") is None:
+        if not config.get("JWT_SECRET_KEY"):
             self._copied_secret = config["JWT_SECRET_KEY"] = config["SECRET_KEY"]
         # If an option is deleted from the configuration later, it gets the default again.
         defaults.update(profile.defaults)
@@ -145,7 +145,8 @@ class LiveConfig:
         config = self._config
         # If JWT_SECRET_KEY is only a copy, it follows SECRET_KEY. Without this, an application that
         # rotates its SECRET_KEY would go on signing tokens with the old secret.
-        if config.get("JWT_SECRET_KEY") in (None, self._copied_secret):
+        secret = config.get("JWT_SECRET_KEY")
+        if not secret or secret == self._copied_secret:
             self._copied_secret = config["JWT_SECRET_KEY"] = config.get("SECRET_KEY")
         # An option that was set after __init__ is explicit too, if its value isn't the default. A
         # value that equals the default may be the one that __init__ added.

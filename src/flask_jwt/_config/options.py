@@ -296,8 +296,8 @@ def parse_one_or_more(value: object) -> frozenset[str]:
 def parse_issued_audience(value: object) -> str | tuple[str, ...] | None:
     if isinstance(value, str) and value:
         return parse_string(value)
-    # As in Flask-JWT-Extended, an empty list issues no `aud`.
-    if value is None or value in ([], (), set(), frozenset()):
+    # As in Flask-JWT-Extended, an empty list or string issues no `aud`.
+    if value is None or value in ("", [], (), set(), frozenset()):
         return None
     return tuple(sorted(parse_one_or_more(value)))
 
@@ -395,8 +395,11 @@ def _parse_origin(value: str) -> str:
 
 
 def parse_same_site(value: object) -> str | None:
-    if value is None or value in ("Lax", "Strict", "None"):
-        return None if value is None else str(value)
+    if value is None:
+        return None
+    # In any case, as browsers and Werkzeug read it.
+    if isinstance(value, str) and value.title() in ("Lax", "Strict", "None"):
+        return value.title()
     raise ValueError(
         "write 'Lax', 'Strict', 'None' (as a string), or None to omit the SameSite attribute"
     )
@@ -448,8 +451,10 @@ def parse_algorithm(value: object) -> str:
 
 
 def parse_algorithms(value: object) -> tuple[str, ...]:
-    if value is None:
+    if value is None or value == "":
         return ()
+    if isinstance(value, str) and value in ALGORITHMS:
+        return (parse_algorithm(value),)
     if _is_list(value):
         return tuple(map(parse_algorithm, value))
     message = f"write a list of {', '.join(ALGORITHMS)}"

@@ -526,6 +526,8 @@ def read_settings(
             is_copy = key == "JWT_SECRET_KEY" and config[key] is config.get("SECRET_KEY")
             if not is_copy:
                 errors.append(str(error))
+    if values.get("header_type") is None and "JWT_HEADER_TYPE" in profile.defaults:
+        values["header_type"] = ""  # None, where there is a default, means no scheme
     settings = Settings(values, explicit, profile)
     # If a value is invalid, conflicts() could not read all attributes.
     if errors := errors or settings.conflicts():

@@ -138,7 +138,7 @@ class ClaimsPolicy:
         if self.issuer is not None:
             self._check_issuer(claims, self.issuer)
         if now < valid_from:
-            raise TokenNotYetValid("nbf" if nbf >= iat else "iat")
+            raise TokenNotYetValid("iat" if now < iat - self.ahead else "nbf")
         # This check must stay the last one. decode_token(allow_expired=True) accepts a token that
         # raised TokenExpired, so every other check must have passed by then.
         if now >= valid_until:

@@ -31,6 +31,11 @@ _NO_STRING = "Invalid token type. Token must be a <class 'bytes'>"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
+def numeric_date(timestamp: datetime) -> int:
+    """Return a datetime, in UTC if it is naive, as a NumericDate (RFC 7519 section 2)."""
+    return timegm(timestamp.utctimetuple())
+
+
 class Token(str):
     """An encoded token.
 
@@ -173,7 +178,7 @@ class TokenCodec:
         headers: HeaderView | None = None,
         *,
         now: float,
-    ) -> Token:
+    ) -> str:
         """Sign *claims* with the active key.
 
         :param claims: ``exp``, ``nbf`` and ``iat`` may be seconds or datetimes; a naive datetime is
@@ -190,12 +195,12 @@ class TokenCodec:
         payload = dict(claims)
         for name in ("exp", "nbf", "iat"):
             if isinstance(timestamp := payload.get(name), datetime):
-                payload[name] = timegm(timestamp.utctimetuple())
+                payload[name] = numeric_date(timestamp)
         # parse_json rejects deep nesting, so a token with deeper claims could not be verified.
         if not _SCALARS.issuperset(map(type, payload.values())):
             check_depth(payload)
         message = f"{header}.{b64encode(self._dump(payload).encode('ascii'))}"
-        token = Token(f"{message}.{b64encode(key.sign(message.encode('ascii')))}")
+        token = f"{message}.{b64encode(key.sign(message.encode('ascii')))}"
         if len(token) > self._max_size:
             raise ValueError(
                 f"The token would be {len(token)} bytes long, but JWT_MAX_TOKEN_SIZE is "

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, request
-from flask.globals import app_ctx
+from flask.globals import app_ctx, request_ctx
 from werkzeug.local import LocalProxy
 
 from .._config.options import TokenLocation
@@ -15,9 +15,10 @@ from .._jose.claims import Claims, Header, claimed_identity
 from .._jose.codec import VerifiedToken
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
+from .replaceable import package
 
 if TYPE_CHECKING:
-    from flask.ctx import AppContext
+    from flask.ctx import AppContext, RequestContext
 
     from .._jose.grants import Grants
     from .._sessions.manager import SessionManager
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # These functions return the objects behind Flask's proxies. Access through a proxy is slower.
 current_context = cast("LocalProxy[AppContext]", app_ctx)._get_current_object
 current_request = cast("LocalProxy[Any]", request)._get_current_object
+# Any, because Flask-JWT's programs set current_identity on it.
+current_request_context = cast("LocalProxy[Any]", request_ctx)._get_current_object
 
 
 class RequestState:
@@ -285,8 +288,47 @@ def checked_config(name: str) -> Any:
 
 
 def _current_identity() -> Any:
+    stack = package._request_ctx_stack
+    if stack is not _request_ctx_stack:
+        return getattr(stack.top, "current_identity", None)
     state = request_state()
+    try:
+        context = current_request_context()
+    except RuntimeError:
+        return None
+    if hasattr(context, "current_identity") and context.app is current_context().app:
+        return context.current_identity
     return None if state is None else state.identity
+
+
+class _RequestContextTop:
+    """Provide what Flask-JWT's ``_request_ctx_stack.top`` had: the user, as ``current_identity``.
+
+    All other attributes are those of Flask's request context.
+    """
+
+    def __init__(self, context: RequestContext) -> None:
+        super().__setattr__("_context", context)
+
+    def __getattr__(self, name: str) -> Any:
+        return _current_identity() if name == "current_identity" else getattr(self._context, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        setattr(self._context, name, value)
+
+
+class _RequestContextStack:
+    """Stand in for the stack that Flask had until version 2.2, and that Flask-JWT imported."""
+
+    @property
+    def top(self) -> _RequestContextTop | None:
+        try:
+            return _RequestContextTop(current_request_context())
+        except RuntimeError:
+            return None
+
+
+_request_ctx_stack = _RequestContextStack()
 
 
 def get_template_context() -> dict[str, object]:
@@ -348,7 +390,9 @@ current_identity: Any = UserProxy(_current_identity)
 """The user of the current request, as ``identity_handler`` returned it; None without a token.
 
 Without an ``identity_handler`` it is the id in the token. It is a proxy, so compare it with ``==``
-rather than ``is``, and write ``if not current_identity`` to find out whether there is a user::
+rather than ``is``, and write ``if not current_identity`` to find out whether there is a user.
+An application that has identified the user itself can set ``request_ctx.current_identity``, which
+holds until a guard verifies the request::
 
     @app.get("/profile")
     @jwt_required(optional=True)

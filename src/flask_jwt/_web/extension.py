@@ -141,17 +141,24 @@ class JWT(Handlers):
     def init_app(self, app: Flask) -> None:
         """Set up *app*. Several applications may share one extension object.
 
-        :raises ConfigError: if the configuration is invalid, or *app* already has a JWT
+        Another call for the same application changes nothing.
+
+        :raises ConfigError: if the configuration is invalid, or *app* already has another JWT
         """
         if not hasattr(app, "extensions"):
             raise ConfigError(
                 f"The application must be a Flask object, not a {type(app).__name__}: write "
                 "JWT(app, authentication_handler, identity_handler)"
             )
-        if STATE_KEY in app.extensions:
-            raise ConfigError(
-                "This application has a JWT already; call init_app once for each application."
-            )
+        if (present := app.extensions.get(STATE_KEY)) is not None:
+            if present.handlers is not self:
+                raise ConfigError(
+                    "This application has a JWT already, another object; create one for each "
+                    "application."
+                )
+            _ = present.settings  # raises ConfigError if an option has an invalid value by now
+            app.extensions["jwt"] = self
+            return
         if app.config.get("JWT_ISSUERS") is None:
             app.config["JWT_ISSUERS"] = self._issuers
         state = AppState(
@@ -349,9 +356,7 @@ def _check_keys(state: AppState) -> None:
 def _add_rules(state: AppState) -> None:
     app, settings = state.app, state.settings
     if settings.auth_url_rule is not None:
-        options = {"methods": ["POST"], "endpoint": settings.auth_endpoint, "view_func": auth_view}
-        with _naming("JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_URL_OPTIONS"):
-            app.add_url_rule(settings.auth_url_rule, **{**options, **settings.auth_url_options})
+        _add_login_rule(state, settings.auth_url_rule)
     if settings.jwks_url_rule is not None and settings.has_public_key:
         with _naming("JWT_JWKS_URL_RULE"):
             app.add_url_rule(settings.jwks_url_rule, "jwt_jwks", jwks_view)
@@ -368,6 +373,30 @@ def _add_rules(state: AppState) -> None:
             app.add_url_rule(rule, "jwt_sessions", sessions_view, methods=["GET"])
             one_rule = f"{rule}/<sid>"
             app.add_url_rule(one_rule, "jwt_session", session_view, methods=["DELETE", "PATCH"])
+
+
+def _add_login_rule(state: AppState, rule: str) -> None:
+    app, settings = state.app, state.settings
+    # Flask-JWT ignored JWT_AUTH_ENDPOINT and named the endpoint after the function. Its programs
+    # compare request.endpoint with that name.
+    handler = state.handlers.auth_request_callback
+    is_chosen = "JWT_AUTH_ENDPOINT" in settings.explicit
+    is_default = handler is _default_auth_request_handler
+    endpoint = settings.auth_endpoint if is_chosen or not is_default else handler.__name__
+    options: dict[str, Any] = {"methods": ["POST"], "endpoint": endpoint, "view_func": auth_view}
+    options.update(settings.auth_url_options)
+    with _naming("JWT_AUTH_URL_RULE", "JWT_AUTH_ENDPOINT", "JWT_AUTH_URL_OPTIONS"):
+        app.add_url_rule(rule, **options)
+    names = {settings.auth_endpoint, _default_auth_request_handler.__name__}
+    names.add(getattr(options["view_func"], "__name__", endpoint))
+    names.add(getattr(handler, "__name__", endpoint))
+
+    def build_login_url(error: Exception, name: str, values: dict[str, Any]) -> str:
+        if name not in names or name in app.view_functions:
+            raise error
+        return app.url_for(options["endpoint"], **values)
+
+    app.url_build_error_handlers.append(build_login_url)
 
 
 @contextmanager

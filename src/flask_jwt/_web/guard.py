@@ -14,7 +14,7 @@ import jwt
 from flask import Request, request
 
 from .._config.options import TokenLocation
-from .._jose.claims import Claims, ClaimsView, claimed_identity
+from .._jose.claims import Claims, ClaimsView, Header, claimed_identity
 from .._jose.grants import RequiredNames, parse_requirement
 from ..errors import (
     AuthError,
@@ -33,11 +33,18 @@ from ..errors import (
 )
 from .app_state import STATE_KEY, AppState
 from .caching import note_headers, note_missing_token
-from .context import RequestState, app_state, current_context, current_request
+from .context import (
+    RequestState,
+    app_state,
+    current_context,
+    current_request,
+    current_request_context,
+)
 from .cookies import get_cookies
 from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
 from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
+from .replaceable import package
 from .request_token import (
     _default_request_handler,
     check_found_token,
@@ -115,7 +122,11 @@ def jwt_required(
         skip_revocation_check, renew, issuers=parse_issuer_names(issuers),
         scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
-    return make_guard(partial(verify_request, options, options.is_default), options)
+    # Guards with other options than Flask-JWT's can't be replaced: a replacement, which may be a
+    # program's own way to verify requests, could not know these options, and so would ignore them.
+    is_replaceable = options == GuardOptions(realm)
+    admit = partial(verify_request, options, options.is_default, is_replaceable)
+    return make_guard(admit, options)
 
 
 def guarded_by(admit: Callable[[], object]) -> Callable[[View], View]:
@@ -237,25 +248,35 @@ def _jwt_required(realm: str | None = None) -> None:
     verify_jwt_in_request(realm)
 
 
-def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C901
+def verify_request(  # noqa: C901, PLR0912
+    options: GuardOptions, is_default: bool, is_replaceable: bool = False
+) -> object:
     """Verify the current request, and keep its token and its user in its :class:`RequestState`.
 
     :param is_default: ``options.is_default``, which is computed once for each guard
+    :param is_replaceable: whether a test suite can replace this with a ``_jwt_required`` of its own
+    :returns: None, or what the replacement has returned
     :raises JWTError: with the application's response ready
     """
     # Not split further: it runs on each guarded request, where each call counts.
+    if is_replaceable and package._jwt_required is not _jwt_required:
+        return package._jwt_required(options.realm or app_state().settings.realm)
     context = current_context()
     state: AppState = context.app.extensions.get(STATE_KEY) or app_state()
-    request = current_request()
+    request_context = current_request_context()
+    request = request_context.request
+    # As in Flask-JWT, the last one who sets the user counts, which now is this guard.
+    if hasattr(request_context, "current_identity"):
+        del request_context.current_identity
     new = RequestState(context.app)
     current: RequestState = request.__dict__.setdefault("_flask_jwt", new)
     if current is not new:
         if current.verified_ahead == options and current.app is context.app:
             current.verified_ahead = None
-            return
+            return None
         current = request._flask_jwt = _start_again(current, new)
     if request.method in state.profile.exempt_methods:
-        return
+        return None
     try:
         try:
             _verify(state, request, current, options, is_default)
@@ -282,6 +303,7 @@ def verify_request(options: GuardOptions, is_default: bool) -> None:  # noqa: C9
         # error handler who the user is; the token has not been accepted.
         current.clear()
         raise
+    return None
 
 
 def _reject_token(
@@ -387,7 +409,7 @@ def _verify(
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
-            _check_session(state, current)
+            _check_session(state, claims)
     else:
         verified = verify_token(state, request, current, options, is_default)
         current.verified = verified
@@ -409,22 +431,44 @@ def _verify(
         identity = foreign or claimed_identity(claims, state.config.latest.identity_claim)
     else:
         identity = state.call(identify, _get_identity_claims(current))
-    if identity is None:
+    if identity is None and (identify is not None or state.profile.checks_identity):
         raise UserNotFound(ended_sid=_get_sid(state, current))
     current.identity = identity
 
 
-def _check_session(state: AppState, current: RequestState) -> None:
-    """Reject the claims of an ended session, which a decode handler has returned."""
-    sid = _get_sid(state, current)
-    if sid is not None and state.check_session is not None:
-        issued_at: Any = current.claims.get("iat")
-        state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+def _check_session(state: AppState, claims: Any) -> None:
+    """Reject the verified claims of an ended session, which no codec has looked at."""
+    sid = _as_sid(state, claims.get("sid") if isinstance(claims, Mapping) else None)
+    if sid is None or state.check_session is None:
+        return
+    issuers = state.codecs.issuers()
+    if issuers is not None and issuers.find(claims.get("iss")) is not None:
+        return  # the sid of another issuer is no session of the application
+    issued_at: Any = claims.get("iat")
+    state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+
+
+def check_revocation(header: Header, claims: Claims) -> None:
+    """Check the session of a verified token, and ask the application's blocklist.
+
+    :raises TokenRevoked: if the token, or its session, was revoked
+    """
+    state = app_state()
+    with rendering_errors(state):
+        _check_session(state, claims)
+        is_revoked = state.handlers.blocklist_callback
+        if is_revoked is not None and state.call(is_revoked, header, claims):
+            error = TokenRevoked()
+            error.jwt_header, error.jwt_data = header, claims
+            raise error
 
 
 def _get_sid(state: AppState, current: RequestState) -> str | None:
     """Return the sid of the session of the request's token, or None."""
-    sid = current.sid
+    return _as_sid(state, current.sid)
+
+
+def _as_sid(state: AppState, sid: object) -> str | None:
     # A decode handler may return claims of another issuer, whose sid has another form.
     if state.sessions is None or not isinstance(sid, str) or not state.sessions.is_sid(sid):
         return None

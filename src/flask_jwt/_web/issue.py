@@ -6,9 +6,9 @@ import json
 import math
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask import has_request_context, request
@@ -17,6 +17,7 @@ from .._config.options import TokenLifetime, seconds_of
 from .._config.settings import Settings
 from .._jose.claims import (
     RESERVED_CLAIMS,
+    TIME_CLAIMS,
     Claims,
     ClaimsView,
     Header,
@@ -27,7 +28,7 @@ from .._jose.claims import (
     reject_foreign_subject,
     subject_of,
 )
-from .._jose.codec import Token, TokenCodec
+from .._jose.codec import Token, TokenCodec, as_token, numeric_date
 from .._jose.encoding import parse_json
 from .._jose.grants import ClaimPath, RequiredNames, list_names
 from ..errors import ConfigError
@@ -38,6 +39,8 @@ from .context import app_state
 if TYPE_CHECKING:
     from ..stores import Session
 
+
+_EPOCH = datetime(1970, 1, 1)
 
 END_OF_TIME = 253402300799
 """The ``exp`` of a token that never expires, if ``JWT_REQUIRED_CLAIMS`` requires one.
@@ -141,14 +144,14 @@ def _create(
     claims: ClaimsView | None,
     headers: HeaderView | None,
     overwrite: bool,
-) -> str:
+) -> Token:
     state = app_state()
     if has_request_context():  # the view probably returns the token
         note_user_data(request)
     payload.update(_additional_claims(state, identity, claims, overwrite))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
-    return signing_codec(state, identity).issue(payload, header, now=state.clock.now())
+    return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
 
 
 def signing_codec(state: AppState, identity: object) -> TokenCodec:
@@ -362,14 +365,29 @@ def _add_session_claims(payload: ClaimsView) -> ClaimsView:
         # One value for all tokens of the session, so that a form in an open page stays valid while
         # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
         claims["csrf"] = login.session.csrf
-    if type(claims.get("exp", math.inf)) in (int, float):
-        claims["exp"] = min(claims.get("exp", math.inf), int(login.session.ends_at()))
+    exp = claims.get("exp", math.inf)
+    if isinstance(exp, datetime):
+        exp = numeric_date(exp)
+    if not isinstance(exp, (int, float)):
+        # Its JSON might be a number, and the token might outlive the session.
+        raise ConfigError(
+            'The "exp" of the jwt_payload_handler is neither a number of seconds nor a datetime, '
+            f"but of type {type(exp).__name__}"
+        )
+    claims["exp"] = min(exp, int(login.session.ends_at()))
     return claims
 
 
 def _default_jwt_payload_handler(identity: object) -> Claims:
-    """Return the claims of a new access token for *identity*."""
+    """Return the claims of a new access token for *identity*.
+
+    The time claims are naive datetimes in UTC, as in Flask-JWT. Its programs calculate with them.
+    """
     claims = _issued_claims(identity)
+    for name in TIME_CLAIMS:
+        if name in claims:
+            with suppress(OverflowError):  # beyond the year 9999
+                claims[name] = _EPOCH + timedelta(seconds=claims[name])
     login = _login.get()
     if login is not None:
         claims["auth_time"] = login.auth_time
@@ -377,6 +395,11 @@ def _default_jwt_payload_handler(identity: object) -> Claims:
     # Flask-JWT-Extended lets additional claims replace any claim.
     overwrite = bool(state.profile.more_claims)
     return {**claims, **_additional_claims(state, identity, None, overwrite)}
+
+
+def encode_token() -> Token:
+    """Raise a ConfigError. Flask-JWT has a function of this name, which has never worked."""
+    raise ConfigError("encode_token() does not work; write create_access_token(user)")
 
 
 def _default_jwt_headers_handler(identity: object) -> Header | None:
@@ -401,4 +424,4 @@ def _default_jwt_encode_handler(identity: object) -> Token:
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     _check_identity(state, payload)
-    return codec.issue(_add_session_claims(payload), headers, now=state.clock.now())
+    return as_token(codec.issue(_add_session_claims(payload), headers, now=state.clock.now()))

@@ -18,7 +18,7 @@ from .._jose.claims import (
     plain_id,
     subject_of,
 )
-from .._jose.codec import Token, as_token
+from .._jose.codec import as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
@@ -79,11 +79,11 @@ def _create_host(state: AppState) -> SessionHost:
 
     def issue_access_token(
         identity: Any, session: Session, claims: Mapping[str, Any] | None
-    ) -> Token:
+    ) -> str:
         encode = state.handlers.jwt_encode_callback
         with login_context(session.created_at, session, claims):
             try:
-                token = as_token(state.call(encode, identity))
+                token = str(as_token(state.call(encode, identity)))
             except InvalidIdentity as error:
                 # At a refresh, the identity is what the identity handler has returned.
                 message = "identity_handler returned {}; return {}"

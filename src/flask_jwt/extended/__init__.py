@@ -24,6 +24,9 @@ from .utils import (
 )
 from .view_decorators import jwt_required, verify_jwt_in_request
 
+__version__ = "4.7.4"
+"""The version of Flask-JWT-Extended whose names these are; programs compare it."""
+
 
 def __getattr__(name: str) -> NoReturn:
     from .._former_names import OF_EXTENDED, describe_import

@@ -6,7 +6,12 @@
 
 from functools import singledispatch
 
-from jwt.exceptions import ExpiredSignatureError, InvalidTokenError, MissingRequiredClaimError
+from jwt.exceptions import (
+    ExpiredSignatureError,
+    ImmatureSignatureError,
+    InvalidTokenError,
+    MissingRequiredClaimError,
+)
 
 from .. import errors
 from ._answered import answered_class
@@ -89,6 +94,15 @@ def _translate_missing_claim(error: errors.ClaimMissing) -> Exception:
     if error.claim == config.identity_claim_key:
         return _missing_identity()
     translated: Exception = answered_class(MissingRequiredClaimError)(error.claim)
+    return translated
+
+
+@_translate.register
+def _translate_early_token(error: errors.TokenNotYetValid) -> Exception:
+    # Under JWT, the message is that of PyJWT's first version, which Flask-JWT used.
+    translated: Exception = answered_class(ImmatureSignatureError)(
+        f"The token is not yet valid ({error.claim})"
+    )
     return translated
 
 

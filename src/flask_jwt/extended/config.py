@@ -8,6 +8,7 @@ from typing import Any, cast
 from .. import ConfigError
 from .._config.options import TokenLocation
 from .._web.context import checked_config
+from ._imported_names import imported_names
 from .internal_utils import JSONEncoder
 from .typing import ExpiresDelta
 
@@ -164,7 +165,8 @@ class _Config:
     @property
     def decode_algorithms(self) -> list[str]:
         # The algorithm that signs is always accepted, as in the original.
-        algorithms: list[str] = list(checked_config("JWT_DECODE_ALGORITHMS") or ())
+        value = checked_config("JWT_DECODE_ALGORITHMS") or ()
+        algorithms: list[str] = [value] if isinstance(value, str) else list(value)
         return algorithms if self.algorithm in algorithms else [*algorithms, self.algorithm]
 
     @property
@@ -280,3 +282,6 @@ def _lifetime(name: str) -> ExpiresDelta:
 
 
 config = _Config()
+
+
+__getattr__ = imported_names(__name__)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, jsonify
 
 from .._jose.claims import Claims, Header
+from ._imported_names import imported_names
 from .config import config
 
 
@@ -102,3 +103,6 @@ def default_token_verification_failed_callback(
 
 def _message(message: str, status: int) -> tuple[Response, int]:
     return jsonify({config.error_msg_key: message}), status
+
+
+__getattr__ = imported_names(__name__)

@@ -22,6 +22,7 @@ from .. import JWT, JWTError
 from .._config.profile import Profile
 from .._jose.claims import Claims, Header
 from .._web.context import app_state
+from ._imported_names import imported_names
 from ._responses import handle_error
 from ._translation import translate_error
 from .config import EXEMPT_METHODS, config
@@ -53,7 +54,14 @@ from .exceptions import (
     UserLookupError,
     WrongTokenError,
 )
-from .utils import current_user_context_processor, get_jwt_header
+from .typing import ExpiresDelta, Fresh
+from .utils import (
+    create_access_token,
+    create_refresh_token,
+    current_user_context_processor,
+    decode_token,
+    get_jwt_header,
+)
 
 if TYPE_CHECKING:
     from .. import Issuer
@@ -162,15 +170,19 @@ class JWTManager(JWT):
         :param add_context_processor: add ``current_user`` to the context of templates
         :raises ConfigError: if the configuration is invalid, or *app* has a JWT already
         """
+        # With a default, because what isn't an application is reported by the next line.
+        is_new = getattr(app, "extensions", {}).get("flask-jwt-extended") is not self
         super().init_app(app)
+        if add_context_processor:
+            app.context_processor(current_user_context_processor)
+        if not is_new:
+            return
         app.extensions["flask-jwt-extended"] = self
         # Flask-JWT-Extended registers a handler for each of these classes, so the handlers that the
         # program has for others, such as a base class, don't get these errors.
         handler = partial(handle_error, app_state(app))
         for error_class in HANDLED_ERRORS:
             app.register_error_handler(error_class, handler)
-        if add_context_processor:
-            app.context_processor(current_user_context_processor)
 
     # Loaders; those that flask_jwt.JWT has too are inherited
 
@@ -234,6 +246,32 @@ class JWTManager(JWT):
         """
         self._token_verification_failed_callback = callback
         return callback
+
+    # Private methods that programs call
+
+    def _encode_jwt_from_config(
+        self,
+        identity: Any,
+        token_type: str,
+        claims: Claims | None = None,
+        fresh: Fresh = False,
+        expires_delta: ExpiresDelta | None = None,
+        headers: Header | None = None,
+    ) -> str:
+        """Create a token, as ``create_access_token`` and ``create_refresh_token`` do."""
+        if token_type == "refresh":
+            return create_refresh_token(identity, expires_delta, claims, headers)
+        return create_access_token(identity, fresh, expires_delta, claims, headers)
+
+    def _decode_jwt_from_config(
+        self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
+    ) -> Claims:
+        """Verify a token, as ``decode_token`` does."""
+        return decode_token(encoded_token, csrf_value, allow_expired)
+
+    @staticmethod
+    def _set_default_configuration_options(app: Flask) -> None:
+        """Do nothing: ``init_app`` has set the defaults."""
 
     # Flask-JWT-Extended's names for handlers of flask_jwt.JWT, where None means that there is no
     # such handler. Setting the default function again, as monkeypatch does, removes the handler.
@@ -362,3 +400,6 @@ class JWTManager(JWT):
 
         Programs call this so that REST extensions respond as Flask does. Here they always do.
         """
+
+
+__getattr__ = imported_names(__name__)

@@ -4,7 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from .._config.options import TokenLifetime
+from ._imported_names import imported_names
 
 ExpiresDelta = TokenLifetime
 Fresh = bool | float | timedelta
 Claims = dict[str, Any] | None
+
+
+__getattr__ = imported_names(__name__)

@@ -16,6 +16,7 @@ from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
 from .._jose.grants import RequiredNames
 from .._web.context import UserProxy, foreign_identity
+from ._imported_names import imported_names
 from .config import config
 from .exceptions import JWTDecodeError
 from .internal_utils import has_user_lookup
@@ -43,7 +44,7 @@ def create_access_token(
     :param scopes: the scopes of the token, as in :func:`flask_jwt.create_access_token`
     :param roles: its roles
     """
-    return flask_jwt.create_access_token(
+    token = flask_jwt.create_access_token(
         identity,
         claims=additional_claims,
         headers=additional_headers,
@@ -53,6 +54,7 @@ def create_access_token(
         scopes=scopes,
         roles=roles,
     )
+    return str(token)  # no subclass: YAML and msgpack reject those
 
 
 def create_refresh_token(
@@ -66,13 +68,14 @@ def create_refresh_token(
     The arguments are those of :func:`create_access_token`; the default lifetime is
     ``JWT_REFRESH_TOKEN_EXPIRES``.
     """
-    return flask_jwt.create_refresh_token(
+    token = flask_jwt.create_refresh_token(
         identity,
         claims=additional_claims,
         headers=additional_headers,
         overwrite=True,
         expires_delta=expires_delta,
     )
+    return str(token)
 
 
 def decode_token(
@@ -153,3 +156,6 @@ def current_user_context_processor() -> dict[str, Any]:
 
 # Read from the module at each use, because test suites replace get_current_user there.
 current_user: Any = UserProxy(lambda: get_current_user())  # noqa: PLW0108
+
+
+__getattr__ = imported_names(__name__)

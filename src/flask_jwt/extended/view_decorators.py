@@ -11,6 +11,10 @@ from .._jose.grants import RequiredNames, parse_requirement
 from .._web.foreign_tokens import parse_issuer_names
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
+from ._imported_names import imported_names
+from .config import config
+from .exceptions import UserLookupError
+from .internal_utils import has_user_lookup, user_lookup
 
 View = TypeVar("View", bound=Callable[..., Any])
 LocationType = TokenLocation | Sequence[TokenLocation] | None
@@ -105,3 +109,46 @@ def verify_jwt_in_request(
     )
     claims = flask_jwt.get_jwt()
     return (flask_jwt.get_jwt_header(), claims) if claims else None
+
+
+# Programs call these private functions of Flask-JWT-Extended in decorators of their own. Those that
+# return a token without verifying it are missing on purpose.
+
+
+def _decode_jwt_from_request(
+    locations: LocationType = None,
+    fresh: bool = False,
+    refresh: bool = False,
+    verify_type: bool = True,
+    skip_revocation_check: bool = False,
+) -> tuple[Claims, Header, TokenLocation | None]:
+    """Verify the current request, and return the claims, the header and the location of its token.
+
+    The arguments and errors are those of :func:`verify_jwt_in_request`.
+    """
+    flask_jwt.verify_jwt_in_request(
+        fresh=fresh,
+        refresh=refresh,
+        locations=locations or None,
+        verify_type=verify_type,
+        skip_revocation_check=skip_revocation_check,
+    )
+    location = flask_jwt.get_jwt_request_location()
+    return flask_jwt.get_jwt(), flask_jwt.get_jwt_header(), location
+
+
+def _load_user(jwt_header: Header, jwt_data: Claims) -> dict[str, Any] | None:
+    """Return the user of a verified token as ``loaded_user``; None without a loader.
+
+    :raises UserLookupError: if there is no such user
+    """
+    if not has_user_lookup():
+        return None
+    user = user_lookup(jwt_header, jwt_data)
+    if user is None:
+        message = f"user_lookup returned None for {jwt_data[config.identity_claim_key]}"
+        raise UserLookupError(message, jwt_header, jwt_data)
+    return {"loaded_user": user}
+
+
+__getattr__ = imported_names(__name__)
