@@ -431,6 +431,20 @@ def test_a_foreign_token_with_our_sid_reaches_no_session(extension, clock, metho
     app.jwt.close(app)
 
 
+def test_a_check_of_the_blocklist_looks_up_no_foreign_sid(clock):
+    from flask_jwt.extended.internal_utils import verify_token_not_blocklisted
+
+    app = build(JWTManager, clock, JWT_STORAGE_URI="memory://", JWT_REVOCATION_CHECK="always")
+    with app.app_context():
+        session = app.jwt.sessions.start("joe").session
+        claims = decode_token(IDP.token("joe", sid=session.sid))
+        app.jwt.sessions.revoke(session.sid)
+        verify_token_not_blocklisted({}, claims)
+        with pytest.raises(REJECTIONS):
+            verify_token_not_blocklisted({}, {**claims, "iss": "https://shop.example"})
+    app.jwt.close(app)
+
+
 def test_a_foreign_user_of_the_same_name_is_another_one(extension, clock):
     """Neither the sessions of our user are listed nor can a token of ours be had."""
     app = build(extension, clock, JWT_STORAGE_URI="memory://")
