@@ -145,7 +145,7 @@ def explain(state: AppState, header: Header, claims: Claims) -> list[str]:
     lines += [
         f"The claim {name} is {claims.get(name)!r:.80}; accepted: {', '.join(accepted)}."
         for name, accepted in issuer.values.items()
-        if claims.get(name) not in accepted
+        if claims.get(name) not in tuple(accepted)
     ]
     lines += [f"The claim {name} is missing." for name in issuer.required if name not in claims]
     return lines
