@@ -22,6 +22,8 @@ from tests.servers import RedisServer, stores, until, uri_of
 from tests.support import bearer, claims_of, get
 from tests.workers import log_in, new_app, refresh
 
+pytestmark = pytest.mark.slow
+
 slow = pytest.mark.slow
 TIMEOUT = 1
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(1000, marks=slow)])

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from flask_jwt._config.settings import OPTIONS
-from tests.support import ROOT, Browser, bearer, run_example
+from tests.support import ROOT, SECRET, Browser, bearer, run_example
 
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 BLOCK = re.compile(r"<!-- (examples/\S+\.py) -->\n```python\n(.*?)```", re.DOTALL)
@@ -94,6 +94,29 @@ def test_login_view_example(tmp_path, monkeypatch):
     assert (page.status_code, "try again in" in page.text) == (429, True)
     page = browser.post("/sign-in?next=/", data={**joe, "name": "x"})
     assert page.status_code == 401
+
+
+def test_openapi_examples(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    app = run_example("openapi.py", tmp_path, monkeypatch)["app"]
+    client = app.test_client()
+    document = client.get("/openapi.json").get_json()
+    operations = document["paths"]["/orders"]
+    assert operations["get"]["security"] == [{"bearerAuth": []}]
+    assert operations["post"]["security"] == [{"bearerAuth": ["orders:write"]}]
+    assert "security" not in document["paths"]["/prices"]["get"]
+    token = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
+    headers = bearer(token["access_token"])
+    assert client.get("/orders", headers=headers).get_json() == {"orders": [1, 2], "of": "joe"}
+    page = (ROOT / "docs" / "openapi.md").read_text()
+    shown = json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])
+    assert shown == {key: operations["post"][key] for key in shown}
+
+    written = {"openapi": "3.1.0", "paths": {"/orders/{order_id}": {"get": {}}}}
+    (tmp_path / "openapi.json").write_text(json.dumps(written))
+    app = run_example("openapi_file.py", tmp_path, monkeypatch)["app"]
+    document = app.test_client().get("/openapi.json").get_json()
+    assert document["paths"]["/orders/{order_id}"]["get"]["security"] == [{"bearerAuth": []}]
 
 
 def test_cookies_example(tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ from tests.servers import stores, uri_of
 from tests.support import claims_of, get
 from tests.workers import log_in, new_app
 
+pytestmark = pytest.mark.slow
+
 HANGING = {
     "postgres": "postgres", "pgbouncer": "pgbouncer", "mariadb": "mariadb",
     "mysqlclient": "mariadb", "redis": "redis_server", "redis_sentinel": "redis_server",

@@ -60,6 +60,7 @@ ADDRESSES = ["192.0.2.1", "192.0.2.2", "2001:db8::1", None]
 ENDS = [None, None, None, None, "succeed", "forgive"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("notation", ["3/minute; 5/hour", "2/second", "4/day, 3/30 seconds;1/hour"])
 def test_every_store_decides_as_memory_does(store, notation, seed):
@@ -230,6 +231,7 @@ def test_a_clock_that_was_wrong_locks_nobody_out(store):
     assert [wait_of(limits) for _ in range(3)] == [0, 0, 60]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skew", [1, 5, 60, 600, 3500])
 def test_servers_whose_clocks_differ_count_together(store, skew):
     """An attacker who alternates between two servers gets at most one more set of attempts.

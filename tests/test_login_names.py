@@ -239,6 +239,7 @@ def test_hours_of_guessing_are_limited_for_all_spellings(database, how):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pace", [6.1, 37])
 def test_guessing_slowly_is_limited_too(database, pace):
     """Ten a minute are never exceeded, but a hundred an hour are."""

@@ -333,6 +333,7 @@ AROUND = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(DIGESTS), st.binary(max_size=20), st.sampled_from([*ENCODINGS]),

@@ -156,6 +156,7 @@ CHILD = """
 import os, sys
 from flask_jwt.stores import open_store
 from tests.test_stores import new
+
 store = open_store(sys.argv[1], timeout=5)
 store.create(session := new())
 pid = os.fork()
@@ -169,6 +170,7 @@ print(len(store.__dict__) and "fine")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "store",
     stores("sqlite", "postgres", "pgbouncer", "mariadb", "mysqlclient", "redis", "redis_cluster",

@@ -199,6 +199,7 @@ def test_eviction_is_warned_of(server, client, policy):
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["volatile-lru", "noeviction"])
 def test_what_a_full_server_does(server, client, policy):
     """With noeviction it rejects logins. With another policy it forgets sessions and revocations."""

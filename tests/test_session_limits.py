@@ -59,6 +59,7 @@ def test_the_store_and_no_clock_decides_which_login_is_the_newest(shop):
     assert [is_logged_in(app, tokens) for tokens in (first, second)] == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "logins"), [(1, 2), (1, 6), (3, 6)])
 def test_simultaneous_logins_leave_as_many_as_are_allowed(shop, limit, logins):
     app = shop(JWT_MAX_SESSIONS=limit)

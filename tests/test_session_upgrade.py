@@ -17,6 +17,8 @@ from flask_jwt.stores.sql import metadata, sessions_table
 from tests.servers import stores
 from tests.support import SECRET
 
+pytestmark = pytest.mark.slow
+
 # The table as version 1 creates it.
 version_1 = sa.MetaData()
 old_table = sa.Table(

@@ -18,6 +18,8 @@ from tests.servers import stores, uri_of
 from tests.support import ANYONE, bearer, claims_of, login, make_app
 from tests.test_stores import listed, new, read_feed
 
+pytestmark = pytest.mark.slow
+
 YEAR = 366 * 86400.0
 SKEWS = [5.0, 60.0, 600.0, YEAR, -5.0, -60.0, -600.0, -YEAR]
 EACH_STORE = stores(

@@ -24,6 +24,8 @@ class Profile:
     :param absent_claims: values that a verified token gets for the claims that it lacks
     :param keeps_pyjwt_errors: keep what PyJWT would have raised with the error for a rejected token
     :param more_claims: those of ``csrf`` and ``fresh`` that every token is issued with
+    :param has_message_errors: errors have the statuses and the body of Flask-JWT-Extended, so that
+        OpenAPI documents describe these
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Profile:
         absent_claims: ClaimsView | None = None,
         keeps_pyjwt_errors: bool = False,
         more_claims: frozenset[str] = frozenset(),
+        has_message_errors: bool = False,
     ) -> None:
         self.defaults = defaults or {}
         self.algorithm_names_key = algorithm_names_key
@@ -52,6 +55,7 @@ class Profile:
         self.absent_claims = absent_claims or {}
         self.keeps_pyjwt_errors = keeps_pyjwt_errors
         self.more_claims = more_claims
+        self.has_message_errors = has_message_errors
 
 
 NATIVE = Profile()

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from inspect import isclass, ismethod
+from typing import NamedTuple
 
 from flask import Blueprint, Flask, Response, request
 from flask.views import View
+from werkzeug.routing import Rule
 
 from ..errors import SchemeUnsupported, TokenMissing
 from .app_state import AppState
@@ -16,7 +18,7 @@ from .context import request_state
 from .foreign_tokens import check_handlers, find_unknown_issuers
 from .guard import admit_request, verify_jwt_in_request
 from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
-from .redirects import is_login_page, report_guarded_login_view
+from .redirects import is_login_page, list_request_paths, report_guarded_login_view
 
 logger = logging.getLogger("flask_jwt")
 
@@ -54,14 +56,14 @@ class Exemptions:
                 f"the name of an endpoint, not {target!r}"
             )
 
-    def include(self, app: Flask, view: object) -> bool:
-        """Return whether the current request, whose view is *view*, is exempt."""
-        if request.endpoint in self._endpoints:
+    def include(self, app: Flask, endpoint: str, view: object, method: str) -> bool:
+        """Return whether *view*, called with the HTTP method at *endpoint*, is exempt."""
+        if endpoint in self._endpoints:
             return True
         # By name, because one blueprint may be registered several times, nested or not.
-        if any(app.blueprints.get(name) in self._blueprints for name in request.blueprints):
+        if any(app.blueprints.get(name) in self._blueprints for name in list_blueprints(endpoint)):
             return True
-        return any(_key_of(layer) in self._views for layer in list_layers(view, request.method))
+        return any(_key_of(layer) in self._views for layer in list_layers(view, method))
 
     def list_unused(self, app: Flask) -> Iterator[str]:
         """Yield the endpoints and blueprints that *app* doesn't have."""
@@ -71,6 +73,21 @@ class Exemptions:
         for blueprint in self._blueprints:
             if blueprint not in registered:
                 yield f"the blueprint {blueprint.name!r}"
+
+
+def list_blueprints(endpoint: str) -> list[str]:
+    """Return the names of the blueprints of *endpoint*, the outermost first."""
+    *names, _ = endpoint.split(".")
+    return [".".join(names[: n + 1]) for n in range(len(names))]
+
+
+class Target(NamedTuple):
+    """What a request asks for, so that no request is needed to ask whether it is open."""
+
+    rule: Rule
+    method: str
+    paths: tuple[str, ...]
+    """The paths that may be that of ``JWT_LOGIN_VIEW``."""
 
 
 def _is_view(target: object) -> bool:
@@ -88,10 +105,11 @@ def verify_unless_exempt(state: AppState, exemptions: Exemptions) -> Response | 
 
     404 and 405 responses are not guarded, nor are Flask's own responses to ``OPTIONS``.
     """
-    if request.endpoint is None:
+    if request.url_rule is None:
         return None
-    view = state.app.view_functions.get(request.endpoint)
-    if is_guard(view) or is_open(state, exemptions, request.endpoint, view):
+    view = state.app.view_functions.get(request.url_rule.endpoint)
+    target = Target(request.url_rule, request.method, list_request_paths())
+    if is_guard(view) or is_open(state, exemptions, target, view):
         return None
     guards = find_guards(view, request.method)
     if not guards and request.method in state.profile.exempt_methods:
@@ -117,11 +135,16 @@ def find_exemptions(app: Flask) -> Exemptions | None:
     return None
 
 
-def is_open(state: AppState, exemptions: Exemptions, endpoint: str, view: object) -> bool:
-    """Return whether the guard by default lets everyone in to the current request's view."""
-    if request.method == "OPTIONS" and _responds_to_options(view):
+def is_open(state: AppState, exemptions: Exemptions, target: Target, view: object) -> bool:
+    """Return whether the guard by default lets everyone in to *view*, the view of *target*."""
+    if target.method == "OPTIONS" and _responds_to_options(target.rule, view):
         return True
-    return exemptions.include(state.app, view) or is_static(state, endpoint) or is_login_page(state)
+    endpoint = target.rule.endpoint
+    return (
+        exemptions.include(state.app, endpoint, view, target.method)
+        or is_static(state, endpoint)
+        or is_login_page(state, target.rule, target.paths)
+    )
 
 
 def _verify_ahead(guard: Guard) -> None:
@@ -135,9 +158,9 @@ def _verify_ahead(guard: Guard) -> None:
         current.verified_ahead = guard.options
 
 
-def _responds_to_options(view: object) -> bool:
+def _responds_to_options(rule: Rule, view: object) -> bool:
     """Return whether Flask, or a decorator such as Flask-CORS's, responds without the view."""
-    if getattr(request.url_rule, _AUTOMATIC_OPTIONS, False):
+    if getattr(rule, _AUTOMATIC_OPTIONS, False):
         return True
     # A decorator that responds adds OPTIONS to the required_methods of the function. A view that
     # lists OPTIONS among its own methods is called, so it needs a token.

@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from flask import Response, has_request_context, redirect, request, url_for
-from werkzeug.routing import BuildError
+from werkzeug.routing import BuildError, Rule
 
 from ..errors import (
     ConfigError,
@@ -122,12 +122,16 @@ def report_guarded_login_view(state: AppState) -> str:
     return message
 
 
-def is_login_page(state: AppState) -> bool:
-    """Return whether the current request is for ``JWT_LOGIN_VIEW``, which must not be guarded."""
-    view, rule = state.settings.login_view, request.url_rule
+def is_login_page(state: AppState, rule: Rule, paths: tuple[str, ...]) -> bool:
+    """Return whether *rule* is that of ``JWT_LOGIN_VIEW``, which must not be guarded.
+
+    :param paths: the possible paths of a request to it, as :func:`list_request_paths` returns them
+    """
+    view = state.settings.login_view
     if view is None or not view.startswith("/"):
-        return view == request.endpoint
-    if rule is None or not _is_login_url(state):
+        endpoint: str = rule.endpoint
+        return view == endpoint
+    if urlsplit(view).path not in paths:
         return False
     # Another subdomain or host may have another view at this path.
     if state.app.url_map.host_matching:
@@ -135,12 +139,17 @@ def is_login_page(state: AppState) -> bool:
     return (rule.subdomain or "") == state.app.url_map.default_subdomain
 
 
+def list_request_paths() -> tuple[str, ...]:
+    """Return the current request's path, as rules have it and as clients see it."""
+    return request.path, request.root_path + request.path
+
+
 def _is_login_url(state: AppState) -> bool:
     """Return whether a redirect to the login page would lead to the current request's URL."""
     view = state.settings.login_view
     if view is None or not view.startswith("/"):
         return view is not None and view == request.endpoint
-    return urlsplit(view).path in (request.path, request.root_path + request.path)
+    return urlsplit(view).path in list_request_paths()
 
 
 def login_page(state: AppState) -> str:

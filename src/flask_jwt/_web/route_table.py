@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 from inspect import unwrap
 from typing import Literal, NamedTuple
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.routing import Rule
 
 from .app_state import AppState
-from .default_guard import Exemptions, find_exemptions, is_open, is_static
+from .default_guard import (
+    Exemptions,
+    Target,
+    find_exemptions,
+    is_open,
+    is_static,
+    list_blueprints,
+)
 from .guarded_views import GuardOptions, find_bypassed_guards, guards_of
 from .views import OPEN_VIEWS
 
@@ -71,15 +78,28 @@ def _methods_of(rule: Rule) -> Sequence[str]:
     return sorted(methods) or ["OPTIONS"]
 
 
-def _describe(
+class RouteGuards(NamedTuple):
+    """What guards a rule for one HTTP method."""
+
+    access: Access
+    options: tuple[GuardOptions, ...] = ()
+    """The options of each guard; also those of the guard by default."""
+    needs_csrf_proof: bool = False
+    """Whether a request with a cookie must prove that a page of this application sent it."""
+
+
+def find_guards_of_rule(
     state: AppState, exemptions: Exemptions | None, rule: Rule, method: str
-) -> tuple[Access, tuple[str, ...]]:
-    """Return who may call a rule with a method, and what is required of them."""
+) -> RouteGuards:
+    """Return what guards *rule*, for the table of routes and for OpenAPI documents.
+
+    :param exemptions: what :func:`find_exemptions` returns
+    """
     app, endpoint = state.app, rule.endpoint
     view = app.view_functions.get(endpoint)
     if view in OPEN_VIEWS:
-        return "built in", ()
-    guards = [*_guards_of_requests(app, endpoint, method), *_guards_of_view(view, method)]
+        return RouteGuards("built in")
+    guards = (*_guards_of_requests(app, endpoint, method), *_guards_of_view(view, method))
     access: Access = "open"
     if guards:
         access = "optional" if all(guard.optional for guard in guards) else "guarded"
@@ -87,24 +107,30 @@ def _describe(
         access = "static"
     elif exemptions is not None:
         access = "exempt" if _is_exempt(state, exemptions, rule, method) else "by default"
-    requirements = [name for guard in guards for name in _list_requirements(guard)]
-    if access in ("optional", "guarded", "by default") and _needs_csrf_proof(state, method):
+        guards = (GuardOptions(),) if access == "by default" else ()
+    return RouteGuards(access, guards, _needs_csrf_proof(state, guards, method))
+
+
+def _describe(
+    state: AppState, exemptions: Exemptions | None, rule: Rule, method: str
+) -> tuple[Access, tuple[str, ...]]:
+    """Return who may call a rule with a method, and what is required of them."""
+    guards = find_guards_of_rule(state, exemptions, rule, method)
+    requirements = [name for options in guards.options for name in _list_requirements(options)]
+    if guards.needs_csrf_proof:
         requirements.append("CSRF")
-    return access, tuple(dict.fromkeys(requirements))
+    return guards.access, tuple(dict.fromkeys(requirements))
 
 
 def _is_exempt(state: AppState, exemptions: Exemptions, rule: Rule, method: str) -> bool:
-    # The guard decides for the current request, so it is asked in one.
-    with state.app.test_request_context(rule.rule, method=method):
-        request.url_rule = rule
-        return is_open(state, exemptions, rule.endpoint, state.app.view_functions[rule.endpoint])
+    root = state.app.config["APPLICATION_ROOT"].rstrip("/")
+    target = Target(rule, method, (rule.rule, root + rule.rule))
+    return is_open(state, exemptions, target, state.app.view_functions.get(rule.endpoint))
 
 
 def _guards_of_requests(app: Flask, endpoint: str, method: str) -> Iterator[GuardOptions]:
     """Yield the guards among the ``before_request`` functions for an endpoint."""
-    *blueprints, _ = endpoint.split(".")
-    names = [None, *(".".join(blueprints[: n + 1]) for n in range(len(blueprints)))]
-    for name in names:
+    for name in [None, *list_blueprints(endpoint)]:
         for function in app.before_request_funcs.get(name, ()):
             yield from _guards_of_view(function, method)
 
@@ -147,10 +173,9 @@ def _list_requirements(guard: GuardOptions) -> Iterator[str]:
         yield "revoked tokens too"
 
 
-def _needs_csrf_proof(state: AppState, method: str) -> bool:
+def _needs_csrf_proof(state: AppState, guards: Sequence[GuardOptions], method: str) -> bool:
+    if not guards:
+        return False
     settings = state.settings
-    return (
-        "cookies" in settings.locations
-        and settings.csrf_protect
-        and method in settings.csrf_methods
-    )
+    reads_cookies = any("cookies" in (guard.locations or settings.locations) for guard in guards)
+    return reads_cookies and settings.csrf_protect and method in settings.csrf_methods

@@ -137,6 +137,7 @@ class JWTManager(JWT):
         absent_claims={"type": "access", "fresh": False, "jti": None},
         keeps_pyjwt_errors=True,
         more_claims=frozenset({"csrf", "fresh"}),
+        has_message_errors=True,
     )
 
     def __init__(

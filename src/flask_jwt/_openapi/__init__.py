@@ -1,0 +1,1 @@
+"""Describe guards in OpenAPI documents."""

@@ -1,0 +1,169 @@
+"""Write what guards each operation into an OpenAPI document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from flask import Flask
+
+from .._web.context import app_state
+from .._web.default_guard import find_exemptions
+from .._web.route_table import RouteGuards, find_guards_of_rule
+from .document import Document, JSONObject, as_object
+from .endpoints import Endpoints, complete
+from .errors import ErrorResponses
+from .paths import Bases, RuleIndex, to_openapi
+from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
+
+logger = logging.getLogger("flask_jwt")
+
+# Not options: Flask responds to these without the view.
+_METHODS = frozenset({"get", "put", "post", "delete", "head", "patch", "trace", "query"})
+
+
+def annotate(document: Mapping[str, Any], app: Flask, *, endpoints: bool = True) -> dict[str, Any]:
+    """Return an OpenAPI document with the guards of the views that it describes.
+
+    Each guarded operation gets its ``security``, and the responses of its guards. What the author
+    has written is left as it is::
+
+        document = annotate(yaml.safe_load(Path("openapi.yaml").read_text()), app)
+
+    :param document: OpenAPI 3.0, 3.1 or 3.2, or Swagger 2.0; it isn't changed
+    :param app: the application, whose views have all been registered
+    :param endpoints: False to leave out the endpoints of this package that *document* lacks
+    :raises ConfigError: if the application has no JWT
+    """
+    return _Annotation(document, app).run(endpoints=endpoints)
+
+
+class _Description(NamedTuple):
+    """What an operation says of its guards."""
+
+    security: list[SecurityRequirement]
+    extensions: JSONObject
+    sentences: tuple[str, ...]
+    responses: dict[str, JSONObject]
+
+
+class _Annotation:
+    """Annotate one document."""
+
+    def __init__(self, document: Mapping[str, Any], app: Flask) -> None:
+        self._state = state = app_state(app)
+        self._document = Document(document)
+        self._rules = RuleIndex(state.app)
+        self._bases = Bases(self._document)
+        self._exemptions = find_exemptions(state.app)
+        self._settings = state.settings
+        self._schemes = SecuritySchemes(self._document, self._settings)
+        self._errors = ErrorResponses(self._document, state)
+        self._endpoints = Endpoints(self._document, state, self._schemes, self._errors)
+        self._inherited = document.get("security")
+        """The author's ``security`` for all operations that have none of their own."""
+        self._descriptions: dict[object, _Description] = {}
+        self._found: set[tuple[str, str]] = set()
+        """The rules of this package's endpoints that the document has, with their methods."""
+
+    def run(self, *, endpoints: bool) -> JSONObject:
+        root = self._document.root
+        paths: JSONObject = dict(as_object(root.get("paths")))
+        for path, item in paths.items():
+            if isinstance(item, Mapping):
+                paths[path] = self._annotate_item(str(path), item)
+        if endpoints:
+            self._add_endpoints(paths)
+        if paths or "paths" in root:
+            root["paths"] = paths
+        return root
+
+    def _annotate_item(self, path: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        changed = {
+            method: self._annotate_operation(path, method.upper(), item, operation)
+            for method, operation in item.items()
+            if method in _METHODS and isinstance(operation, Mapping)
+        }
+        return {**item, **changed} if changed else item
+
+    def _annotate_operation(
+        self, path: str, method: str, item: Mapping[str, Any], operation: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        rule = self._bases.find(self._rules, path, method)
+        if rule is None or rule.endpoint not in self._state.app.view_functions:
+            self._warn(path, method)
+            return operation
+        guards = find_guards_of_rule(self._state, self._exemptions, rule, method)
+        if guards.access == "built in":
+            self._found.add((rule.rule, method))
+            own = self._endpoints.describe(rule, method)
+            return operation if own is None else complete(operation, own, item)
+        return self._add_guards(operation, guards, method) if guards.options else operation
+
+    def _add_guards(
+        self, operation: Mapping[str, Any], guards: RouteGuards, method: str
+    ) -> JSONObject:
+        own = self._describe(guards, method)
+        annotated = dict(operation)
+        if own.security and "security" not in operation and not self._inherited:
+            annotated["security"] = [dict(requirement) for requirement in own.security]
+        for name, value in own.extensions.items():
+            annotated.setdefault(name, list(value))
+        description = str(operation.get("description") or "")
+        added = " ".join(sentence for sentence in own.sentences if sentence not in description)
+        if added:
+            annotated["description"] = f"{description}\n\n{added}" if description else added
+        annotated["responses"] = _merge_responses(operation.get("responses"), own.responses)
+        return annotated
+
+    def _describe(self, guards: RouteGuards, method: str) -> _Description:
+        """Describe guards, most of which are alike in the many operations of an application."""
+        key: object = (guards, method)
+        try:
+            if (known := self._descriptions.get(key)) is not None:
+                return known
+        except TypeError:  # locations may be a list
+            key = None
+        is_listed = self._document.is_json_schema
+        description = _Description(
+            self._schemes.require(guards.options, method),
+            list_extensions(guards.options, lists_scopes=is_listed),
+            tuple(dict.fromkeys(list_sentences(guards.options, self._settings))),
+            self._errors.of_guards(guards.options, guards.needs_csrf_proof),
+        )
+        if key is not None:
+            self._descriptions[key] = description
+        return description
+
+    def _add_endpoints(self, paths: JSONObject) -> None:
+        """Add those endpoints of this package that the document doesn't describe yet."""
+        base = self._bases.base
+        for rule, method in self._endpoints.list_rules():
+            if (rule.rule, method) in self._found:
+                continue
+            path = to_openapi(rule.rule)
+            more: JSONObject = {}
+            if path.startswith(f"{base}/"):
+                path = path.removeprefix(base)
+            elif self._document.is_swagger:
+                continue  # all its paths are below basePath
+            else:
+                more = {"servers": [{"url": "/"}]}
+            operation = self._endpoints.describe(rule, method)
+            if operation is not None:
+                paths[path] = {**more, **as_object(paths.get(path)), method.lower(): operation}
+
+    def _warn(self, path: str, method: str) -> None:
+        if self._state.notices.first_time(f"openapi {method} {path}"):
+            logger.warning(
+                "The OpenAPI document describes %s %s, for which this application has no view, so "
+                "it doesn't say what guards it.", method, path,
+            )  # fmt: skip
+
+
+def _merge_responses(written: object, own: Mapping[str, JSONObject]) -> JSONObject:
+    responses = dict(as_object(written))
+    known = set(map(str, responses))  # YAML reads an unquoted 401 as a number
+    responses.update((status, one) for status, one in own.items() if status not in known)
+    return responses

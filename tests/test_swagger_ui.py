@@ -1,0 +1,76 @@
+"""The document of docs/openapi.md in Swagger UI: Authorize, Try it out, 200.
+
+``scripts/providers`` installs Swagger UI from npm. The browser is Debian's Chromium, or the one that
+the environment variable CHROMIUM names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from flask import send_from_directory
+
+from tests.support import ROOT, SECRET, run_example, token_of
+from tests.test_openapi import running
+
+api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+SWAGGER_UI = ROOT / "tests" / "providers" / "node_modules" / "swagger-ui-dist"
+if CHROMIUM is None:
+    pytest.skip("needs a browser: apt-get install chromium", allow_module_level=True)
+if not SWAGGER_UI.exists():
+    pytest.skip("needs Swagger UI: scripts/providers", allow_module_level=True)
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+PAGE = """<!doctype html><title>API</title>
+<link rel="stylesheet" href="/ui/swagger-ui.css"><div id="ui"></div>
+<script src="/ui/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui"})</script>"""
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    app = run_example("openapi.py", tmp_path, monkeypatch)["app"]
+    app.add_url_rule("/page", "page", lambda: PAGE)
+    app.add_url_rule("/ui/<name>", "ui", lambda name: send_from_directory(SWAGGER_UI, name))
+    return app
+
+
+@pytest.fixture
+def page(app):
+    with running(app) as url, api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{url}/page")
+        yield page
+        browser.close()
+
+
+def try_out(page, operation):
+    """Send the request of an operation, and return the status that Swagger UI shows."""
+    block = page.locator(f"#operations-default-{operation}")
+    if not block.locator(".try-out__btn").is_visible():
+        block.locator(".opblock-summary-control").click()
+        block.locator(".try-out__btn").click()
+    with page.expect_response("**/orders"):
+        block.locator(".execute").click()
+    return block.locator(".live-responses-table .response-col_status").last.inner_text().split()[0]
+
+
+def test_authorize_and_try_it_out(app, page):
+    page.wait_for_selector(".opblock")
+    guarded = page.locator(".opblock", has=page.locator(".authorization__btn"))
+    paths = guarded.locator(".opblock-summary-path").all_inner_texts()
+    assert [path.replace("\u200b", "") for path in paths] == ["/orders", "/orders"]
+
+    assert try_out(page, "get_orders") == "401"
+    page.locator(".auth-wrapper .authorize").first.click()
+    page.locator("#auth-bearer-value").fill(token_of(app.test_client()))
+    page.locator(".auth-btn-wrapper .authorize").click()
+    page.locator(".auth-btn-wrapper .btn-done").click()
+    assert try_out(page, "get_orders") == "200"
+    assert try_out(page, "post_orders") == "403"
