@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import flask_jwt._doctor
-from flask_jwt._doctor.advice import Installed, examine_sources
-from flask_jwt._doctor.findings import Kind
-from flask_jwt._doctor.sources import find_files, read_sources
+import flask_jwt._cli.diagnosis
+from flask_jwt._cli.diagnosis.advice import Installed, examine_sources
+from flask_jwt._cli.diagnosis.findings import Kind
+from flask_jwt._cli.diagnosis.sources import find_files, read_sources
 
 THERE = {
     "markupsafe": {"escape"},
@@ -269,7 +269,7 @@ def test_virtual_environments_are_left_out(tmp_path):
 
 
 def test_a_program_of_very_many_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("flask_jwt._doctor.sources.MOST_FILES", 3)
+    monkeypatch.setattr("flask_jwt._cli.diagnosis.sources.MOST_FILES", 3)
     for number in range(5):
         (tmp_path / f"{number}.py").write_text("")
     (finding,) = examine_sources(read_sources(tmp_path), INSTALLED)
@@ -283,7 +283,9 @@ def test_nothing_of_the_program_is_executed(tmp_path):
 
 
 def test_the_analysis_imports_no_flask():
-    for path in Path(flask_jwt._doctor.__file__).parent.glob("*.py"):
+    folder = Path(flask_jwt._cli.diagnosis.__file__).parent
+    for name in ("sources", "findings", "replacements", "advice"):
+        path = folder / f"{name}.py"
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
             module = getattr(node, "module", None) or ""

@@ -27,6 +27,6 @@ def doctor(sources: Path, token: str | None, as_json: bool) -> None:
     status is 1 if the program can't be imported, or something would be rejected.
     """
     # Imported here, because the flask command loads this module each time it runs.
-    from .doctor_report import run_doctor
+    from .diagnosis.report import run_doctor
 
     run_doctor(sources, token, as_json)

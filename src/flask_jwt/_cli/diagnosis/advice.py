@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from .._former_names import OF_CONFIG, OF_EXTENDED, OF_EXTENSION, OF_FLASK_JWT
+from ..._former_names import OF_CONFIG, OF_EXTENDED, OF_EXTENSION, OF_FLASK_JWT
 from .findings import Finding, Kind
 from .replacements import REPLACEMENTS
 from .sources import Sources, Use

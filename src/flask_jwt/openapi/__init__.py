@@ -1,6 +1,6 @@
 """Describe guards in OpenAPI documents: ``secure(api)``, or ``annotate(document, app)``."""
 
-from ._openapi.annotation import annotate
-from ._openapi.libraries import secure
+from .annotation import annotate
+from .libraries import secure
 
 __all__ = ["annotate", "secure"]

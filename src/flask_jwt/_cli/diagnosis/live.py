@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 from flask import Flask
 
-from .._config.settings import OPTIONS, unknown_keys
-from .._doctor.findings import Finding, Kind
-from .._jose.claims import TIME_CLAIMS, Claims, Header
-from .._jose.codec import TokenCodec, decode_unverified
-from .._web.app_state import STATE_KEY, AppState
-from .._web.extension import JWT
-from .._web.guarded_views import GuardOptions, guards_of, unwrap
-from ..errors import ConfigError, JWTError
-from ..extended import JWTManager
-from .inspect import describe_kind
-from .output import format_time
+from ..._config.settings import OPTIONS, unknown_keys
+from ..._jose.claims import TIME_CLAIMS, Claims, Header
+from ..._jose.codec import TokenCodec, decode_unverified
+from ..._web.app_state import STATE_KEY, AppState
+from ..._web.extension import JWT
+from ..._web.guarded_views import GuardOptions, guards_of, unwrap
+from ...errors import ConfigError, JWTError
+from ...extended import JWTManager
+from ..inspect import describe_kind
+from ..output import format_time
+from .findings import Finding, Kind
 
 _FOREIGN = "flask_jwt_extended"
 

@@ -17,14 +17,14 @@ import click
 from flask import Flask
 from flask.cli import NoAppException, ScriptInfo
 
-from .._config.settings import OPTIONS
-from .._doctor.advice import EXTENDED, MIGRATION, Installed, examine_sources
-from .._doctor.findings import Finding, Kind
-from .._doctor.sources import read_sources
-from ..extended import JWTManager
-from .doctor_live import Route, TokenReport, describe_warnings, examine_program, explain_token
-from .inspect import read_stdin, unwrap_token
-from .output import WIDTH, echo
+from ..._config.settings import OPTIONS
+from ...extended import JWTManager
+from ..inspect import read_stdin, unwrap_token
+from ..output import WIDTH, echo
+from .advice import EXTENDED, MIGRATION, Installed, examine_sources
+from .findings import Finding, Kind
+from .live import Route, TokenReport, describe_warnings, examine_program, explain_token
+from .sources import read_sources
 
 
 class _Report(NamedTuple):

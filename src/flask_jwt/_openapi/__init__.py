@@ -1,1 +1,0 @@
-"""Describe guards in OpenAPI documents."""
