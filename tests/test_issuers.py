@@ -717,13 +717,13 @@ def test_a_guard_that_accepts_nobody(issuers):
 
 
 def test_a_guard_with_an_unknown_issuer_is_reported(clock, caplog):
-    guards = {"/typo": {"issuers": ["https://idp.exmaple", "https://idp.example"]}, **GUARDS}
+    guards = {"/typo": {"issuers": ["https://idp.examples", "https://idp.example"]}, **GUARDS}
     app = build(JWT, clock, guards=guards)
     app.test_client().get("/nothing")
     (record,) = [record for record in caplog.records if "accepts tokens" in record.message]
     assert record.levelno == logging.ERROR
     assert (
-        "'typo' accepts tokens of the issuer https://idp.exmaple, which is none" in record.message
+        "'typo' accepts tokens of the issuer https://idp.examples, which is none" in record.message
     )
 
 

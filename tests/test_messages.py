@@ -514,7 +514,7 @@ def test_the_application_must_be_one(extension, wrong):
         ("request_handlers", "request_handler"),
         ("user_identity_loaders", "user_identity_loader"),
         ("token_in_blocklist", "token_in_blocklist_loader"),
-        ("sesions", "sessions"),
+        ("session", "sessions"),
         ("initapp", "init_app"),
     ],
 )

@@ -393,8 +393,9 @@ def _parse_origin(value: str) -> str:
             "'https://app.example.com', without a path and without *"
         )
     scheme, host, port = match.groups()
-    is_default = port is None or (scheme, int(port)) in (("http", 80), ("https", 443))
-    return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{int(port)}"
+    number = {"http": 80, "https": 443}[scheme] if port is None else int(port)
+    is_default = (scheme, number) in (("http", 80), ("https", 443))
+    return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{number}"
 
 
 def parse_same_site(value: object) -> str | None:
