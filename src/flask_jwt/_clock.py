@@ -1,4 +1,4 @@
-"""The clock of an application."""
+"""Tell the time of an application."""
 
 from __future__ import annotations
 

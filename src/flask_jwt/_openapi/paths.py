@@ -54,7 +54,7 @@ class Bases:
 
     @property
     def base(self) -> str:
-        """The path that the paths of the document are relative to, as the application sees it."""
+        """Return the path that the paths of the document are relative to, in the application."""
         return self._all[0]
 
     def find(self, rules: RuleIndex, path: str, method: str) -> Rule | None:
