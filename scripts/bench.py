@@ -2,7 +2,8 @@
 
 Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
-(whether the duration of a login reveals which users exist). All servers run on this machine.
+(whether the duration of a login reveals which users exist), issuers
+(what tokens of other issuers cost). All servers run on this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_suite import guard, imports, issue, memory, passwords, serving, sessions
+from bench_suite import guard, imports, issue, issuers, memory, passwords, serving, sessions
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "gunicorn": serving.run,
     "sessions": sessions.run,
     "passwords": passwords.run,
+    "issuers": issuers.run,
 }
 
 PACKAGES = (

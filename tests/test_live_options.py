@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from unittest import mock
@@ -33,6 +35,7 @@ from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
 from flask_jwt._web.cookies import jwt_csrf_field
 from flask_jwt.extended import JWTManager
+from flask_jwt.testing import FakeIssuer
 from tests.support import ANYONE, bearer, claims_of, make_app, private_pem, public_pem
 
 # Long enough for HS512, so that no warning depends on the algorithm.
@@ -327,6 +330,48 @@ def revocations(client):
     client.note([] if recent is None else [recent.lifetime, recent.staleness])
 
 
+IDPS = [FakeIssuer(f"https://{name}.example", algorithm="ES256") for name in ("a", "b")]
+TIMEOUTS = []
+
+
+def fetch_from_first(url, deadline, context):
+    TIMEOUTS.append(round(deadline - time.monotonic()))
+    return IDPS[0].issuer.fetch(url, deadline, context)
+
+
+TRUSTED = [replace(IDPS[0].issuer, fetch=fetch_from_first)]
+
+
+def issuers(client):
+    """Rotate, and take down, an identity provider."""
+    app, idp = client.app, IDPS[0]
+    clock = app.clock
+    app.extensions["flask-jwt"].clock.monotonic = clock
+
+    def read(idp, **header):
+        claims = {**idp.claims(), "iat": int(clock()), "exp": int(clock()) + 60}
+        headers = bearer(idp.sign(claims, header))
+        TIMEOUTS.clear()
+        response = app.test_client().get("/protected", headers=headers)
+        # The body would contain the time.
+        client.note(response.status_code, list(TIMEOUTS))
+
+    clock.tick(timedelta(days=30))
+    read(IDPS[0])
+    read(IDPS[1])
+    for _ in range(6):
+        clock.tick(20)
+        read(idp, kid="unknown")
+    for _ in range(6):
+        clock.tick(100)
+        read(idp)
+    idp.down()
+    for _ in range(6):
+        clock.tick(timedelta(hours=6))
+        read(idp)
+    idp.up()
+
+
 def failures(client):
     client.app.clock.tick(timedelta(days=2))  # those of an earlier probe are forgotten
     for _ in range(5):
@@ -510,6 +555,15 @@ LIVE = [
     Case("JWT_ALGORITHM", "HS512", keys),
     Case("JWT_ALGORITHM", "RS512", keys, JWT_PRIVATE_KEY=RSA.private),
     Case("JWT_DECODE_ALGORITHMS", ["HS512"], keys),
+    # Other issuers
+    Case("JWT_ISSUERS", TRUSTED, issuers),
+    Case("JWT_ISSUERS", None, issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUERS", [idp.issuer for idp in IDPS], issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUERS", [replace(TRUSTED[0], audience="x")], issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUER_TIMEOUT", 7, issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUER_KEYS_FRESH", 60, issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUER_KEYS_KEPT", timedelta(hours=13), issuers, JWT_ISSUERS=TRUSTED),
+    Case("JWT_ISSUER_COOLDOWN", 60, issuers, JWT_ISSUERS=TRUSTED),
     # Sessions
     Case("JWT_SESSION_IDLE", 300, sessions, **STORE),
     Case("JWT_REFRESH_GRACE", 10, sessions, **STORE),

@@ -9,6 +9,7 @@ from ._web.context import (
     get_jwt,
     get_jwt_header,
     get_jwt_identity,
+    get_jwt_issuer,
     get_jwt_request_location,
     issued_tokens,
 )
@@ -44,12 +45,15 @@ from ._web.views import _default_auth_request_handler as _default_auth_request_h
 from ._web.views import _default_auth_response_handler as _default_auth_response_handler
 
 if TYPE_CHECKING:
+    from ._issuers.issuer import ANY_AUDIENCE, Issuer
     from ._login.passwords import PasswordCheck, check_password, hash_password
     from ._sessions.manager import SessionManager
     from ._sessions.rotation import Tokens
     from .stores import Session
 
 _LOADED_AT_FIRST_USE = {
+    "ANY_AUDIENCE": "_issuers.issuer",
+    "Issuer": "_issuers.issuer",
     "PasswordCheck": "_login.passwords",
     "Session": "stores",
     "SessionManager": "_sessions.manager",
@@ -98,9 +102,11 @@ def __getattr__(name: str) -> Any:
 __version__ = "1.0.0.dev0"
 
 __all__ = [
+    "ANY_AUDIENCE",
     "JWT",
     "ConfigError",
     "Grants",
+    "Issuer",
     "JWTError",
     "PasswordCheck",
     "Session",
@@ -118,6 +124,7 @@ __all__ = [
     "get_jwt",
     "get_jwt_header",
     "get_jwt_identity",
+    "get_jwt_issuer",
     "get_jwt_request_location",
     "guarded_by",
     "has_scope",

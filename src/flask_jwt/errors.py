@@ -36,6 +36,7 @@
         ├── SessionNotFound           404     session_unknown
         ├── TextNotStorable           400     text_not_storable
         ├── KeysUnavailable           503     keys_unavailable
+        │   └── IssuerUnavailable             issuer_unavailable
         └── StoreUnavailable          503     store_unavailable
 
     ConfigError                                                   RuntimeError
@@ -497,6 +498,19 @@ class KeysUnavailable(AuthError):
 
     def __init__(self, description: str | None = None) -> None:
         super().__init__(description, headers={"Retry-After": "2"})
+
+
+class IssuerUnavailable(KeysUnavailable):
+    """Raised when the keys of one of ``JWT_ISSUERS`` can't be fetched. Retry later.
+
+    :param retry_after: seconds until the next attempt to fetch them
+    """
+
+    error_code = "issuer_unavailable"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__()
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class StoreUnavailable(AuthError):

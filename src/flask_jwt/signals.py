@@ -11,6 +11,8 @@ from blinker import Namespace
 __all__ = [
     "authenticated",
     "authentication_failed",
+    "issuer_keys_changed",
+    "issuer_unavailable",
     "login_limited",
     "refresh_token_repeated",
     "refresh_token_reused",
@@ -50,6 +52,20 @@ session_refreshed = _signals.signal("session-refreshed")
 
 session_revoked = _signals.signal("session-revoked")
 """Sent when a session was revoked, but not when it expires. *sid*: the id of the session."""
+
+issuer_keys_changed = _signals.signal("issuer-keys-changed")
+"""Sent when one of ``JWT_ISSUERS`` has other keys than before.
+
+*issuer*: the issuer; *added*, *removed*: the kids of its keys; *unknown_kids*: how many of its
+tokens have named an unknown key since the last signal about it.
+"""
+
+issuer_unavailable = _signals.signal("issuer-unavailable")
+"""Sent when the keys of one of ``JWT_ISSUERS`` can't be fetched, once in each outage.
+
+*issuer*, *unknown_kids*: as above; *reason*: what went wrong; *keys_age*: the age in seconds of the
+keys at hand, or None if there are none.
+"""
 
 refresh_token_repeated = _signals.signal("refresh-token-repeated")
 """Sent when a refresh token was repeated within the grace period by another client.

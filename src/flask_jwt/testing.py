@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from ._config.settings import Settings
+from ._issuers.fake import FakeIssuer
 from ._jose.claims import Claims, ClaimsView
 from ._jose.codec import as_token
 from ._jose.grants import RequiredNames
@@ -21,7 +22,7 @@ from ._web.context import app_state, require_sessions
 from ._web.issue import grant_claims, login_context, signing_codec
 from .errors import ConfigError
 
-__all__ = ["Clock", "JWTClient", "freeze", "jwt_headers"]
+__all__ = ["Clock", "FakeIssuer", "JWTClient", "freeze", "jwt_headers"]
 
 
 class Clock:

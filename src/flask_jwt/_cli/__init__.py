@@ -27,6 +27,7 @@ from .._web.session_wiring import LONGEST_SESSION
 from ..errors import ConfigError
 from .doctor import doctor
 from .inspect import inspect
+from .issuers import issuers_cli
 from .output import NAMES_AS_GIVEN, CommandGroup, echo, format_time, json_option, print_table
 from .passwords import passwords_cli
 from .routes import routes
@@ -39,6 +40,7 @@ keys_cli = CommandGroup(
 jwt_cli.add_command(keys_cli)
 jwt_cli.add_command(sessions_cli)
 jwt_cli.add_command(passwords_cli)
+jwt_cli.add_command(issuers_cli)
 jwt_cli.add_command(doctor)
 jwt_cli.command(context_settings=NAMES_AS_GIVEN)(inspect)
 

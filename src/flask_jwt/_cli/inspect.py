@@ -13,6 +13,7 @@ from .._web.app_state import AppState
 from .._web.context import app_state
 from .._web.request_token import codec_for
 from ..errors import JWTError, StoreUnavailable
+from .issuers import explain
 from .output import echo, format_time, json_option, print_table
 
 MOST_INPUT = 2**20
@@ -35,9 +36,11 @@ def inspect(token: str, as_json: bool) -> None:
     header: Header = {}
     claims: Claims = {}
     session = hint = None
+    issuer: list[str] = []
     try:
         # Decoded first, so that a rejected token is shown as well.
         header, claims = state.codecs.decode_unverified(encoded)
+        issuer = explain(state, header, claims)
         session = _get_session_state(state, claims)
         reason = _find_rejection(state, encoded)
     except JWTError as error:
@@ -48,12 +51,14 @@ def inspect(token: str, as_json: bool) -> None:
     if as_json:
         result = {
             "accepted": reason is None, "reason": reason, "hint": hint, "kind": kind,
-            "session": session, "header": header, "claims": claims,
+            "session": session, "issuer": issuer, "header": header, "claims": claims,
         }  # fmt: skip
         click.echo(json.dumps(result, indent=2))
     else:
         _show_token(header, claims)
         echo(f"This is {kind}.")
+        for line in issuer:
+            echo(line)
         if session is not None:
             echo(f"The session of the token: {session}")
         verdict = "accepts the token" if reason is None else f"rejects the token: {reason}"
@@ -116,6 +121,9 @@ def describe_kind(encoded: str, header: Header, claims: Claims) -> str:
 def _get_session_state(state: AppState, claims: Claims) -> str | None:
     """Return what the store says about the token's session; None if it belongs to none."""
     sid = claims.get("sid")
+    issuers = state.codecs.issuers()
+    if issuers is not None and issuers.find(claims.get("iss")) is not None:
+        return None  # the sid of another issuer is no session of this application
     if state.sessions is None or not isinstance(sid, str):
         return None
     session = state.sessions.get(sid)

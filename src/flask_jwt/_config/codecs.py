@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._clock import Clock
 from .._jose.claims import Claims, ClaimsPolicy, Header
@@ -18,6 +18,10 @@ from .key_sources import load_configured_keys, load_returned_keys
 from .live import LiveConfig
 from .notices import Notices
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .._issuers.registry import Issuers
+    from .._issuers.remote_keys import Timing
 
 _MAX_CODECS = 64
 """The maximum number of codecs for other token types and loaded keys."""
@@ -44,6 +48,7 @@ class Codecs:
     :param config: the application's configuration
     :param refresh_claims: the claims that every refresh token of a session has
     :param json_default: converts a claim that JSON can't represent to one that it can
+    :param notify: sends the signal of this name with these arguments
     """
 
     def __init__(
@@ -54,6 +59,7 @@ class Codecs:
         *,
         refresh_claims: frozenset[str],
         json_default: Callable[[Any], object],
+        notify: Callable[[str, Mapping[str, object]], None],
     ) -> None:
         self._config = config
         self._options_changed = config.codec_options_changed
@@ -61,6 +67,9 @@ class Codecs:
         self._notices = notices
         self._refresh_claims = refresh_claims
         self._json_default = json_default
+        self._notify = notify
+        self.applied_issuers: Issuers | None = None
+        """The other issuers whose tokens are accepted, as of the last use of a codec."""
         self._key_file: KeyFile | None = None
         self._configured: _ConfiguredCodecs | None = None
         self._others: dict[Hashable, tuple[TokenCodec, object]] = {}
@@ -84,6 +93,15 @@ class Codecs:
     def refresh(self) -> TokenCodec:
         """Return the codec that issues and verifies the refresh tokens of sessions."""
         return self._get_configured().refresh
+
+    def issuers(self) -> Issuers | None:
+        """Return the other issuers whose tokens are accepted, or None if there are none.
+
+        This applies changed options first. After another method has, :attr:`applied_issuers` is the
+        same.
+        """
+        self._apply_options()
+        return self.applied_issuers
 
     def for_type(self, token_type: str | None) -> TokenCodec:
         """Return a codec that verifies tokens of *token_type*; None verifies every type."""
@@ -150,6 +168,38 @@ class Codecs:
     def _forget_codecs(self, settings: Settings) -> None:
         self._configured, self._others = None, {}
         self.cache.resize(settings.cache_size)
+        self._replace_issuers(settings)
+
+    def _replace_issuers(self, settings: Settings) -> None:
+        if not settings.issuers and self.applied_issuers is None:
+            return
+        # Imported here, because most applications trust no other issuer.
+        from .._issuers.registry import OUR_CLAIMS, IssuerHost, Issuers
+
+        issuers = self.applied_issuers
+        if issuers is None:
+            absent = settings.profile.absent_claims
+            issuers = Issuers(
+                IssuerHost(
+                    self._clock,
+                    self._get_timing,
+                    self._notify,
+                    {name: absent[name] for name in absent if name not in OUR_CLAIMS},
+                )
+            )
+        issuers.replace(settings.issuers)
+        self.applied_issuers = issuers if settings.issuers else None
+
+    def _get_timing(self) -> Timing:
+        from .._issuers.remote_keys import Timing
+
+        settings = self._config.settings
+        return Timing(
+            settings.issuer_timeout,
+            settings.issuer_keys_fresh,
+            settings.issuer_keys_kept,
+            settings.issuer_cooldown,
+        )
 
     def _get_configured(self) -> _ConfiguredCodecs:
         """Return the codecs for the configured keys, which are made when they are needed first.
@@ -171,6 +221,9 @@ class Codecs:
         return configured
 
     def _load_keys(self, settings: Settings) -> KeySet:
+        if settings.issuers and not settings.has_key:
+            self._key_file = None
+            return KeySet(())  # this application verifies tokens of other issuers only
         if settings.key_file is None:
             self._key_file = None
             return load_configured_keys(settings, allow_documented=self._config.is_debug_or_testing)

@@ -7,12 +7,16 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
-from typing import Any, Generic, Literal, TypeGuard, TypeVar, get_args, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar, get_args, overload
 
 from jwt import PyJWK
 
 from .._jose.grants import ClaimPath
 from .._jose.keys import ALGORITHMS
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
 
 T = TypeVar("T")
 
@@ -420,7 +424,27 @@ def parse_url_options(value: object) -> dict[str, Any]:
     raise InvalidValue(message, json='{"methods": ["POST"]}')
 
 
-# Keys
+# Keys and issuers
+
+
+def parse_issuers(value: object) -> tuple[Issuer, ...]:
+    """Return the issuers that an application trusts, some of which may be described by dicts."""
+    if value is None:
+        return ()
+    # Imported here, because most applications trust no other issuer.
+    from .._issuers.issuer import Issuer
+
+    if not _is_list(value) or not all(isinstance(item, (Issuer, Mapping)) for item in value):
+        raise InvalidValue(
+            "write a list of Issuer objects, or of dicts with their arguments",
+            json='[{"issuer": "https://…", "audience": "…"}]',
+        )
+    try:
+        return tuple(
+            item if isinstance(item, Issuer) else Issuer.from_mapping(item) for item in value
+        )
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
 
 
 def parse_algorithm(value: object) -> str:

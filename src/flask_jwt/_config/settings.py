@@ -31,6 +31,7 @@ from .options import (
     parse_header_type,
     parse_issued_audience,
     parse_issued_issuer,
+    parse_issuers,
     parse_key,
     parse_keys,
     parse_limit,
@@ -169,6 +170,15 @@ class Settings:
     jwks_url_rule = Option(
         "JWT_JWKS_URL_RULE", "/.well-known/jwks.json", parse_url_rule, at_start=True
     )
+
+    # Other issuers
+    issuers = Option(  # is_secret: a URL may contain a password by mistake
+        "JWT_ISSUERS", None, parse_issuers, shapes_codec=True, is_secret=True
+    )
+    issuer_timeout = Option("JWT_ISSUER_TIMEOUT", 3, parse_timeout)
+    issuer_keys_fresh = Option("JWT_ISSUER_KEYS_FRESH", 600, parse_timeout)
+    issuer_keys_kept = Option("JWT_ISSUER_KEYS_KEPT", 86400, parse_positive_duration)
+    issuer_cooldown = Option("JWT_ISSUER_COOLDOWN", 30, parse_positive_duration)
 
     # Sessions
     storage_uri = Option(  # is_secret: most URIs contain a password
@@ -373,6 +383,12 @@ class Settings:
                 "old tokens stay valid indefinitely; Flask-JWT 0.3.2 ignored this setting. Remove "
                 "it, or set a longer JWT_EXPIRATION_DELTA."
             )
+        sentences += [
+            f"JWT_ISSUERS: ANY_AUDIENCE accepts each token of {issuer.issuer}, also one for "
+            "another application; write the audience of the tokens that are meant for this one."
+            for issuer in self.issuers
+            if issuer.accepts_strangers
+        ]
         return sentences
 
     def conflicts(self) -> list[str]:
@@ -394,6 +410,10 @@ class Settings:
                 f"JWT_IDENTITY_CLAIM: tokens have the claim {self.identity_claim!r} for another "
                 "purpose; write another name, such as 'sub'"
             )
+        if self.issuers:
+            from .._issuers.registry import find_conflicts
+
+            sentences += find_conflicts(self.issuers, self.encode_issuer)
         return [
             *sentences,
             *self._find_insecure(),

@@ -201,6 +201,23 @@ class ClaimsPolicy:
             raise AudienceInvalid
 
 
+class ForeignSubject(str):
+    """The subject of a token of another issuer.
+
+    It is equal to the plain string, but it is never taken for the identity of one of the
+    application's own users: a user is the issuer and the subject together.
+
+    :param issuer: the issuer of the token
+    """
+
+    issuer: str
+
+    def __new__(cls, subject: object, issuer: str) -> ForeignSubject:
+        self = super().__new__(cls, subject)
+        self.issuer = issuer
+        return self
+
+
 class InvalidIdentity(ConfigError):
     """Report a value that is neither a user nor the id of one.
 
@@ -227,6 +244,19 @@ class InvalidIdentity(ConfigError):
         return InvalidIdentity(self.description, message, self.expression)
 
 
+def reject_foreign_subject(identity: object) -> None:
+    """Raise a ConfigError if *identity* is the subject of a token of another issuer.
+
+    As an identity of this application, it would be the user who has the same id here by accident.
+    """
+    if isinstance(identity, ForeignSubject):
+        raise ConfigError(
+            f"This identity is the subject of a token of {identity.issuer}. A user is the issuer "
+            "and the subject together, so it is no user of this application: write an "
+            "identity_handler that finds the user by get_jwt_issuer() and payload['sub']."
+        )
+
+
 _WANTED_IDENTITY = (
     "the user (an object or dict with an id), or the id itself: a string, an integer or a UUID"
 )
@@ -249,6 +279,7 @@ def identity_of(identity: Any) -> str | int:
     """
     if hasattr(type(identity), "_get_current_object"):  # a proxy, such as current_identity
         identity = identity._get_current_object()
+    reject_foreign_subject(identity)
     if hasattr(identity, "id"):
         user_id, expression = identity.id, "user.id"
     elif isinstance(identity, Mapping) and "id" in identity:
@@ -345,6 +376,8 @@ def subject_of(user_id: object) -> str:
     :raises TypeError: if JSON can't represent *user_id*
     :raises ValueError: likewise, for NaN and infinities
     """
+    if isinstance(user_id, ForeignSubject):
+        return json.dumps([user_id.issuer, str.__str__(user_id)], separators=(",", ":"))
     user_id = plain_id(user_id)
     if isinstance(user_id, str):
         return user_id

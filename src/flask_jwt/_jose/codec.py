@@ -8,7 +8,7 @@ from calendar import timegm
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import AlgorithmNotAllowed, SignatureInvalid, TokenInvalid, TokenMalformed
 from .claims import Claims, ClaimsPolicy, ClaimsView, Header, HeaderView
@@ -61,8 +61,8 @@ class VerifiedToken:
     """
 
     __slots__ = (
-        "_claims", "_grants", "_header", "codec", "copy_claims", "issued_at", "sid", "valid_from",
-        "valid_until",
+        "_claims", "_grants", "_header", "codec", "copy_claims", "identity", "issued_at", "issuer",
+        "sid", "valid_from", "valid_until",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +81,10 @@ class VerifiedToken:
         """Returns the claims; the caller may change the returned dict."""
         self.codec = codec
         self.sid = claims.get("sid")
+        self.issuer: str | None = None
+        """The issuer, if it is another one than the application itself."""
+        self.identity: Any = None
+        """The identity in a token of another issuer."""
         self.issued_at = claims.get("iat", -math.inf)
         self.valid_from = valid_from
         self.valid_until = valid_until
@@ -121,6 +125,14 @@ def _deep_copy(value: Any) -> Any:
     return value
 
 
+class ForeignIssuer(Protocol):
+    """The issuer of a token that isn't the application's own."""
+
+    @property
+    def identity_handler(self) -> Callable[[Any], Any] | None:
+        """Return the handler that finds the users of its tokens, if it has one of its own."""
+
+
 class TokenCodec:
     """Issue and verify tokens with one key set and one policy.
 
@@ -133,6 +145,9 @@ class TokenCodec:
     :param absent_claims: values that a verified token gets for the claims that it lacks
     :param keeps_pyjwt_errors: add PyJWT's exception for a rejected token to the error
     """
+
+    issuer: ForeignIssuer | None = None
+    """The issuer of the tokens; None for the application itself."""
 
     def __init__(
         self,
@@ -215,16 +230,37 @@ class TokenCodec:
         if not isinstance(claims, dict):
             raise TokenMalformed("Invalid payload: it must be a JSON object")
         try:
-            valid_from, valid_until = self.policy.check(claims, now)
+            valid_from, valid_until = self._check(header, claims, key, now)
         except TokenInvalid as error:
-            error.jwt_header, error.jwt_data = header, {**self._absent_claims, **claims}
+            error.jwt_header, error.jwt_data = header, self._present(claims)
             raise
-        if self._absent_claims:
-            claims = {**self._absent_claims, **claims}
+        claims = self._present(claims)
         if key.verify_until is not None:
             # A cached token must not outlive the key that verified it.
             valid_until = min(valid_until, key.verify_until)
         return VerifiedToken(claims, header, valid_from, valid_until, self)
+
+    def is_current(self) -> bool:
+        """Return whether tokens that this codec has verified before are still accepted.
+
+        The application compares its own codec itself. This is for those of other issuers, of which
+        there may be many.
+        """
+        return False
+
+    def _check(
+        self,
+        header: HeaderView,  # noqa: ARG002
+        claims: ClaimsView,
+        key: Key,  # noqa: ARG002
+        now: float,
+    ) -> tuple[float, float]:
+        """Check the content of a token whose signature *key* has verified, as the policy does."""
+        return self.policy.check(claims, now)
+
+    def _present(self, claims: Claims) -> Claims:
+        """Return *claims* as the application gets them."""
+        return {**self._absent_claims, **claims} if self._absent_claims else claims
 
     def verify_signature(self, token: str, now: float) -> tuple[Header, bytes, Key]:
         """Verify only the signature of *token*.

@@ -19,10 +19,11 @@ class KeySet:
 
     The newest key whose time to sign has come signs; all keys verify until they expire.
 
+    :param repeated_kids: allow several keys of one kid, each of which is tried
     :raises InvalidKey: if HMAC secrets and public keys are mixed, or two keys have the same kid
     """
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], *, repeated_kids: bool = False) -> None:
         self.keys = tuple(keys)
         # If a set held both, a token could ask for HMAC with a public key as the secret, the
         # "algorithm confusion" of RFC 8725 section 2.1.
@@ -32,7 +33,7 @@ class KeySet:
             )
         kids = [key.kid for key in self.keys]
         repeated = {kid for kid in kids if kids.count(kid) > 1}
-        if repeated:
+        if repeated and not repeated_kids:
             raise InvalidKey(f"Each key of a set needs its own kid; repeated: {sorted(repeated)}")
         self._by_algorithm: dict[str, tuple[Key, ...]] = {}
         for key in self.keys:

@@ -36,6 +36,13 @@ class TokenCache:
             if size == 0:
                 self.tokens = {}
 
+    def get_foreign(self, token: str, now: float) -> VerifiedToken | None:
+        """Return *token* from the cache if it is another issuer's, and its codec is current."""
+        cached = self.tokens.get(token)
+        if cached is None or not cached.valid_from <= now < cached.valid_until:
+            return None
+        return cached if cached.codec.is_current() else None
+
     def verify(self, token: str, codec: TokenCodec, now: float) -> VerifiedToken:
         """Return *token* from the cache, or verify and cache it.
 

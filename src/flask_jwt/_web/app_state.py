@@ -9,6 +9,7 @@ from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.local import LocalProxy
 
+from .. import signals
 from .._clock import Clock
 from .._config.codecs import Codecs
 from .._config.live import LiveConfig
@@ -61,6 +62,7 @@ class AppState:
             self.notices,
             refresh_claims=REFRESH_CLAIMS,
             json_default=self._json_default,
+            notify=lambda name, details: getattr(signals, name).send(app, **details),
         )
         self.sessions: SessionManager | None = None
         self.check_session: Callable[[object, float], None] | None = None

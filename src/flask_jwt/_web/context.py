@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, request
@@ -79,6 +79,13 @@ class RequestState:
         self.app = app
         self.claims: Any = {}
         """A copy that belongs to this request, so that a view may change it."""
+
+    @property
+    def sid(self) -> object:
+        """Return the ``sid`` in the token, unless another issuer has written it."""
+        if self.verified is not None:
+            return self.verified.sid
+        return self.claims.get("sid") if isinstance(self.claims, Mapping) else None
 
     def clear(self) -> None:
         """Remove everything that came from a token that was rejected."""
@@ -210,8 +217,9 @@ def get_jwt_identity() -> Any:
     """Return the identity in the current request's token: the user's id, as it was issued.
 
     The identity is the claim named by ``JWT_IDENTITY_CLAIM``; by default it is ``identity``, or
-    ``sub`` if the token has no ``identity``. It is only the id; :data:`current_identity` is the
-    user::
+    ``sub`` if the token has no ``identity``. In a token of one of ``JWT_ISSUERS`` it is the claim
+    that the issuer names, by default ``sub``, and belongs to :func:`get_jwt_issuer`. It is only the
+    id; :data:`current_identity` is the user::
 
         @app.get("/orders")
         @jwt_required()
@@ -221,8 +229,42 @@ def get_jwt_identity() -> Any:
     :returns: None if the token was optional and the request had none
     :raises RuntimeError: if no guard has verified the request
     """
-    claims = require_verified("get_jwt_identity").claims
-    return claimed_identity(claims, app_state().config.latest.identity_claim)
+    return read_identity(app_state(), require_verified("get_jwt_identity"))
+
+
+def read_identity(state: AppState, current: RequestState) -> Any:
+    """Return the identity in the token of the current request, or None."""
+    verified = current.verified
+    if verified is not None and verified.issuer is not None:
+        return verified.identity
+    return claimed_identity(current.claims, state.config.latest.identity_claim)
+
+
+def get_jwt_issuer() -> str | None:
+    """Return the issuer of the current request's token, if it is one of ``JWT_ISSUERS``.
+
+    A user of another issuer is the issuer and the subject together, because each issuer chooses
+    its subjects as it likes::
+
+        @jwt.identity_handler
+        def load_user(payload):
+            issuer = get_jwt_issuer()
+            if issuer is None:
+                return User.query.get(payload["identity"])
+            return User.query.filter_by(issuer=issuer, subject=payload["sub"]).one_or_none()
+
+    :returns: None for the application's own tokens, and if the token was optional and the request
+        had none
+    :raises RuntimeError: if no guard has verified the request
+    """
+    verified = require_verified("get_jwt_issuer").verified
+    return None if verified is None else verified.issuer
+
+
+def foreign_identity() -> Any:
+    """Return the identity in the current request's token, or None if it is the application's."""
+    state = request_state()
+    return None if state is None or state.verified is None else state.verified.identity
 
 
 def get_jwt_request_location() -> TokenLocation | None:

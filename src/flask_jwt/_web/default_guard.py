@@ -15,6 +15,7 @@ from werkzeug.routing import Rule
 from ..errors import SchemeUnsupported, TokenMissing
 from .app_state import AppState
 from .context import request_state
+from .foreign_tokens import check_handlers, find_unknown_issuers
 from .guard import admit_request, verify_jwt_in_request
 from .guarded_views import Guard, find_bypassed_guards, find_guards, is_guard, list_layers
 from .redirects import is_login_page, list_request_paths, report_guarded_login_view
@@ -196,6 +197,7 @@ def check_views_at_first_request(state: AppState, exemptions: Exemptions) -> Non
             app.before_request_funcs.pop(None, None)
         if state.notices.first_time("views checked"):
             _check_views(state, exemptions)
+            check_handlers(state)
 
 
 def _check_views(state: AppState, exemptions: Exemptions) -> None:
@@ -204,6 +206,11 @@ def _check_views(state: AppState, exemptions: Exemptions) -> None:
             "The view %r is registered without its guard: @jwt_required() stands above the route "
             "decorator, which has registered the function before. Put @app.route above "
             "@jwt_required().", endpoint,
+        )  # fmt: skip
+    for endpoint, name in find_unknown_issuers(state):
+        logger.error(
+            "The guard of the view %r accepts tokens of the issuer %s, which is none of "
+            "JWT_ISSUERS; check the spelling.", endpoint, name,
         )  # fmt: skip
     view = state.app.view_functions.get(state.settings.login_view or "")
     if any(not guard.options.optional for guard in find_guards(view, "GET")):

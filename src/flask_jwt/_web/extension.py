@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +23,7 @@ from .caching import protect_responses
 from .context import app_state, get_template_context, require_sessions
 from .cookies import check_cookies, jwt_csrf_field
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
+from .foreign_tokens import check_handlers, reject_decode_handler
 from .guard import _default_jwt_decode_handler, jwt_required
 from .handlers import Handlers, accepts
 from .issue import (
@@ -53,6 +54,7 @@ from .views import (
 )
 
 if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
     from .._sessions.manager import SessionManager
     from ..stores import SessionStore
 
@@ -88,6 +90,7 @@ class JWT(Handlers):
         Without this handler ``current_identity`` is the id in the token
     :param store: a store for sessions, in place of the one that ``JWT_STORAGE_URI`` names
     :param clock: returns seconds since the epoch; for tests
+    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted
     :raises ConfigError: if the configuration is invalid
     """
 
@@ -102,6 +105,7 @@ class JWT(Handlers):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
+        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if _are_swapped(authentication_handler, identity_handler):
@@ -128,6 +132,9 @@ class JWT(Handlers):
         self._exemptions = Exemptions(OPEN_VIEWS)
         self._store = store
         self._clock = clock
+        # A tuple, because the guard compares the option at each request: a tuple is compared at
+        # once, and the items of a list one by one.
+        self._issuers = None if issuers is None else tuple(issuers)
         if app is not None:
             self.init_app(app)
 
@@ -152,6 +159,8 @@ class JWT(Handlers):
             _ = present.settings  # raises ConfigError if an option has an invalid value by now
             app.extensions["jwt"] = self
             return
+        if app.config.get("JWT_ISSUERS") is None:
+            app.config["JWT_ISSUERS"] = self._issuers
         state = AppState(
             app,
             self,
@@ -170,6 +179,10 @@ class JWT(Handlers):
         prepare_limits(state)  # they count in the store of the sessions
         protect_responses(state)
         _check_keys(state)
+        if state.settings.issuers:
+            if self.jwt_decode_callback is not _default_jwt_decode_handler:
+                reject_decode_handler()
+            check_handlers(state)
         check_cookies(state)
         app.extensions[STATE_KEY] = state
         # Flask-JWT's key. Programs read and set handlers through it, and may replace the object,
@@ -334,6 +347,8 @@ def _check_keys(state: AppState) -> None:
     logs_in = handlers.authentication_callback is not None and handlers.encode_key_callback is None
     if settings.has_key or (logs_in and not settings.is_symmetric):
         state.codecs.access()  # so that an invalid key is an error here, not at a request
+    elif settings.issuers and not logs_in:
+        pass  # the application only verifies their tokens
     elif handlers.decode_key_callback is None and settings.needs_secret:
         warnings.warn(NO_KEY, UserWarning, stacklevel=4)
 

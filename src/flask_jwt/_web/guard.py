@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial, wraps
 from inspect import isclass, iscoroutinefunction
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import jwt
 from flask import Request, request
@@ -41,6 +41,7 @@ from .context import (
     current_request_context,
 )
 from .cookies import get_cookies
+from .foreign_tokens import check_issuer, parse_issuer_names, reject_decode_handler
 from .grants import check_grants
 from .guarded_views import GuardOptions, get_call, mark_as_guard, remember_guarded
 from .replaceable import package
@@ -53,6 +54,9 @@ from .request_token import (
     verify_token,
 )
 from .responses import prepare_error, rendering_errors
+
+if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
 
 _NUMBERS = (int, float)
 
@@ -69,6 +73,7 @@ def jwt_required(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    issuers: str | Issuer | Sequence[str | Issuer] | None = None,
     scopes: RequiredNames | None = None,
     roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
@@ -101,6 +106,9 @@ def jwt_required(
     :param renew: False to verify the refresh cookie without renewing it, if the browser doesn't get
         this response: for a proxy that asks whether a request is allowed, such as nginx with
         ``auth_request``
+    :param issuers: accept only tokens of these issuers, which are the ``iss`` of some of
+        ``JWT_ISSUERS`` or the :class:`Issuer` itself, or ``JWT_ENCODE_ISSUER`` for the
+        application's own tokens
     :param scopes: the scopes that the user must have: a string, a list of which all are required,
         or :func:`any_of`. If one is missing, the response is a 403 ``insufficient_scope``
     :param roles: the roles that the user must have, likewise. With *scopes* too, both are required
@@ -111,7 +119,7 @@ def jwt_required(
         raise TypeError("Write @jwt_required() with parentheses; without them it guards nothing.")
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew,
+        skip_revocation_check, renew, issuers=parse_issuer_names(issuers),
         scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     # Guards with other options than Flask-JWT's can't be replaced: a replacement, which may be a
@@ -209,6 +217,7 @@ def verify_jwt_in_request(
     verify_type: bool = True,
     skip_revocation_check: bool = False,
     renew: bool = True,
+    issuers: str | Issuer | Sequence[str | Issuer] | None = None,
     scopes: RequiredNames | None = None,
     roles: RequiredNames | None = None,
 ) -> None:
@@ -222,7 +231,7 @@ def verify_jwt_in_request(
     """
     options = GuardOptions(
         realm, optional, fresh, refresh, _as_sequence(locations), verify_type,
-        skip_revocation_check, renew,
+        skip_revocation_check, renew, issuers=parse_issuer_names(issuers),
         scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     verify_request(options, options.is_default)
@@ -396,6 +405,7 @@ def _verify(
 ) -> None:
     # Not split further, because it runs on each guarded request.
     handlers = state.handlers
+    identify, foreign = handlers.identity_callback, None
     if handlers.jwt_decode_callback is not _default_jwt_decode_handler and not options.refresh:
         claims = current.claims = _decode_with_handler(state, options)
         if options.checks_session:
@@ -407,26 +417,35 @@ def _verify(
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
+        foreign = verified.identity
+        if verified.codec.issuer is not None:
+            identify = verified.codec.issuer.identity_handler or identify
+    if options.issuers is not None:
+        check_issuer(state, current, options.issuers)
     if options.fresh is not False:
         _check_fresh(state, claims, options.fresh)
     if handlers.blocklist_callback is not None or handlers.verification_callback is not None:
         _check_with_handlers(state, current, options)
-    identify = handlers.identity_callback
     if identify is None:
-        identity = claimed_identity(claims, state.config.latest.identity_claim)
+        # As read_identity() does, without the call.
+        identity = foreign or claimed_identity(claims, state.config.latest.identity_claim)
     else:
         identity = state.call(identify, _get_identity_claims(current))
     if identity is None and (identify is not None or state.profile.checks_identity):
-        raise UserNotFound(ended_sid=_get_sid(state, claims))
+        raise UserNotFound(ended_sid=_get_sid(state, current))
     current.identity = identity
 
 
 def _check_session(state: AppState, claims: Any) -> None:
-    """Reject the claims of an ended session, which a decode handler has returned."""
-    sid = _get_sid(state, claims)
-    if sid is not None and state.check_session is not None:
-        issued_at: Any = claims.get("iat")
-        state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
+    """Reject the verified claims of an ended session, which no codec has looked at."""
+    sid = _as_sid(state, claims.get("sid") if isinstance(claims, Mapping) else None)
+    if sid is None or state.check_session is None:
+        return
+    issuers = state.codecs.issuers()
+    if issuers is not None and issuers.find(claims.get("iss")) is not None:
+        return  # the sid of another issuer is no session of the application
+    issued_at: Any = claims.get("iat")
+    state.check_session(sid, issued_at if type(issued_at) in _NUMBERS else -math.inf)
 
 
 def check_revocation(header: Header, claims: Claims) -> None:
@@ -444,12 +463,16 @@ def check_revocation(header: Header, claims: Claims) -> None:
             raise error
 
 
-def _get_sid(state: AppState, claims: Any) -> str | None:
-    """Return the sid of a session in *claims*, or None."""
-    sid = claims.get("sid") if isinstance(claims, Mapping) else None
-    # Tokens of other issuers may have a sid of another form, which is no session's.
-    is_sid = state.sessions is not None and isinstance(sid, str) and state.sessions.is_sid(sid)
-    return sid if is_sid else None
+def _get_sid(state: AppState, current: RequestState) -> str | None:
+    """Return the sid of the session of the request's token, or None."""
+    return _as_sid(state, current.sid)
+
+
+def _as_sid(state: AppState, sid: object) -> str | None:
+    # A decode handler may return claims of another issuer, whose sid has another form.
+    if state.sessions is None or not isinstance(sid, str) or not state.sessions.is_sid(sid):
+        return None
+    return sid
 
 
 def _check_with_handlers(state: AppState, current: RequestState, options: GuardOptions) -> None:
@@ -519,7 +542,8 @@ def _decode_with_handler(state: AppState, options: GuardOptions) -> Any:
     token = _find_token_for_handler(state, options)
     if token is None:
         raise TokenMissing
-    state.settings  # noqa: B018  apply changed options; nothing else on this path reads them
+    if state.settings.issuers:  # which also applies changed options; nothing else here does
+        reject_decode_handler()
     try:
         claims = state.call(state.handlers.jwt_decode_callback, token)
     except JWTError:

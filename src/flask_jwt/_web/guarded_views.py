@@ -27,6 +27,8 @@ class GuardOptions(NamedTuple):
     verify_type: bool = True
     skip_revocation_check: bool = False
     renew: bool = True
+    issuers: Sequence[object] | None = None
+    """The issuers whose tokens are accepted: strings and Issuer objects; None: all."""
     custom: str | None = None
     """The name of the function that :func:`guarded_by` calls; only it knows its requirements."""
     scopes: Requirement | None = None

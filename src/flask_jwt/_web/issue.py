@@ -25,6 +25,7 @@ from .._jose.claims import (
     find_id,
     has_bool_identity,
     plain_id,
+    reject_foreign_subject,
     subject_of,
 )
 from .._jose.codec import Token, TokenCodec, as_token, numeric_date
@@ -213,6 +214,7 @@ def _get_user_id(state: AppState, identity: object) -> object:
     :raises ConfigError: if there is none, or JSON can't represent it
     """
     user_id = state.call(state.handlers.user_identity_callback, identity)
+    reject_foreign_subject(user_id)
     if not state.profile.checks_identity:
         return user_id
     if user_id is None:

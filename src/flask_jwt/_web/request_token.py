@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flask import Request
 from jwt import InvalidTokenError
@@ -16,7 +16,6 @@ from jwt.exceptions import (
 )
 
 from .._config.options import TokenLocation
-from .._jose.claims import ClaimsView
 from .._jose.codec import TokenCodec, VerifiedToken, check_header
 from .._jose.keys import UnsuitableKey
 from ..errors import (
@@ -29,6 +28,7 @@ from ..errors import (
     TokenInvalid,
     TokenMissing,
     UserNotFound,
+    WrongTokenType,
     rejection_of,
 )
 from . import csrf
@@ -40,10 +40,13 @@ from .guarded_views import GuardOptions
 from .locations import extract_token, parse_authorization
 from .renewal import begin_renewal, has_refresh_cookie
 
+if TYPE_CHECKING:
+    from .._issuers.registry import Issuers
+
 _NO_KEY = "There is no key to verify this token"
 
 
-def verify_token(
+def verify_token(  # noqa: C901
     state: AppState,
     request: Request,
     current: RequestState,
@@ -62,7 +65,7 @@ def verify_token(
         if token is None:
             raise TokenMissing
         verified = _verify(state, current, options, token)
-        check_found_token(state, token, verified.claims, refresh=options.refresh)
+        check_found_token(state, token, verified, refresh=options.refresh)
         return verified
     if not is_default or handlers.decode_key_callback is not None:
         return find_token(state, current, options)
@@ -83,13 +86,15 @@ def verify_token(
             cached = tokens.get(token)
             if (
                 cached is not None
-                and cached.codec is codec
+                and (cached.codec is codec or cached.codec.is_current())
                 and cached.valid_from <= state.clock.now() < cached.valid_until
             ):
                 return cached
     parsed = parse_authorization(header, settings.prefixes)
     if parsed is None:
         raise TokenMissing
+    if codecs.applied_issuers is not None:
+        return _verify(state, current, options, parsed)
     return codecs.cache.verify(parsed, codec, state.clock.now())
 
 
@@ -178,6 +183,7 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
         try:
             verified = _verify(state, current, options, token)
             if needs_csrf:
+                _reject_foreign(verified)
                 csrf.check_request(
                     request, settings, token, verified.claims, refresh=options.refresh
                 )
@@ -191,10 +197,29 @@ def _verify_cookies(state: AppState, current: RequestState, options: GuardOption
     raise failure or TokenMissing(location="cookies")
 
 
+def _reject_foreign(verified: VerifiedToken) -> None:
+    """Reject a token of another issuer that would need a CSRF value.
+
+    Its claims mean nothing here, so only the origin that the browser states proves anything.
+
+    :raises CsrfFailed: if another issuer has issued the token
+    """
+    if verified.issuer is not None:
+        raise CsrfFailed(
+            "A token of another issuer in a cookie is accepted only from a page of this origin"
+        )
+
+
 def _verify(
     state: AppState, current: RequestState, options: GuardOptions, token: str
 ) -> VerifiedToken:
     now = state.clock.now()
+    codecs = state.codecs
+    # Asked twice, because applying changed options costs something where there are no issuers.
+    if codecs.applied_issuers and codecs.issuers() is not None and not options.refresh:
+        cached = codecs.cache.get_foreign(token, now)
+        if cached is not None:
+            return cached
     if options.type != "access" and _is_session_refresh_token(state, options, token):
         current.session = require_sessions(state).verify(token)
         return state.codecs.refresh().verify(token, now)
@@ -217,20 +242,50 @@ def _is_session_refresh_token(state: AppState, options: GuardOptions, token: str
     return "sid" in claims and (options.refresh or claims.get("type") == "refresh")
 
 
-def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
-    """Return the codec that verifies *token*, with the decode key loader's key if one is set.
+def _find_foreign_codec(
+    state: AppState, issuers: Issuers | None, token: str, token_type: str | None
+) -> TokenCodec | None:
+    """Return the codec of the issuer that *token* names, or None if it names none of *issuers*.
 
-    The loader is asked first, so an application with a loader needs no configured key.
+    The claim isn't verified. It chooses one codec, and there is no second try with another one.
+    """
+    if issuers is None:
+        return None
+    header, claims = state.codecs.decode_unverified(token)
+    trusted = issuers.find(claims.get("iss"))
+    if trusted is None:
+        if state.config.latest.has_key or state.handlers.decode_key_callback is not None:
+            return None
+        raise IssuerInvalid  # the application has no tokens of its own
+    if token_type == "refresh":
+        raise WrongTokenType("This needs a token of type refresh", wanted="refresh")
+    return trusted.codec_for(header)
+
+
+def codec_for(state: AppState, token: str, token_type: str | None) -> TokenCodec:
+    """Return the codec that verifies *token*: that of its issuer, or the application's own.
+
+    For the application's own tokens, a decode key loader is asked first, so an application with a
+    loader needs no configured key.
 
     :param token_type: the ``type`` that the codec requires; None: any
     :raises TokenInvalid: if there is a loader and *token* can't be decoded for it, or the loader
         has no key for the token or rejects it
-    :raises KeysUnavailable: if the loader can't fetch the keys now
+    :raises KeysUnavailable: if the keys of the issuer, or those of the loader, can't be fetched now
     """
+    codecs, load = state.codecs, state.handlers.decode_key_callback
+    if load is not None:
+        foreign = _find_foreign_codec(state, codecs.issuers(), token, token_type)
+        return foreign or _load_codec(state, load, token, token_type)
+    own = codecs.for_type(token_type)  # which applies changed options
+    return _find_foreign_codec(state, codecs.applied_issuers, token, token_type) or own
+
+
+def _load_codec(
+    state: AppState, load: Callable[..., Any], token: str, token_type: str | None
+) -> TokenCodec:
+    """Return the codec for the key that the decode key loader returns for *token*."""
     # Not split: each error of a loader has its response, listed one after the other.
-    load = state.handlers.decode_key_callback
-    if load is None:
-        return state.codecs.for_type(token_type)
     header, claims = state.codecs.decode_unverified(token)
     # A loader may well use the kid or the issuer as the key of a dict.
     check_header(header)
@@ -316,11 +371,11 @@ def _check_header_value(state: AppState, request: Request, token: str) -> None:
 
 
 def check_found_token(
-    state: AppState, token: str, claims: ClaimsView | None = None, *, refresh: bool
+    state: AppState, token: str, verified: VerifiedToken | None = None, *, refresh: bool
 ) -> None:
     """Check that a page of this application sent a token that a handler has found in a cookie.
 
-    :param claims: the claims of the verified token; None: read them from the token, which the
+    :param verified: the verified token; None: the claims are read from the token, which the
         application's handler has verified
     :raises CsrfFailed: if another site may have sent it
     """
@@ -329,6 +384,9 @@ def check_found_token(
     if not settings.csrf_protect or not csrf.came_in_cookie(request, token):
         return
     if csrf.needs_value(request, settings, refresh=refresh):
-        if claims is None:
+        if verified is None:
             claims = state.codecs.decode_unverified(token)[1]
+        else:
+            _reject_foreign(verified)
+            claims = verified.claims
         csrf.check_request(request, settings, token, claims, refresh=refresh)

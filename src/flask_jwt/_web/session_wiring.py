@@ -10,7 +10,14 @@ from uuid import UUID
 from flask import has_request_context, request
 
 from .._config.settings import Settings
-from .._jose.claims import InvalidIdentity, claimed_identity, identity_of, plain_id, subject_of
+from .._jose.claims import (
+    ForeignSubject,
+    InvalidIdentity,
+    claimed_identity,
+    identity_of,
+    plain_id,
+    subject_of,
+)
 from .._jose.codec import as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.host import SessionHost, SessionPolicy
@@ -131,6 +138,8 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
     """
     if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
         user = user._get_current_object()
+    if isinstance(user, ForeignSubject):
+        return user
     is_identity = isinstance(user, (str, int, UUID)) and not isinstance(user, bool)
     if user is None or (is_identity and not hasattr(user, "id")):
         return identity_of(user)

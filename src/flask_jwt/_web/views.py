@@ -26,7 +26,6 @@ from .app_state import AppState
 from .caching import no_store
 from .context import (
     app_state,
-    get_jwt,
     is_issued_in_cookies,
     issued_tokens,
     request_state,
@@ -173,8 +172,8 @@ def _find_refresh_token(state: AppState) -> str | None:
     if not isinstance(token, str) or not token:
         raise TokenMalformed("The refresh token must be a non-empty string")
     if token is not body.get("refresh_token") and came_in_cookie(request, token):
-        claims = state.codecs.refresh().verify(token, state.clock.now()).claims
-        check_found_token(state, token, claims, refresh=True)
+        verified = state.codecs.refresh().verify(token, state.clock.now())
+        check_found_token(state, token, verified, refresh=True)
     return token
 
 
@@ -289,12 +288,17 @@ def _get_current_session(state: AppState) -> Session:
     """
     sessions = require_sessions(state)
     _verify_either_type()
-    claims = get_jwt()
-    sid = claims.get("sid") if isinstance(claims, dict) else None
+    sid = _get_token_sid()
     session = sessions.get(sid) if isinstance(sid, str) else None
     if session is None or session.revoked_at is not None:
         raise SessionNotFound("This token belongs to no session")
     return session
+
+
+def _get_token_sid() -> object:
+    """Return the sid in the request's token, which has been verified."""
+    current = request_state()
+    return None if current is None else current.sid
 
 
 def _verify_either_type() -> None:
@@ -322,8 +326,7 @@ def _get_session_to_end(state: AppState) -> tuple[str, bool]:
         if current is None or current.ended_sid is None:
             raise
         return current.ended_sid, current.failure is UserNotFound
-    claims = get_jwt()
-    sid = claims.get("sid") if isinstance(claims, dict) else None
+    sid = _get_token_sid()
     if not isinstance(sid, str) or not sessions.is_sid(sid):
         raise SessionNotFound("This token belongs to no session")
     return sid, True

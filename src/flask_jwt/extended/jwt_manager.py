@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -64,6 +64,7 @@ from .utils import (
 )
 
 if TYPE_CHECKING:
+    from .. import Issuer
     from ..stores import SessionStore
 
 # What a callback returns is Any, because it may be an ``async`` function.
@@ -107,6 +108,7 @@ class JWTManager(JWT):
     :param add_context_processor: add ``current_user`` to the context of templates
     :param store: as for :class:`flask_jwt.JWT`
     :param clock: as for :class:`flask_jwt.JWT`
+    :param issuers: as for :class:`flask_jwt.JWT`
     """
 
     # Each entry keeps a program of Flask-JWT-Extended's running unchanged. A new default of
@@ -145,8 +147,9 @@ class JWTManager(JWT):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
+        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__(store=store, clock=clock)
+        super().__init__(store=store, clock=clock, issuers=issuers)
         self.user_identity_callback = default_user_identity_callback
         self.jwt_error_callback = self._respond
         self._user_lookup: TokenCallback | None = None

@@ -15,7 +15,7 @@ from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
 from .._jose.grants import RequiredNames
-from .._web.context import UserProxy
+from .._web.context import UserProxy, foreign_identity
 from ._imported_names import imported_names
 from .config import config
 from .exceptions import JWTDecodeError
@@ -132,7 +132,8 @@ def get_jwt_identity() -> Any:
 
     :raises RuntimeError: if the request was not verified
     """
-    return get_jwt().get(config.identity_claim_key)
+    claims, foreign = get_jwt(), foreign_identity()
+    return claims.get(config.identity_claim_key) if foreign is None else foreign
 
 
 def get_current_user() -> Any:

@@ -8,6 +8,7 @@ import flask_jwt
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, Header
 from .._jose.grants import RequiredNames, parse_requirement
+from .._web.foreign_tokens import parse_issuer_names
 from .._web.guard import make_guard
 from .._web.guarded_views import GuardOptions
 from ._imported_names import imported_names
@@ -28,6 +29,7 @@ def jwt_required(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    issuers: Any = None,
     scopes: RequiredNames | None = None,
     roles: RequiredNames | None = None,
 ) -> Callable[[View], View]:
@@ -41,6 +43,7 @@ def jwt_required(
     :param skip_revocation_check: also accept a revoked token
     :param renew: False to verify the refresh cookie without renewing it, as in
         :func:`flask_jwt.jwt_required`
+    :param issuers: accept only tokens of these issuers, as in :func:`flask_jwt.jwt_required`
     :param scopes: the scopes that the user must have, as in :func:`flask_jwt.jwt_required`
     :param roles: the roles that the user must have
     :raises TypeError: without parentheses
@@ -52,6 +55,8 @@ def jwt_required(
     # A test suite's replacement of verify_jwt_in_request may know only Flask-JWT-Extended's
     # arguments.
     more: dict[str, Any] = {} if renew else {"renew": False}
+    if issuers is not None:
+        more["issuers"] = issuers
     more.update({"scopes": scopes} if scopes is not None else {})
     more.update({"roles": roles} if roles is not None else {})
 
@@ -64,6 +69,7 @@ def jwt_required(
     places = (locations,) if isinstance(locations, str) else locations
     options = GuardOptions(
         None, optional, fresh, refresh, places, verify_type, skip_revocation_check, renew,
+        issuers=parse_issuer_names(issuers),
         scopes=parse_requirement("scopes", scopes), roles=parse_requirement("roles", roles),
     )  # fmt: skip
     return make_guard(verify, options)
@@ -78,6 +84,7 @@ def verify_jwt_in_request(
     skip_revocation_check: bool = False,
     *,
     renew: bool = True,
+    issuers: Any = None,
     scopes: RequiredNames | None = None,
     roles: RequiredNames | None = None,
 ) -> tuple[Header, Claims] | None:
@@ -96,6 +103,7 @@ def verify_jwt_in_request(
         verify_type=verify_type,
         skip_revocation_check=skip_revocation_check,
         renew=renew,
+        issuers=issuers,
         scopes=scopes,
         roles=roles,
     )
