@@ -39,7 +39,7 @@ class RuleIndex:
             for own_path, rule in self._rules.get(_shape(path), ())
             if rule.methods is None or method in rule.methods
         ]
-        # Rules of one shape differ in their converters. The names tell them apart.
+        # Rules of one shape differ in their converters. The names distinguish them.
         exact = [rule for own_path, rule in rules if own_path == path]
         return exact[0] if exact else rules[0][1] if rules else None
 
