@@ -22,8 +22,8 @@ _RETRY_AFTER = 1.0
 """Seconds after a failed poll in which the store isn't polled again."""
 
 _READ_FOR = 0.03
-"""The most seconds for which a request reads revocations, unless it needs them all. The next requests
-read the others."""
+"""The most seconds for which a request reads revocations, unless it needs them all. The next
+requests read the others."""
 
 _START_OVER_AFTER = 600.0
 """Seconds without a poll after which the feed is read from the beginning of the interval that
