@@ -1,4 +1,4 @@
-"""The clock of an application."""
+"""Provide the time of an application."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _describe_skew(state: AppState, trusted: TrustedIssuer) -> str | None:
 def explain(state: AppState, header: Header, claims: Claims) -> list[str]:
     """Return what an unverified token says about its issuer, and which mistakes it shows.
 
-    For developers only: clients are told nothing about the configuration.
+    For developers only: clients get no information about the configuration.
     """
     issuers = state.codecs.issuers()
     if issuers is None or not header:

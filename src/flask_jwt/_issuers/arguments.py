@@ -12,7 +12,7 @@ Path = str | ClaimPath
 
 
 def parse_paths(name: str, value: object) -> tuple[ClaimPath, ...]:
-    """Return where to look: each item is the name of a claim, or several that lead to a member.
+    """Return paths of claims: each item is the name of a claim, or several that lead to a member.
 
     :param name: the argument, for the message of the error
     :raises ConfigError: if *value* is anything else

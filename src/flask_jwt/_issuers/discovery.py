@@ -16,7 +16,7 @@ MAX_ISSUER_LENGTH = 512
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
-    """Return where *issuer* may publish its metadata.
+    """Return the URLs at which *issuer* may publish its metadata.
 
     First OpenID Connect Discovery 1.0 section 4, which appends a path to the issuer, then RFC 8414
     section 3, which inserts one after the host.
@@ -73,7 +73,7 @@ def find_url_problem(url: str, issuer: str | None = None) -> str | None:  # noqa
 
     :param issuer: the issuer in whose metadata the URL stands; None for a URL of the configuration
     """
-    # One check after the other.
+    # Not split: one list of checks.
     try:
         parts = urlsplit(url)
         host, own = parts.hostname or "", urlsplit(issuer or url).hostname

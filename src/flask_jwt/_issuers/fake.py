@@ -53,7 +53,7 @@ class FakeIssuer:
             issuer = _make_issuer(issuer, audience, like)
         algorithms = tuple(issuer.algorithms)
         if algorithm is None:
-            # A key for ES256 is made in no time; one for RS256 takes a part of a second.
+            # Creating a key for ES256 takes almost no time; one for RS256 takes a part of a second.
             algorithm = "ES256" if "ES256" in algorithms else algorithms[0]
         self._algorithm = algorithm
         self.now = clock
@@ -61,7 +61,7 @@ class FakeIssuer:
         self._keys: list[Key] = []
         self._generation = 0
         self.requests = 0
-        """How many documents were fetched."""
+        """The number of documents that were fetched."""
         self.issuer = dataclasses.replace(issuer, jwks=None, fetch=self._fetch)
         """The issuer as the application has to trust it."""
         self.rotate()
@@ -83,7 +83,7 @@ class FakeIssuer:
         self._failure = reason
 
     def up(self) -> None:
-        """Answer requests for the keys again."""
+        """Respond to requests for the keys again."""
         self._failure = None
 
     def headers(self, sub: str = "joe", **claims: Any) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Fetch a JSON document from an issuer: one deadline for all of it, no redirects, a bounded size.
 
 PyJWT's ``PyJWKClient`` has neither a limit of the size nor of the time: the timeout of ``urllib``
-is that of a single operation on the socket, so a server that sends a byte each second holds a
-request as long as it likes.
+is that of a single operation on the socket, so a server that sends a byte each second can
+hold a request indefinitely.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class FetchFailed(Exception):
 
 
 class Fetched(NamedTuple):
-    """A document, and what the headers of the response say about it."""
+    """Hold a document, and the metadata from the headers of its response."""
 
     document: object
     max_age: float | None = None
@@ -72,7 +72,7 @@ def fetch_json(url: str, deadline: float, ssl_context: ssl.SSLContext | None = N
     """Fetch the JSON document at *url*, through the proxy that the environment names, if any.
 
     Looking up the address of the host is not limited by the deadline: the resolver of the operating
-    system has a timeout of its own.
+    system has another timeout.
 
     :param deadline: the time by which the whole body must have arrived, as ``time.monotonic()``
         counts it
@@ -201,7 +201,7 @@ def _remaining(deadline: float) -> float:
 
 
 class _DeadlineReader(RawIOBase):
-    """Read from a socket until a deadline, however many reads that takes."""
+    """Read from a socket until a deadline, with as many reads as necessary."""
 
     def __init__(self, raw: RawIOBase, sock: socket.socket, deadline: float) -> None:
         self._raw = raw
@@ -222,7 +222,7 @@ class _DeadlineReader(RawIOBase):
 
 
 class _Response(HTTPResponse):
-    """A response whose status line, headers and body all have to arrive before the deadline."""
+    """Read a response whose status line, headers and body must all arrive before the deadline."""
 
     def __init__(self, sock: socket.socket, *args: Any, deadline: float, **options: Any) -> None:
         super().__init__(sock, *args, **options)

@@ -45,12 +45,12 @@ _PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 _GUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-# eq compares the fields, so that a changed configuration replaces only what has changed.
+# eq compares the fields, so that a changed configuration replaces only the changed issuers.
 @dataclass(frozen=True, repr=False)
 class Issuer:
-    """An issuer whose tokens are accepted, beside the application's own.
+    """Accept tokens of an issuer, beside the application's own.
 
-    Its keys are fetched when its first token arrives, and renewed in passing::
+    Its keys are fetched when its first token arrives, and renewed by later requests::
 
         JWT(app, issuers=[Issuer("https://acme.eu.auth0.com/", audience="https://api.acme.dev")])
 
@@ -141,6 +141,7 @@ class Issuer:
             self._check_url("issuer", issuer)
 
     def _check_url(self, name: str, url: object) -> None:
+        # Not split: one list of checks.
         if not isinstance(url, str) or "://" not in url:
             hint = f": write 'https://{url}'" if isinstance(url, str) and name == "issuer" else ""
             raise ConfigError(
@@ -247,9 +248,9 @@ class Issuer:
         return () if self.accept_tenant is not None else (self.issuer,)
 
     def name_of(self, iss: str) -> str:
-        """Return the issuer of a token with this ``iss``, in one spelling.
+        """Return the name of the issuer of a token with this ``iss``; aliases have the same name.
 
-        A user is identified by it and the subject. Tenants are issuers of their own.
+        A user is identified by it and the subject. Each tenant is a separate issuer.
         """
         return iss if self.tenants else self.issuer
 
@@ -337,7 +338,7 @@ class Issuer:
         """Return the issuer of one or several tenants of Microsoft Entra ID.
 
         Microsoft signs the tokens of all tenants with the same keys, so anyone who has a tenant can
-        make a token for any audience. Only *tenants* tells them apart.
+        make a token for any audience. Only *tenants* distinguishes them.
 
         :param tenants: the ids of the accepted tenants, or ``"organizations"`` or ``"common"`` with
             *accept_tenant*

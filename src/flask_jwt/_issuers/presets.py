@@ -1,4 +1,4 @@
-"""The issuers of well-known providers, as one table.
+"""List the issuers of well-known providers in one table.
 
 Each row was compared with the provider's documentation on the date that it names.
 """
@@ -12,7 +12,7 @@ from .arguments import Path
 
 
 class Preset(NamedTuple):
-    """Hold what is special about one provider.
+    """Hold the peculiarities of one provider.
 
     In strings, ``{name}`` stands for the parameter of that name.
 
@@ -152,17 +152,12 @@ def expand(preset: Preset, parameters: Mapping[str, object]) -> dict[str, object
     texts = {name: value for name, value in parameters.items() if isinstance(value, str)}
     issuer = preset.issuer.format(**texts)
     texts["issuer"] = issuer
-    values = {}
-    for claim, value in preset.values.items():
-        accepted = parameters.get(value[1:-1]) if value.startswith("{") else value
-        if accepted is not None:
-            values[claim] = accepted
     return {
         "issuer": issuer,
         "aliases": tuple(alias.format(**texts) for alias in preset.aliases),
         "jwks_uri": preset.jwks_uri and preset.jwks_uri.format(**texts),
         "algorithms": preset.algorithms,
-        "values": values,
+        "values": _expand_values(preset.values, parameters),
         "one_of": preset.one_of,
         "required": preset.required,
         "scopes": preset.scopes,
@@ -170,6 +165,17 @@ def expand(preset: Preset, parameters: Mapping[str, object]) -> dict[str, object
             path for path in (_expand_path(path, texts) for path in preset.roles) if path
         ),
     }
+
+
+def _expand_values(
+    values: Mapping[str, str], parameters: Mapping[str, object]
+) -> dict[str, object]:
+    expanded = {}
+    for claim, value in values.items():
+        accepted = parameters.get(value[1:-1]) if value.startswith("{") else value
+        if accepted is not None:
+            expanded[claim] = accepted
+    return expanded
 
 
 def _expand_path(path: Path, texts: Mapping[str, str]) -> Path | None:

@@ -1,4 +1,4 @@
-"""Read the key set that an issuer publishes, whatever else is in it."""
+"""Read the usable keys of the key set that an issuer publishes; ignore all else in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .._jose.key_set import KeySet
 from .._jose.keys import Key
 
 MAX_KEYS = 100
-"""How many keys of a document are read."""
+"""The most keys of a document that are read."""
 
 #: Neither the private members, which an issuer may have published by mistake, nor secrets.
 _MEMBERS = ("kty", "crv", "n", "e", "x", "y", "alg", "use", "key_ops", "kid")
@@ -35,7 +35,7 @@ class PublishedKeys(KeySet):
             (key.kid, key.algorithm, key.thumbprint(), str(self.issuers.get(key)))
             for key in self.keys
         )
-        """What tells two sets apart."""
+        """A value that differs between two different sets."""
 
     @classmethod
     def parse(cls, document: object, algorithms: Sequence[str]) -> PublishedKeys:
@@ -82,6 +82,6 @@ def _parse_key(jwk: object, algorithms: Sequence[str]) -> Key | None:
     try:
         return Key.from_jwk(members, algorithms, match_kid=has_kid)
     # An issuer may publish anything. What this package, PyJWT or cryptography fails to read is
-    # ignored, whichever exception says so.
+    # ignored, whatever the exception is.
     except Exception:  # noqa: BLE001
         return None

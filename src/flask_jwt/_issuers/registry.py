@@ -51,7 +51,7 @@ class IssuerHost(NamedTuple):
 
     clock: Clock
     get_timing: Callable[[], Timing]
-    """Return how long keys are believed."""
+    """Return how long keys are used."""
     notify: Callable[[str, Mapping[str, object]], None]
     """Send the signal of this name with these arguments."""
     absent_claims: Mapping[str, Any] = {}
@@ -93,7 +93,7 @@ class IssuerCodec(TokenCodec):
 
     def is_current(self) -> bool:
         """Return whether the keys are still those of the issuer, and need not be fetched yet."""
-        # On each request with a foreign token, so there are no further calls.
+        # This runs on each request with a foreign token, so it calls no other functions.
         source = self._source
         return source.settled_until > self._clock.monotonic() and source.keys is self.published
 
@@ -103,7 +103,7 @@ class IssuerCodec(TokenCodec):
         claims = verified.claims
         verified.sid = None
         verified.issuer = self._rules.name_of(claims["iss"])
-        # Neither in the cache nor in a session is it the same as an identity of the application.
+        # It never equals an identity of the application, neither in the cache nor in a session.
         verified.identity = ForeignSubject(claims[self._rules.identity_claim], verified.issuer)
         return verified
 
@@ -120,7 +120,7 @@ class IssuerCodec(TokenCodec):
         return {name: value for name, value in claims.items() if name not in OUR_CLAIMS}
 
     def _check_claims(self, claims: ClaimsView, key: Key) -> None:
-        # One list of checks.
+        # Not split: one list of checks.
         issuer, iss = self._rules, claims.get("iss")
         # The token was chosen for this codec by the same claim; this is the verified one.
         if not self.trusted.is_issuer(iss):
@@ -242,7 +242,7 @@ class TrustedIssuer(Listener):
         :raises FetchFailed: if there are no keys
         """
         issuer = self.issuer
-        # Real time, because sockets know no other clock.
+        # Real time, because sockets have no other clock.
         deadline = time.monotonic() + timeout
 
         def fetch(url: str) -> Fetched:
@@ -285,18 +285,18 @@ class Issuers:
     def replace(self, issuers: Iterable[Issuer]) -> None:
         """Set the issuers. Those that have not changed keep their keys."""
         before = {one.issuer.issuer: one for one in self.all}
-        trusted = []
-        for issuer in issuers:
-            same = before.get(issuer.issuer)
-            if same is None or same.issuer != issuer:
-                same = TrustedIssuer(issuer, self._host)
-            trusted.append(same)
+        trusted = [self._keep_or_create(issuer, before) for issuer in issuers]
         self._by_name = {name: one for one in trusted for name in one.issuer.names}
         self._open = tuple(one for one in trusted if one.issuer.accept_tenant is not None)
         self.all = tuple(trusted)
         for one in before.values():
             if one not in trusted:
                 one.source.close()
+
+    def _keep_or_create(self, issuer: Issuer, before: Mapping[str, TrustedIssuer]) -> TrustedIssuer:
+        same = before.get(issuer.issuer)
+        is_unchanged = same is not None and same.issuer == issuer
+        return same if same is not None and is_unchanged else TrustedIssuer(issuer, self._host)
 
     def find(self, iss: object) -> TrustedIssuer | None:
         """Return the issuer that *iss* names exactly, or None if it is none of them."""
@@ -321,7 +321,7 @@ class Issuers:
 
 
 def find_conflicts(issuers: Iterable[Issuer], own: str | None) -> list[str]:
-    """Return a sentence about each issuer that can't be told apart from another.
+    """Return a message about each issuer that can't be distinguished from another.
 
     :param own: the ``iss`` of the application's own tokens
     """

@@ -1,4 +1,4 @@
-"""Keep the keys of one issuer: when they are fetched, how long they are believed.
+"""Keep the keys of one issuer: when they are fetched, and how long they are used.
 
 =======  ==================  ================================  ================================
 State    Age of the keys     Request with a known key          Request with an unknown key

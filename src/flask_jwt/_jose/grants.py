@@ -67,7 +67,7 @@ class Grants(_Grants):
 
 
 class GrantClaims(NamedTuple):
-    """The claims that hold the scopes and the roles."""
+    """Name the claims that hold the scopes and the roles."""
 
     scopes: tuple[ClaimPath, ...] = (("scope",), ("scp",), ("permissions",))
     roles: tuple[ClaimPath, ...] = (("roles",),)
@@ -77,7 +77,7 @@ DEFAULT_GRANT_CLAIMS = GrantClaims()
 
 
 class Requirement(NamedTuple):
-    """The scopes or the roles that a guard requires."""
+    """Hold the scopes or the roles that a guard requires."""
 
     type: GrantType
     names: tuple[str, ...]

@@ -42,7 +42,7 @@ _PRUNE_INTERVAL = 300.0
 
 
 class Attempt:
-    """A login attempt, which is counted as failed until its result is known."""
+    """Count a login attempt as failed until its result is known."""
 
     def __init__(self, limits: LoginLimits) -> None:
         self._limits = limits

@@ -360,7 +360,7 @@ def _missing(package: str, extra: str) -> ConfigError:
 
 
 class _Format(NamedTuple):
-    """A format of stored hashes: its pattern, its kind, and its verifier."""
+    """Describe a format of stored hashes: its pattern, its kind, and its verifier."""
 
     pattern: str
     kind_of: Callable[[re.Match[str]], str]

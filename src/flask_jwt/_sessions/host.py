@@ -12,7 +12,7 @@ from ..stores import Session
 
 
 class SessionPolicy(NamedTuple):
-    """The limits of sessions, in seconds.
+    """Hold the limits of sessions, in seconds.
 
     :param lifetime: the absolute limit, counted from the login; rotation never extends it
     :param idle: the limit between two refreshes, or None

@@ -20,7 +20,7 @@ _OPTIONAL_CLAIM_NAMES = ("csrf", "remember")
 
 
 class RefreshClaims(NamedTuple):
-    """The claims of a session's refresh token.
+    """Hold the claims of a session's refresh token.
 
     ``generation`` is the number of times that the session's refresh token has been rotated.
     """

@@ -22,7 +22,7 @@ _RETRY_AFTER = 1.0
 """Seconds after a failed poll in which the store isn't polled again."""
 
 _READ_FOR = 0.03
-"""Seconds for which a request reads revocations at most, unless it has to know them all. The next
+"""The most seconds for which a request reads revocations, unless it needs them all. The next
 requests read the others."""
 
 _START_OVER_AFTER = 600.0

@@ -26,7 +26,7 @@ logger = logging.getLogger("flask_jwt")
 
 
 class Tokens(NamedTuple):
-    """The tokens of a session that was started or refreshed."""
+    """Hold the tokens of a session that was started or refreshed."""
 
     access_token: str
     refresh_token: str
@@ -40,7 +40,7 @@ class Tokens(NamedTuple):
 
 
 class PendingRefresh(NamedTuple):
-    """A refresh whose token was verified, and whose session is not rotated yet."""
+    """Hold a refresh whose token was verified, and whose session is not rotated yet."""
 
     claims: RefreshClaims
     session: Session
@@ -55,7 +55,7 @@ class PendingRefresh(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """One attempt of a client to refresh a session."""
+    """Identify one attempt of a client to refresh a session."""
 
     id: str
     ip: str | None

@@ -72,7 +72,7 @@ class AppState:
 
     @property
     def settings(self) -> Settings:
-        """The current configuration. Reading it compares every option with ``app.config``.
+        """Return the current configuration; this compares every option with ``app.config``.
 
         That is too slow for each request; the guard reads ``config.latest``.
 

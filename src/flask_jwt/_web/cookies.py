@@ -300,7 +300,7 @@ def _report_transport(state: AppState) -> None:
     if state.notices.first_time("Secure cookies over plain HTTP"):
         logger.warning(
             "Secure cookies were set over plain HTTP. Browsers don't keep them, so a login leads "
-            "back to the login page. If TLS ends at a proxy, tell Flask so: app.wsgi_app = "
+            "back to the login page. If TLS ends at a proxy, set app.wsgi_app = "
             "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app). For plain HTTP in development, "
             "set JWT_COOKIE_SECURE = False."
         )

@@ -4,7 +4,7 @@ A browser sends this site's cookies even with such requests. But it adds headers
 forge (``Sec-Fetch-Site``, ``Origin``). If they say that a page of this origin caused the request,
 no other proof is needed. Otherwise, a request with one of the ``JWT_CSRF_METHODS`` must contain the
 CSRF value of its token, in a header or a form field. Pages of other sites can't read this value.
-A websocket needs the first proof, whatever its method, because a page can't add headers to it.
+A websocket always needs the first proof, because a page can't add headers to it.
 """
 
 from __future__ import annotations

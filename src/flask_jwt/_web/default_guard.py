@@ -210,7 +210,7 @@ def _check_views(state: AppState, exemptions: Exemptions) -> None:
     for endpoint, name in find_unknown_issuers(state):
         logger.error(
             "The guard of the view %r accepts tokens of the issuer %s, which is none of "
-            "JWT_ISSUERS; check the spelling.", endpoint, name,
+            "JWT_ISSUERS; check its name.", endpoint, name,
         )  # fmt: skip
     view = state.app.view_functions.get(state.settings.login_view or "")
     if any(not guard.options.optional for guard in find_guards(view, "GET")):

@@ -198,7 +198,7 @@ class JWT(Handlers):
 
     @property
     def sessions(self) -> SessionManager:
-        """The session manager of the current application.
+        """Return the session manager of the current application.
 
         :raises ConfigError: if the application has no session store
         """

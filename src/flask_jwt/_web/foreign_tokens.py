@@ -90,18 +90,22 @@ def _reads_identity(handler: object) -> bool:
 
 
 def find_unknown_issuers(state: AppState) -> Iterator[tuple[str, str]]:
-    """Yield endpoints, and the issuers that their guards accept and nobody has configured."""
+    """Yield the endpoints whose guards accept an unknown issuer, each with the issuer."""
     settings = state.settings
     configured: set[object] = {settings.encode_issuer, *settings.issuers}
     configured.update(name for issuer in settings.issuers for name in issuer.names)
     for endpoint, view in state.app.view_functions.items():
-        guards = [
-            guard
-            for method in getattr(view, "methods", None) or ["GET"]
-            for guard in guards_of(view, method)
-        ]
-        names = dict.fromkeys(name for guard in guards for name in guard.issuers or ())
-        for name in names:
+        for name in _list_accepted_issuers(view):
             is_tenant = isinstance(name, str) and any(i.matches(name) for i in settings.issuers)
             if name not in configured and not is_tenant:
                 yield endpoint, str(name)
+
+
+def _list_accepted_issuers(view: object) -> list[object]:
+    names = [
+        name
+        for method in getattr(view, "methods", None) or ["GET"]
+        for guard in guards_of(view, method)
+        for name in guard.issuers or ()
+    ]
+    return list(dict.fromkeys(names))

@@ -52,7 +52,7 @@ class GuardOptions(NamedTuple):
 
 
 class Guard(NamedTuple):
-    """What a guard does; it is an attribute of the function that guards a view."""
+    """Describe a guard; it is an attribute of the function that guards a view."""
 
     admit: Callable[[], object]
     options: GuardOptions

@@ -305,7 +305,7 @@ def _get_counted_address(state: AppState, address: str | None) -> str | None:
 def _report_proxy(state: AppState, address: str | None) -> None:
     if state.notices.first_time("logins from a proxy"):
         logger.warning(
-            "Logins come from the proxy %s, so its users can't be told apart, and failed logins "
+            "Logins come from the proxy %s, so its users can't be distinguished, and failed logins "
             "are limited for each account, but not for each address. Set app.wsgi_app = "
             "werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app)",
             address or "on a local socket",

@@ -116,7 +116,7 @@ def _has_login_page(state: AppState) -> bool:
 def report_guarded_login_view(state: AppState) -> str:
     """Log that the login page can't be opened without a login, and return the message."""
     message = (
-        f"JWT_LOGIN_VIEW is {state.settings.login_view!r}, which is guarded, so nobody can log in. "
+        f"JWT_LOGIN_VIEW is {state.settings.login_view!r}, which is guarded, so no one can log in. "
         "Remove its guard, or exempt the view with jwt.exempt if JWT_REQUIRED_BY_DEFAULT guards "
         "it. A path is not exempt on other subdomains; there, write the endpoint."
     )

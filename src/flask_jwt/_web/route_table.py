@@ -27,7 +27,7 @@ _VERIFIERS = frozenset({"verify_jwt_in_request", "_jwt_required"})
 
 
 class Route(NamedTuple):
-    """One rule, with those of its methods that have the same guards."""
+    """Describe one rule, with those of its methods that have the same guards."""
 
     rule: str
     methods: tuple[str, ...]
@@ -79,7 +79,7 @@ def _methods_of(rule: Rule) -> Sequence[str]:
 
 
 class RouteGuards(NamedTuple):
-    """What guards a rule for one HTTP method."""
+    """Hold the guards of a rule for one HTTP method."""
 
     access: Access
     options: tuple[GuardOptions, ...] = ()
@@ -93,7 +93,7 @@ def find_guards_of_rule(
 ) -> RouteGuards:
     """Return what guards *rule*, for the table of routes and for OpenAPI documents.
 
-    :param exemptions: what :func:`find_exemptions` returns
+    :param exemptions: the result of :func:`find_exemptions`
     """
     app, endpoint = state.app, rule.endpoint
     view = app.view_functions.get(endpoint)

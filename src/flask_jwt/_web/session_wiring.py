@@ -136,6 +136,7 @@ def _get_identity(user: Any, get_issued_identity: Callable[[Any], Any]) -> Any:
     :param get_issued_identity: returns the identity in the payload that is issued for a user
     :raises ConfigError: if there is no identity, or it is only known in a request
     """
+    # Not split: one list of the values that stand for a user.
     if hasattr(type(user), "_get_current_object"):  # a proxy, such as current_identity
         user = user._get_current_object()
     if isinstance(user, ForeignSubject):

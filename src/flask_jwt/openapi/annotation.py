@@ -40,7 +40,7 @@ def annotate(document: Mapping[str, Any], app: Flask, *, endpoints: bool = True)
 
 
 class _Description(NamedTuple):
-    """The description of the guards of an operation."""
+    """Hold the description of the guards of an operation."""
 
     security: list[SecurityRequirement]
     extensions: JSONObject

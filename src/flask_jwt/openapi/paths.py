@@ -39,7 +39,7 @@ class RuleIndex:
             for own_path, rule in self._rules.get(_shape(path), ())
             if rule.methods is None or method in rule.methods
         ]
-        # Rules of one shape differ in their converters. The names tell them apart.
+        # Rules of one shape differ in their converters. The names distinguish them.
         exact = [rule for own_path, rule in rules if own_path == path]
         return exact[0] if exact else rules[0][1] if rules else None
 
@@ -54,7 +54,7 @@ class Bases:
 
     @property
     def base(self) -> str:
-        """The path that the paths of the document are relative to, as the application sees it."""
+        """Return the path that the paths of the document are relative to, in the application."""
         return self._all[0]
 
     def find(self, rules: RuleIndex, path: str, method: str) -> Rule | None:

@@ -63,7 +63,7 @@ class Session:
 
     @property
     def position(self) -> tuple[int, float, str]:
-        """The sort key of the order of logins, which is the same in all stores."""
+        """Return the sort key of the order of logins, which is the same in all stores."""
         return self.sequence or 0, self.created_at, self.sid
 
     def ends_at(self) -> float:
@@ -89,7 +89,7 @@ class RevocationPage(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """The interface of the stores.
+    """Define the interface of the stores.
 
     Times that are passed to a store, and those in its sessions, are times of the store's clock:
     :class:`~flask_jwt._sessions.store_time.StoreTime` converts them.

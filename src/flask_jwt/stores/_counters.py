@@ -49,7 +49,7 @@ class Window(NamedTuple):
 
 
 class WindowKeys(NamedTuple):
-    """The keys of the counters that an attempt has in one window."""
+    """Hold the keys of the counters that an attempt has in one window."""
 
     window: Window
     exact: str
@@ -66,7 +66,7 @@ class WindowKeys(NamedTuple):
 
 
 class AttemptKeys(NamedTuple):
-    """The keys of all counters of an attempt."""
+    """Hold the keys of all counters of an attempt."""
 
     known: str
     """Marks an exact name that has logged in from this address."""
@@ -74,7 +74,7 @@ class AttemptKeys(NamedTuple):
 
     @property
     def longest(self) -> int:
-        """The length of the longest window, which is the longest wait."""
+        """Return the length of the longest window, which is the longest wait."""
         return max(keys.window.seconds for keys in self.windows)
 
     def all(self) -> list[str]:
@@ -84,7 +84,7 @@ class AttemptKeys(NamedTuple):
 
 @dataclass(frozen=True)
 class Counter:
-    """The state of a counter."""
+    """Hold the state of a counter."""
 
     slot: int
     failures: tuple[int, ...] = (0,) * SLOTS
@@ -118,7 +118,7 @@ class Counter:
 
 
 class Change(NamedTuple):
-    """A change of a counter, which adds to its failures."""
+    """Describe a change of a counter, which adds to its failures."""
 
     key: str
     slot: int
@@ -138,7 +138,7 @@ class Change(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The decision about an attempt, and the state of its counters afterwards."""
+    """Hold the decision about an attempt, and the state of its counters afterwards."""
 
     wait: float
     """0 if the attempt is allowed; else the number of seconds to wait."""
@@ -148,7 +148,7 @@ class Decision(NamedTuple):
 
 
 class LoginCounters(Protocol):
-    """The counters of a store. A store object may lack them; they are then kept in memory."""
+    """Count failed logins in a store. For a store object without counters, they are in memory."""
 
     def begin_login(self, keys: AttemptKeys, now: float) -> Decision:
         """Decide about an attempt, and count it as failed if it is allowed."""

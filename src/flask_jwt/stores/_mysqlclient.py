@@ -1,7 +1,7 @@
-"""Connections of mysqlclient whose waiting is limited.
+"""Limit the waiting of connections of mysqlclient.
 
-Its own timeouts are whole seconds, and are set once. But a query can be sent in one step and its
-response be read in another, and the wait in between can be limited.
+The driver's timeouts are whole seconds, and are set once. But a query can be sent in one step and
+its response read in another, and the wait in between can be limited.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL whose waiting is limited.
+"""Limit the waiting of connections of psycopg.
 
 PostgreSQL enforces its timeouts on the server, so they don't help if the server or the network
 hangs: libpq then waits as long as the connection is open, and ``tcp_user_timeout`` ends only the
@@ -36,7 +36,7 @@ def find_invalid_option(options: dict[str, Any]) -> Exception | None:
 
 
 class _TimedOut(psycopg.OperationalError):
-    """The server has not responded in time."""
+    """Raised when the server has not responded in time."""
 
 
 class LimitedConnection(psycopg.Connection[Any]):

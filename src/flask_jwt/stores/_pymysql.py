@@ -1,4 +1,4 @@
-"""Connections of PyMySQL whose waiting is limited."""
+"""Limit the waiting of connections of PyMySQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clients of the Redis store: for one server, for a cluster, and for Sentinels."""
+"""Create the clients of the Redis store: for one server, for a cluster, and for Sentinels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections to Redis, each of whose steps takes at most what is left of the call's time."""
+"""Limit each step of a connection to Redis to what is left of the call's time."""
 
 from __future__ import annotations
 
@@ -57,23 +57,23 @@ class _Limited:
 
 
 class LimitedConnection(_Limited, Connection):
-    """A connection over TCP."""
+    """Connect over TCP."""
 
 
 class LimitedSSLConnection(_Limited, SSLConnection):
-    """A connection over TLS."""
+    """Connect over TLS."""
 
 
 class LimitedUnixConnection(_Limited, UnixDomainSocketConnection):
-    """A connection over a socket of this machine."""
+    """Connect over a socket of this machine."""
 
 
 class LimitedSentinelConnection(_Limited, SentinelManagedConnection):
-    """A connection to the server that the Sentinels name."""
+    """Connect to the server that the Sentinels name."""
 
 
 class ClusterPool(ConnectionPool):
-    """The connections to a node of a cluster."""
+    """Hold the connections to a node of a cluster."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("connection_class", LimitedConnection)

@@ -1,4 +1,4 @@
-"""The scripts of the Redis store.
+"""Define the scripts of the Redis store.
 
 Scripts run atomically on the server. They compare and set in one round trip; WATCH and MULTI would
 need three and a retry whenever another client is faster. A script may only use keys of one hash

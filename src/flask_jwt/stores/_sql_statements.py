@@ -56,7 +56,7 @@ ROTATE = (
 
 
 class _Microseconds(sa.ColumnElement[int]):
-    """The time by the clock of the database, in microseconds since the epoch."""
+    """Express the time by the clock of the database, in microseconds since the epoch."""
 
     inherit_cache = True
     type = sa.BigInteger()

@@ -25,7 +25,7 @@ MIGRATION = (
 
 
 class Installed(NamedTuple):
-    """The installed packages, options and handlers that the sources are compared with.
+    """Hold the installed packages, options and handlers to compare the sources with.
 
     :param has: returns whether a module has a name; with None, whether there is such a module
     :param options: the names of the options

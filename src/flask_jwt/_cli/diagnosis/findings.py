@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(str, Enum):
-    """The meaning of a finding for the program."""
+    """Distinguish what findings mean for the program."""
 
     works = "works"
     differs = "differs"
@@ -15,7 +15,7 @@ class Kind(str, Enum):
 
 
 class Finding(NamedTuple):
-    """A name, option or route that works, differs from the predecessor, or is rejected.
+    """Report a name, option or route that works, differs from the predecessor, or is rejected.
 
     :param where: file and line, option or route
     :param text: the description of what was found

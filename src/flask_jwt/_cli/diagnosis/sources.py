@@ -25,7 +25,7 @@ _IMPORT_ERRORS = {"ImportError", "ModuleNotFoundError", "AttributeError", "Excep
 
 
 class Use(NamedTuple):
-    """A name of a module that the program imports, reads or patches."""
+    """Note a name of a module that the program imports, reads or patches."""
 
     module: str
     name: str | None
@@ -33,7 +33,7 @@ class Use(NamedTuple):
 
 
 class Mention(NamedTuple):
-    """Something that the program names, such as an option or a handler."""
+    """Note an option, a handler or another name in the program."""
 
     name: str
     where: str
