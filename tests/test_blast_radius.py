@@ -24,9 +24,9 @@ from tests.workers import log_in, new_app, refresh
 
 pytestmark = pytest.mark.slow
 
-slow = pytest.mark.slow
+soak = pytest.mark.soak
 TIMEOUT = 1
-COUNTS = pytest.mark.parametrize("count", [100, pytest.param(1000, marks=slow)])
+COUNTS = pytest.mark.parametrize("count", [100, pytest.param(1000, marks=soak)])
 
 DATABASES = ("postgres", "pgbouncer", "mariadb", "mysqlclient")
 ROWS = {"postgres": PostgresqlRows, "pgbouncer": PostgresqlRows,
@@ -106,7 +106,7 @@ def failing(app, token, statuses):
     [
         *((store, fault, 100) for store in DATABASES for fault in ("row lock", "read-only")),
         *(
-            pytest.param(store, fault, 1000, marks=slow)
+            pytest.param(store, fault, 1000, marks=soak)
             for store in DATABASES
             for fault in ("row lock", "slow", *ROWS[store].codes)
         ),
