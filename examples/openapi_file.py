@@ -1,5 +1,5 @@
 import json
-import os
+import secrets
 from pathlib import Path
 
 from flask import Flask
@@ -7,7 +7,9 @@ from flask_jwt import JWT, jwt_required
 from flask_jwt.openapi import annotate
 
 app = Flask(__name__)
-app.config["SECRET_KEY"] = os.environ["SECRET_KEY"]
+app.config.from_prefixed_env()
+# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+app.secret_key = app.secret_key or secrets.token_hex()
 JWT(app)
 
 
