@@ -20,6 +20,8 @@ import pytest
 from .support import ROOT
 
 PROGRAMS = ROOT / "tests/programs"
+pytestmark = pytest.mark.slow
+
 PAGE = ROOT / "docs/migrating/doctor.md"
 SHOWN = ["tutorial", "shop", "old_shop", "notes"]
 SHOP_SECRET = "the secret of this shop, 32 bytes"

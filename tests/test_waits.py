@@ -19,7 +19,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.servers]
 
 
 @pytest.mark.parametrize("store", STORES)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=() if case in ("statement", "counters") else pytest.mark.soak)
+        for case in CASES
+    ],
+)
 def test_no_request_waits_much_longer_than_the_timeout(store, case):
     if store == "PgBouncer" and not Path(PGBOUNCER).exists():
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
