@@ -276,6 +276,7 @@ def make_site(make_app, extension):
     return make_site
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guard", GUARDS)
 @pytest.mark.parametrize(
     ("way", "control"),

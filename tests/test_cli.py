@@ -134,6 +134,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @odd
 def test_an_odd_argument(shop, command, value, tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from tests.serving import free_port
 from tests.store_server import SECRET, STORE, environment, python, serving
 from tests.support import ROOT, bearer
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse"
 
 

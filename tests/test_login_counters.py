@@ -18,6 +18,8 @@ from flask_jwt.stores import open_store
 from flask_jwt.testing import Clock
 from tests.servers import stores, uri_of
 
+pytestmark = pytest.mark.slow
+
 ALL = stores("memory", "sqlite", "postgres", "mariadb", "redis", "redis_sentinel", "redis_cluster")
 SHARED = ALL[1:]
 

@@ -992,6 +992,7 @@ def test_a_missing_file_is_named_only_if_it_looks_like_one():
         assert (value in str(caught.value)) is is_shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA", None])
 @pytest.mark.parametrize("extension", ["JWT", "JWTManager"])
 def test_without_cryptography_no_algorithm_is_named_that_wasn_t_meant(algorithm, extension):

@@ -107,6 +107,7 @@ def show(value):
     return f"10**{len(hex(value))}" if isinstance(value, int) and value > 10**20 else ascii(value)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("key", OPTIONS)
 def test_an_odd_value_works_or_stops_the_start(key):

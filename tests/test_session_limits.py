@@ -12,6 +12,8 @@ from flask_jwt._sessions.manager import MOST_SESSIONS
 from tests.servers import stores, uri_of
 from tests.support import ANYONE, bearer, login
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=stores("memory", "sqlite", "postgres", "mariadb", "redis"))
 def uri(request, tmp_path):
