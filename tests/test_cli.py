@@ -415,7 +415,7 @@ def test_a_command_that_waits_for_a_lock_says_so(make_app, tmp_path, command, mo
     lock = fcntl.flock
 
     def flock(descriptor, operation):
-        # What waits would wait for ever: the other process ends as soon as the command waits.
+        # What waits would wait indefinitely: the other process ends as soon as the command waits.
         if not operation & fcntl.LOCK_NB:
             os.close(folder)
         lock(descriptor, operation)
