@@ -91,8 +91,8 @@ class RevocationPage(NamedTuple):
 class SessionStore(Protocol):
     """Define the interface of the stores.
 
-    Times that are passed to a store, and those in its sessions, are times of the store's clock:
-    :class:`~flask_jwt._sessions.store_time.StoreTime` converts them.
+    Times that are passed to a store, and those in its sessions, are times of the store's clock.
+    The caller converts them.
 
     Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached. A
     caller may repeat any call whose response was lost, so a repetition must not fail.
