@@ -13,7 +13,7 @@ author = "The Flask-JWT-Too authors"
 copyright = "The Flask-JWT-Too authors, MIT licence"  # noqa: A001
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "site_links", "site_llms"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "site_links", "site_llms", "site_accessible"]
 nitpicky = True
 
 # Each heading is an anchor, under the name that forges give it.
@@ -35,7 +35,8 @@ html_theme = "furo"
 html_title = f"Flask-JWT-Too {release}"
 html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_static_path = ["_static"]
+html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 pygments_style = "a11y-high-contrast-light"
-pygments_dark_style = "a11y-high-contrast-dark"
+pygments_dark_style = "github-dark"

@@ -71,8 +71,12 @@ EXTERNAL = {
 }  # fmt: skip
 """The last part of a name, and its documentation."""
 
-WITHOUT_PAGE = frozenset({"AnyOf", "Exempt", "Handler", "MessageLoader", "TokenLoader", "View"})
-"""Type variables, because a decorator returns what it is given, and what ``any_of`` returns."""
+WITHOUT_PAGE = frozenset(
+    {"Exempt", "Handler", "MessageLoader", "TokenLoader", "View"}
+    | {"AnyAudience", "AnyOf", "Fetched"}
+)
+"""Type variables, because a decorator returns what it is given; and types of arguments that have a
+name for their only value, such as ``any_of``."""
 
 ALIASES = {"flask_jwt.stores.Session": "flask_jwt.Session"}
 """Names by which docstrings refer to an object that is documented under another one."""
@@ -116,6 +120,19 @@ def add_docstring_of_assignment(
     if module:
         documented = ModuleAnalyzer.for_module(module).find_attr_docs()
         lines[:] = documented["", attribute]
+
+
+def simplify_signature(
+    app: Sphinx, what: str, name: str, value: object, options: object, arguments: str, result: str
+) -> tuple[str, str] | None:
+    """Leave out arguments that only this package passes, and defaults that are no Python."""
+    if not arguments:
+        return None
+    if what == "exception" and "__init__" not in vars(value):
+        return "", ""  # as its base class
+    if "<" in arguments:
+        return re.sub(r"<(?:function )?\w+>", "...", arguments), result
+    return None
 
 
 ASSIGNED = {
@@ -188,13 +205,14 @@ def _find_target(text: str, page: str) -> str | None:
     if text in OPTIONS:
         return text
     match = _CALL.fullmatch(text)
-    name = match[1] if match else ""
+    # "JWT" is also the scheme of the header, and what a token is.
+    name = match[1] if match and text != "JWT" else ""
     owner, _, method = name.rpartition(".")
     if owner == "jwt" and hasattr(flask_jwt.JWT, method):
         return f"flask_jwt.JWT.{method}"
     if owner == "jwt.sessions" and hasattr(flask_jwt.SessionManager, method):
         return f"flask_jwt.SessionManager.{method}"
-    if page.endswith("extended") and name in flask_jwt.extended.__all__:
+    if name == "JWTManager" or (page.endswith("extended") and name in flask_jwt.extended.__all__):
         return f"flask_jwt.extended.{name}"
     error = getattr(errors, name, None)
     if isinstance(error, type) and issubclass(error, (errors.JWTError, errors.ConfigError)):
@@ -225,5 +243,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     import_for_annotations()
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", add_docstring_of_assignment)
+    app.connect("autodoc-process-signature", simplify_signature)
     app.add_transform(LinkNames)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -240,9 +240,10 @@ class JWT(Handlers):
                 user = jwt.authenticate(body["email"], body["password"])
                 return jwt.log_in(user, label=body.get("device"))
 
-        :raises InvalidCredentials: (401) if the authentication handler returns no user
-        :raises TooManyLoginAttempts: (429) if too many logins have failed
-        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
+        :raises InvalidCredentials: status 401, if the authentication handler returns no user
+        :raises TooManyLoginAttempts: status 429, if too many logins have failed
+        :raises CsrfFailed: status 403, if another site sent the form, and the response would set
+            cookies
         """
         state = app_state()
         with rendering_errors(state):
@@ -272,8 +273,9 @@ class JWT(Handlers):
             because an administrator logs in as a user for a while
         :param remember: True: the cookies of this login, and those that renew them, outlast the
             browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
-        :raises StoreUnavailable: (503) if the store can't be reached
-        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
+        :raises StoreUnavailable: status 503, if the store can't be reached
+        :raises CsrfFailed: status 403, if another site sent the form, and the response would set
+            cookies
         """
         state = app_state()
         with rendering_errors(state):
