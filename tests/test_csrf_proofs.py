@@ -111,7 +111,9 @@ ORIGIN = {"Origin": "https://shop.example"}
         ("GET", {"Sec-Fetch-Site": "cross-site"}, None),
     ],
 )
-def test_get_csrf_proof_returns_the_proof_that_the_guard_accepted(make_shop, method, headers, proof):
+def test_get_csrf_proof_returns_the_proof_that_the_guard_accepted(
+    make_shop, method, headers, proof
+):
     app = make_shop(JWT_CSRF_TRUSTED_ORIGINS=[SPA])
     app.add_url_rule("/proof", view_func=show_proof, methods=["GET", "POST"])
     cookies = sign_in(app).cookies
@@ -121,7 +123,9 @@ def test_get_csrf_proof_returns_the_proof_that_the_guard_accepted(make_shop, met
             token = cookies["access_token_cookie"]
             headers["X-CSRF-TOKEN"] = flask_jwt.get_csrf_token(token)
     client = app.test_client(use_cookies=False)
-    response = client.open("/proof", base_url="https://shop.example", method=method, headers=headers)
+    response = client.open(
+        "/proof", base_url="https://shop.example", method=method, headers=headers
+    )
     assert response.get_json() == {"proof": proof}
 
 
