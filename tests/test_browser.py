@@ -416,7 +416,7 @@ def test_everything_works_without_scripts(chromium, store):
         page.get_by_text("Under the hood").click()
         api.expect(page.get_by_text("This request", exact=True)).to_be_visible()
         page.get_by_role("link", name="API").click()
-        api.expect(page.get_by_role("row", name="GET /items/{name}")).to_contain_text("yes")
+        api.expect(page.get_by_role("row", name="GET /items/{name}")).to_contain_text("needed")
         api.expect(page.get_by_text("allow it to run scripts")).to_be_visible()
         page.get_by_role("button", name="Sign out").click()
         fill_in(page, "nobody", WRONG_PASSWORD, "Sign in")
