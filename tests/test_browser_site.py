@@ -1,6 +1,6 @@
 """The site that scripts/docs builds, in Chromium: complete without a network, and accessible.
 
-Like tests/test_browser.py this needs a Chromium. Screenshots are in build/site-screenshots.
+Like tests/test_browser.py this needs a Chromium. Screenshots are saved in artifacts/screenshots/site.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def page(request, browser, url):
 
 
 def test_a_page_is_accessible_and_fits(request, page):
-    shots = ROOT / "build/site-screenshots"
+    shots = ROOT / "artifacts/screenshots/site"
     shots.mkdir(parents=True, exist_ok=True)
     for size, viewport in SIZES.items():
         page.set_viewport_size(viewport)

@@ -27,7 +27,7 @@ REPLACED = (
 )
 
 # Sphinx writes the lines of a long signature as a list of definitions without terms.
-SIGNATURE_LINES = re.compile(r"<dl>\s*((?:<dd>(?:(?!<d[ltd]>).)*?</dd>\s*)+)</dl>", re.DOTALL)
+SIGNATURE_LINES = re.compile(r"\s*<dl>\s*((?:<dd>(?:(?!<d[ltd]>).)*?</dd>\s*)+)</dl>\s*", re.DOTALL)
 
 
 LONGEST_LINE = 60
