@@ -15,7 +15,7 @@ import flask_jwt
 from tests.support import ROOT
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from release_suite import building, contents, extras, metadata  # noqa: E402
+from release_suite import building, contents, extras, metadata
 
 sys.path.pop(0)
 
@@ -91,7 +91,9 @@ def test_a_private_key_is_reported():
 @pytest.mark.parametrize("change", ["missing", "surplus"])
 def test_a_wheel_with_other_modules_than_the_commit_is_reported(tmp_path, change):
     names = {name[4:] for name in building.tracked_files() if name.startswith("src/")}
-    names |= {f"x.dist-info/{n}" for n in ("METADATA", "RECORD", "entry_points.txt", "licenses/LICENSE")}
+    names |= {
+        f"x.dist-info/{n}" for n in ("METADATA", "RECORD", "entry_points.txt", "licenses/LICENSE")
+    }
     names ^= {"flask_jwt/errors.py" if change == "missing" else "flask_jwt/leftover.py"}
     with zipfile.ZipFile(tmp_path / "x.whl", "w") as wheel:
         for name in names:
@@ -175,7 +177,17 @@ def clone(folder: Path, *options: str) -> Path:
             ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__")
         )
     git(repository, "add", "--all")
-    git(repository, "-c", "user.name=t", "-c", "user.email=t@a.test", "commit", "-qm", "now", "--allow-empty")
+    git(
+        repository,
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@a.test",
+        "commit",
+        "-qm",
+        "now",
+        "--allow-empty",
+    )
     return repository
 
 
@@ -185,5 +197,9 @@ def git(repository: Path, *arguments: object) -> None:
 
 def run_api(repository: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "scripts/api.py"], cwd=repository, capture_output=True, text=True, check=False
+        [sys.executable, "scripts/api.py"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
     )

@@ -21,9 +21,8 @@ JOBS = {
     for name, workflow in WORKFLOWS.items()
     for job, content in workflow["jobs"].items()
 }
-STEPS = [
-    (name, step) for name, job in JOBS.items() for step in job[1]["steps"]
-]  # fmt: skip
+STEPS = [(name, step) for name, job in JOBS.items() for step in job[1]["steps"]]
+MATRIX = WORKFLOWS["tests.yml"]["jobs"]["dependencies"]["strategy"]["matrix"]["include"]
 RUNS = [(name, step["run"]) for name, step in STEPS if "run" in step]
 
 
@@ -87,14 +86,27 @@ def test_the_matrix_has_the_versions_of_python_that_the_package_names():
     assert f'requires-python = ">={matrix[0]}"' in (ROOT / "pyproject.toml").read_text()
 
 
-@pytest.mark.parametrize("tool", ["actionlint", "zizmor"])
-def test_linters_of_workflows_find_nothing(tool):
-    program = Path(sys.executable).with_name(tool)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["zizmor", "--offline", "--no-progress", "--persona=pedantic", ".github"],
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS],
+        ["check-jsonschema", "--builtin-schema", "vendor.dependabot", "../dependabot.yml"],
+    ],
+    ids=["zizmor", "schema of workflows", "schema of dependabot"],
+)
+def test_linters_of_workflows_find_nothing(command):
+    program = Path(sys.executable).with_name(command[0])
     if not program.exists():
-        pytest.skip(f"{tool} is not installed: pip install -r requirements-release.txt")
-    options = ["--offline", "--no-progress", "--persona=pedantic"] if tool == "zizmor" else []
-    paths = [ROOT / ".github"] if tool == "zizmor" else sorted(FOLDER.glob("*.yml"))
+        pytest.skip(f"{command[0]} is not installed: pip install -r requirements-release.txt")
+    folder = ROOT if command[0] == "zizmor" else FOLDER
     result = subprocess.run(
-        [program, *options, *paths], capture_output=True, text=True, check=False, cwd=ROOT
+        [program, *command[1:]], capture_output=True, text=True, check=False, cwd=folder
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("options", [row["versions"] for row in MATRIX])
+def test_the_versions_of_dependencies_are_options_of_scripts_matrix(options):
+    usage = (ROOT / "scripts" / "matrix").read_text().split('"\n')[0]
+    assert options.split("=")[0] in usage

@@ -4,6 +4,7 @@ import os
 import secrets
 
 from flask import Flask
+
 from flask_jwt import JWT, check_password, current_identity, hash_password, jwt_required
 
 app = Flask(__name__)

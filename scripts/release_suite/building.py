@@ -59,7 +59,7 @@ def build(source: Path, out: Path, *, differently: bool = False) -> tuple[Path, 
     source.mkdir(parents=True)
     archive = source.with_name(source.name + ".tar")
     run("git", "-C", ROOT, "archive", "--output", archive, "HEAD")
-    run("tar", "-xf", archive, "-C", source, "--touch" if differently else "--preserve")
+    run("tar", "-xf", archive, "-C", source, *(["--touch"] if differently else []))
     environment = {
         **os.environ,
         # The times in the archives, which would otherwise be fixed at 2020 by the build backend.
@@ -94,7 +94,16 @@ def make_environment(folder: Path, *packages: str) -> Path:
     """Install packages, in the versions that CI uses, and return the environment's Python."""
     run(UV, "venv", "--no-project", "--python", sys.executable, folder)
     python = folder / "bin" / "python"
-    run(UV, "pip", "install", "--python", python, "--constraints", ROOT / "constraints.txt", *packages)
+    run(
+        UV,
+        "pip",
+        "install",
+        "--python",
+        python,
+        "--constraints",
+        ROOT / "constraints.txt",
+        *packages,
+    )
     return python
 
 
