@@ -21,7 +21,7 @@ if os.environ.get("WITH_ISSUER"):
 
 
 def authenticate(username, password):
-    return joe if check_password(joe["password"], password) else None
+    return joe if username == "joe" and check_password(joe["password"], password) else None
 
 
 jwt = JWT(app, authenticate, lambda payload: joe if payload["identity"] == "joe" else None)

@@ -108,7 +108,7 @@ def make_environment(folder: Path, *packages: str) -> Path:
 
 
 def write_sbom(wheel: Path, folder: Path) -> Path:
-    """List the package with all of its extras' packages, in CycloneDX's format, beside the wheel."""
+    """List what the package and its extras need, in CycloneDX's format, beside the wheel."""
     python = make_environment(folder, f"{wheel}[all]")
     bom = wheel.with_name(wheel.name.split("-py3")[0] + ".cdx.json")
     run(

@@ -39,7 +39,7 @@ def check_wheel(path: Path) -> None:
 
 
 def check_sdist(path: Path) -> None:
-    """Fail unless the sdist has all files of the commit: a packager needs tests, docs and scripts."""
+    """Fail unless the sdist has all files of the commit. A packager needs tests and docs."""
     with tarfile.open(path) as archive:
         files = {
             member.name.split("/", 1)[1]: archive.extractfile(member).read()  # type: ignore[union-attr]
