@@ -24,7 +24,7 @@ def authenticate(username, password):
     return joe if username == "joe" and check_password(joe["password"], password) else None
 
 
-jwt = JWT(app, authenticate, lambda payload: joe if payload["identity"] == "joe" else None)
+jwt = JWT(app, authenticate, lambda payload: joe if payload["sub"] == "joe" else None)
 
 
 @app.get("/me")
