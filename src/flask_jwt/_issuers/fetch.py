@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import (
     HTTPHandler,
-    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
