@@ -19,6 +19,7 @@ from io import BufferedReader, RawIOBase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import (
+    AbstractHTTPHandler,
     HTTPHandler,
     OpenerDirector,
     ProxyHandler,
