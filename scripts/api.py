@@ -61,7 +61,8 @@ def main() -> int:
     after = load(ROOT / "src")
     breakages = list(griffe.find_breaking_changes(before, after))
     for breakage in breakages:
-        print(breakage.explain(griffe.ExplanationStyle.ONE_LINE))
+        explanation = breakage.explain(griffe.ExplanationStyle.ONE_LINE)
+        print(re.sub(r"\x1b\[\d+m", "", explanation))  # the colours, which logs don't show
     versions = version_of(before), version_of(after)
     print(f"{len(breakages)} changes since {against} ({versions[0]}) break programs.")
     is_major = int(versions[1].split(".")[0]) > int(versions[0].split(".")[0])

@@ -147,7 +147,7 @@ def test_each_removed_name_is_found(tmp_path):
     repository = clone(tmp_path)
     git(repository, "tag", "v1.0.0")
     assert run_api(repository).returncode == 0
-    expected = {}
+    expected = set()
     for module in PUBLIC_MODULES:
         names = public_names(f"flask_jwt{module}")
         assert names
