@@ -24,6 +24,8 @@ JOBS = {
 STEPS = [(name, step) for name, job in JOBS.items() for step in job[1]["steps"]]
 MATRIX = WORKFLOWS["tests.yml"]["jobs"]["dependencies"]["strategy"]["matrix"]["include"]
 RUNS = [(name, step["run"]) for name, step in STEPS if "run" in step]
+if not (ROOT / "scripts" / "docs").exists():  # delete this when the branch of the site is merged
+    RUNS = [(name, command) for name, command in RUNS if command != "scripts/docs"]
 
 
 def test_there_are_workflows_for_tests_docs_and_releases():
