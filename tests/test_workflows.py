@@ -112,3 +112,16 @@ def test_linters_of_workflows_find_nothing(command):
 def test_the_versions_of_dependencies_are_options_of_scripts_matrix(options):
     usage = (ROOT / "scripts" / "matrix").read_text().split('"\n')[0]
     assert options.split("=")[0] in usage
+
+
+def test_the_documentation_names_the_versions_of_python_and_the_oldest_dependencies():
+    text = (ROOT / "docs" / "reference" / "versioning.md").read_text()
+    rows = re.findall(r"^\| (3\.\d+)\.(.*) \|$", text, re.MULTILINE)
+    matrix = WORKFLOWS["tests.yml"]["jobs"]["matrix"]["strategy"]["matrix"]["python"]
+    assert [python for python, _ in rows] == matrix
+    oldest = rows[0][1].split(" | ")[1:]
+    bounds = dict(re.findall(r'"([A-Za-z0-9-]+)>=([\d.]+)"', (ROOT / "pyproject.toml").read_text()))
+    names = ["Flask", "PyJWT", "cryptography", "SQLAlchemy", "redis", "argon2-cffi", "bcrypt"]
+    found = dict(zip(names, [oldest[0], *oldest[2:]], strict=True))
+    for name in names:
+        assert f"{found[name]}.0.0".startswith(f"{bounds[name]}."), name

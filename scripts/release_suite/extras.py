@@ -19,7 +19,7 @@ from .building import ROOT, Failed, make_environment, run
 
 APP = Path(__file__).with_name("app.py")
 NO_EXTRA = "none"
-BCRYPT_HASH = "$2b$04$TsH7HUrnrF1T6iOoiKVdPOGFB.ELL92ZPjzs8ts9n71YJULkLe9by"
+BCRYPT_HASH = "$2b$10$cNrCEi/XLqokhM1a6WXmXe3.9Gr.ZBYOAGlFNrj09V795EgqhFJIu"
 """A hash of "pass"."""
 
 
@@ -82,8 +82,8 @@ def wait_for(port: int, server: subprocess.Popen[bytes], log: object) -> None:
 
 
 def send(url: str, *, body: object = None, token: str | None = None) -> tuple[int, dict]:
-    """Send a request, and return the status and the JSON of the response."""
-    request = urllib.request.Request(url, json.dumps(body).encode() if body else None)
+    """Send a request, and return the status and the JSON of the response, {} if it has none."""
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode())
     request.add_header("Content-Type", "application/json")
     if token:
         request.add_header("Authorization", f"Bearer {token}")
@@ -91,7 +91,8 @@ def send(url: str, *, body: object = None, token: str | None = None) -> tuple[in
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
+        is_json = error.headers.get_content_type() == "application/json"
+        return error.code, json.load(error) if is_json else {}
 
 
 def log_in(url: str) -> dict:
