@@ -100,7 +100,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-__version__ = "1.0.0.dev0"
+__version__ = "1.0.0"
 
 __all__ = [
     "ANY_AUDIENCE",
