@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import threading
 from dataclasses import replace
 
 import pytest
 
-from flask_jwt import ANY_AUDIENCE, JWT, ConfigError, Issuer, get_jwt_issuer
+from flask_jwt import ANY_AUDIENCE, JWT, ConfigError, get_jwt_issuer
 from flask_jwt._cli import jwt_cli
 from flask_jwt._issuers import lookup
 from flask_jwt._issuers.lookup import is_askable
@@ -338,6 +339,7 @@ def test_a_fork_while_an_answer_is_stored(app):
     with answers._lock:
         child = os.fork()
         if child == 0:
+            signal.alarm(20)  # or it would wait for the lock indefinitely
             os._exit(0 if get(app, A.token()).status_code == 200 else 1)
     assert os.waitpid(child, 0)[1] == 0
 

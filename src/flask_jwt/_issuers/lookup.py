@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 from weakref import WeakSet
 
@@ -15,9 +15,7 @@ from .._clock import Clock
 from ..errors import ConfigError, IssuerUnavailable
 from .discovery import find_url_problem
 from .issuer import Issuer
-
-if TYPE_CHECKING:
-    from .registry import TrustedIssuer
+from .remote_keys import KeySource
 
 logger = logging.getLogger("flask_jwt")
 
@@ -49,7 +47,18 @@ class IssuerLookup:
         return f"{getattr(function, '__module__', None) or type(function).__module__}.{name}"
 
 
-class _Answer(NamedTuple):
+class Trusted(Protocol):
+    """Hold the keys of an issuer."""
+
+    issuer: Issuer
+    source: KeySource
+
+
+T = TypeVar("T", bound=Trusted)
+
+
+@dataclass(frozen=True)
+class _Answer(Generic[T]):
     """Hold what the application has answered.
 
     :param asked_at: by the monotonic clock
@@ -57,13 +66,13 @@ class _Answer(NamedTuple):
     """
 
     asked_at: float
-    trusted: TrustedIssuer | None
+    trusted: T | None
 
 
-_instances: WeakSet[Answers] = WeakSet()
+_instances: WeakSet[Answers[Any]] = WeakSet()
 
 
-class Answers:
+class Answers(Generic[T]):
     """Find issuers with the function of the application, and keep them.
 
     The function is called without a lock, so a slow database delays only the requests that need its
@@ -78,14 +87,14 @@ class Answers:
         lookup: IssuerLookup,
         own: str | None,
         clock: Clock,
-        trust: Callable[[Issuer], TrustedIssuer],
+        trust: Callable[[Issuer], T],
     ) -> None:
         self.lookup = lookup
         self.own = own
         self._clock = clock
         self._trust = trust
-        self._known: dict[str, _Answer] = {}
-        self._unknown: dict[str, _Answer] = {}
+        self._known: dict[str, _Answer[T]] = {}
+        self._unknown: dict[str, _Answer[T]] = {}
         self._is_failing = False
         self._lock = Lock()
         """Held only while an answer is stored."""
@@ -95,7 +104,7 @@ class Answers:
         """Replace the lock, which a thread of the parent process may hold, after a fork."""
         self._lock = Lock()
 
-    def find(self, iss: str) -> TrustedIssuer | None:
+    def find(self, iss: str) -> T | None:
         """Return the issuer that the application trusts as *iss*, or None.
 
         :raises IssuerUnavailable: if the function raises an exception
@@ -141,11 +150,13 @@ class Answers:
             )
         if iss not in issuer.names and not issuer.matches(iss):
             # A database may compare strings without regard to case.
-            logger.warning("JWT_ISSUERS: asked for %r, %s returned %r", iss, self.lookup.name, issuer)
+            logger.warning(
+                "JWT_ISSUERS: asked for %r, %s returned %r", iss, self.lookup.name, issuer
+            )
             return None
         return issuer
 
-    def _store(self, iss: str, issuer: Issuer | None, now: float) -> TrustedIssuer | None:
+    def _store(self, iss: str, issuer: Issuer | None, now: float) -> T | None:
         with self._lock:
             before = self._known.pop(iss, None)
             self._unknown.pop(iss, None)
@@ -172,19 +183,15 @@ class Answers:
 
 def is_askable(iss: str) -> bool:
     """Return whether *iss* can be that of an issuer: an ``https`` URL without a query."""
-    return (
-        iss.startswith("https://")
-        and find_url_problem(iss) is None
-        and not urlsplit(iss).query
-    )
+    return iss.startswith("https://") and find_url_problem(iss) is None and not urlsplit(iss).query
 
 
-def _close(answer: _Answer) -> None:
+def _close(answer: _Answer[T]) -> None:
     if answer.trusted is not None:
         answer.trusted.source.close()
 
 
-def _drop_oldest(answers: dict[str, _Answer]) -> None:
+def _drop_oldest(answers: dict[str, _Answer[T]]) -> None:
     # A dict keeps the order in which the answers were stored.
     if len(answers) > MOST_ANSWERS:
         _close(answers.pop(next(iter(answers))))

@@ -280,7 +280,7 @@ class Issuers:
         self.all: tuple[TrustedIssuer, ...] = ()
         self._by_name: dict[str, TrustedIssuer] = {}
         self._open: tuple[TrustedIssuer, ...] = ()
-        self._answers: Answers | None = None
+        self._answers: Answers[TrustedIssuer] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.all) or self._answers is not None

@@ -106,7 +106,9 @@ class JWT(Handlers):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
-        issuers: Sequence[Issuer | Mapping[str, Any]] | Callable[[str], Issuer | None] | None = None,
+        issuers: Sequence[Issuer | Mapping[str, Any]]
+        | Callable[[str], Issuer | None]
+        | None = None,
     ) -> None:
         super().__init__()
         if _are_swapped(authentication_handler, identity_handler):
