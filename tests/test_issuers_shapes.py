@@ -522,3 +522,43 @@ def test_the_check_of_clerk_leaves_issuers_equal():
     assert Issuer.clerk("https://clerk.a.dev", **arguments) == Issuer.clerk(
         "https://clerk.a.dev", **arguments
     )
+
+
+OPTIONS = {
+    "okta, one client": (
+        Issuer.okta("foobar.okta.com", values={"cid": OKTA_CLAIMS["cid"]}),
+        OKTA_CLAIMS, {**OKTA_CLAIMS, "cid": "0oa-another"},
+    ),
+    "supabase, no anonymous users": (
+        Issuer.supabase(
+            "https://abcdefghijklmnopqrst.supabase.co",
+            check=lambda claims: not claims.get("is_anonymous"),
+        ),
+        SUPABASE_CLAIMS, {**SUPABASE_CLAIMS, "is_anonymous": True},
+    ),
+    "entra, custom signing keys": (
+        Issuer.entra(
+            tenants=TENANT, audience=ENTRA_V1_CLAIMS["aud"],
+            jwks_uri=f"https://login.microsoftonline.com/{TENANT}/discovery/keys?appid=535fb089",
+        ),
+        ENTRA_V1_CLAIMS, {**ENTRA_V1_CLAIMS, "tid": CONSUMERS},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("issuer", "accepted", "rejected"), OPTIONS.values(), ids=OPTIONS)
+def test_documented_options(issuer, accepted, rejected):
+    """The options of the guide's table that SHAPES doesn't have."""
+    idp = Provider(issuer)
+    client = build(idp, {"/": {}}).test_client()
+    assert client.get("/", headers=bearer(sign(idp, accepted))).status_code == 200
+    assert client.get("/", headers=bearer(sign(idp, rejected))).status_code == 401
+
+
+def test_documented_path_of_cloudflare():
+    groups = Issuer.cloudflare("yourteam", audience=AUD_TAG, roles=[("custom", "groups")])
+    idp = Provider(groups)
+    client = build(idp, {"/": {"roles": "Developers"}, "/not": {"roles": "a"}}).test_client()
+    headers = bearer(sign(idp, CLOUDFLARE_CLAIMS))
+    assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/not", headers=headers).status_code == 403
