@@ -90,7 +90,8 @@ class JWT(Handlers):
         Without this handler ``current_identity`` is the id in the token
     :param store: a store for sessions, in place of the one that ``JWT_STORAGE_URI`` names
     :param clock: returns seconds since the epoch; for tests
-    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted
+    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted, or a
+        function ``(iss)`` that returns the :class:`Issuer`, or None
     :raises ConfigError: if the configuration is invalid
     """
 
@@ -105,7 +106,9 @@ class JWT(Handlers):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
-        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
+        issuers: Sequence[Issuer | Mapping[str, Any]]
+        | Callable[[str], Issuer | None]
+        | None = None,
     ) -> None:
         super().__init__()
         if _are_swapped(authentication_handler, identity_handler):
@@ -134,7 +137,7 @@ class JWT(Handlers):
         self._clock = clock
         # A tuple, because the guard compares the option at each request: a tuple is compared at
         # once, and the items of a list one by one.
-        self._issuers = None if issuers is None else tuple(issuers)
+        self._issuers = issuers if issuers is None or callable(issuers) else tuple(issuers)
         if app is not None:
             self.init_app(app)
 
