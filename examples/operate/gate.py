@@ -1,0 +1,10 @@
+"""Tell a proxy whether it may serve a file to the client of a request."""
+
+from app import app
+from flask_jwt import jwt_required
+
+
+@app.get("/gate")
+@jwt_required(renew=False)  # the proxy drops this response, and new cookies with it
+def gate():
+    return "", 204
