@@ -1,7 +1,8 @@
 """Tell a proxy whether it may serve a file to the client of a request."""
 
-from app import app
 from flask_jwt import jwt_required
+
+from app import app
 
 
 @app.get("/gate")
