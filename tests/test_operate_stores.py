@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import psycopg
@@ -64,7 +65,7 @@ def test_redis_with_these_settings_gets_no_warning():
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_the_application_s_role_in_postgresql_needs_no_more_rights(postgres):
+def test_the_application_s_role_in_postgresql_needs_no_more_rights(postgres, caplog):
     base = postgres.url.replace("+psycopg", "")
     with psycopg.connect(base, autocommit=True) as connection:
         connection.execute("CREATE DATABASE roles")
@@ -77,6 +78,7 @@ def test_the_application_s_role_in_postgresql_needs_no_more_rights(postgres):
         return f"postgresql+psycopg://{role}@127.0.0.1:{postgres.port}/roles"
 
     assert code(new_login(new(uri("shop")))) == (503, "store_unavailable")  # no tables yet
+    assert re.search(r"has failed \(.*permission", caplog.text)
     init(uri("shop_owner"))
     check(new(uri("shop")))
     with psycopg.connect(uri("shop").replace("+psycopg", "")) as connection:
@@ -93,7 +95,7 @@ def new_login(app):
 
 @pytest.mark.servers
 @pytest.mark.slow
-def test_the_application_s_user_in_mariadb_needs_no_more_rights(mariadb):
+def test_the_application_s_user_in_mariadb_needs_no_more_rights(mariadb, caplog):
     with pymysql.connect(host="127.0.0.1", port=mariadb.port, user="root") as connection:
         for statement in statements("mariadb.sql"):
             connection.cursor().execute(statement)
@@ -102,6 +104,8 @@ def test_the_application_s_user_in_mariadb_needs_no_more_rights(mariadb):
         address = f"127.0.0.1:{mariadb.port}/shop?charset=utf8mb4"
         return f"mysql+pymysql://{user}:{password}@{address}"
 
+    assert code(new_login(new(uri("shop", "change%20me")))) == (503, "store_unavailable")
+    assert re.search(r"has failed \(.*CREATE command denied", caplog.text)
     init(uri("shop_owner", "change%20me%20too"))
     check(new(uri("shop", "change%20me")))
 

@@ -151,6 +151,20 @@ class Gunicorn(Site):
         return self
 
 
+class Uwsgi(Site):
+    user = ""
+    program = Path(sys.executable).with_name("uwsgi")
+
+    def start(self):
+        if not self.program.exists():
+            pytest.skip("uWSGI is not installed: pip install uwsgi (it needs a C compiler)")
+        self.run(
+            self.program, "--socket", f"127.0.0.1:{self.port}", "--module", "app:app", "--master",
+            "--threads", "4", "--need-app", "--die-on-term", "--chdir", FILES, "--home", sys.prefix,
+        )  # fmt: skip
+        return self
+
+
 class Nginx(Site):
     def __init__(self, upstream, text):
         super().__init__()
@@ -262,18 +276,20 @@ def fronts(start, upstream):
     def get(name, leave_out=""):
         key = (name, leave_out)
         if key not in started:
-            started[key] = start(new_front(name, leave_out, upstream))
+            started[key] = start(new_front(start, name, leave_out, upstream))
         return started[key]
 
     return get
 
 
-def new_front(name, leave_out, upstream):
+def new_front(start, name, leave_out, upstream):
     text = (
         without((FILES / name).read_text(), leave_out) if leave_out else (FILES / name).read_text()
     )
     if name == "nginx-files.conf":
         text = (FILES / "nginx.conf").read_text().rstrip().removesuffix("}") + text + "}"
+    if name == "nginx-uwsgi.conf":
+        return Nginx(start(Uwsgi(JWT_LOGIN_VIEW="/sign-in")), text)
     if name.startswith("nginx"):
         return Nginx(upstream, text)
     if "WSGI" in text:
@@ -284,6 +300,7 @@ def new_front(name, leave_out, upstream):
 
 FRONTS = [
     pytest.param("nginx.conf", marks=needs_nginx),
+    pytest.param("nginx-uwsgi.conf", marks=needs_nginx),
     pytest.param("apache-proxy.conf", marks=needs_apache),
     pytest.param("apache-wsgi.conf", marks=needs_apache),
 ]
@@ -341,7 +358,7 @@ def test_a_client_can_not_choose_its_address_host_or_scheme(fronts, name):
 # What happens without a line
 
 
-@pytest.mark.parametrize("name", FRONTS[2:])
+@pytest.mark.parametrize("name", FRONTS[3:])
 def test_without_wsgipassauthorization_no_token_arrives(fronts, name):
     with fronts(name, "WSGIPassAuthorization On").client() as client:
         token = client.post("/auth", json=LOGIN).json()["access_token"]
@@ -387,6 +404,26 @@ def test_without_the_host_a_page_can_not_prove_its_origin(start, upstream, name,
         response = client.post("/auth/logout", headers={**cookies, **ORIGIN})
         assert code_of(response) == (403, "csrf_failed")
         assert "a proxy has changed the Host header" in response.json()["hint"]
+
+
+@needs_nginx
+def test_without_x_forwarded_host_a_client_chooses_the_host(fronts):
+    line = "proxy_set_header X-Forwarded-Host $host;"
+    with fronts("nginx.conf", line).client(Accept=HTML, **SPOOFED) as client:
+        evil = {"Origin": "https://evil.example"}
+        assert client.post("/auth", data=LOGIN, headers=evil).status_code == 303
+    with fronts("nginx.conf").client(Accept=HTML, **SPOOFED) as client:
+        assert code_of(client.post("/auth", data=LOGIN, headers=evil)) == (403, "csrf_failed")
+
+
+@needs_nginx
+@pytest.mark.parametrize(("proxies", "address"), [("1", "127.0.0.1"), ("2", "203.0.113.9")])
+def test_with_too_many_proxies_a_client_chooses_its_address(start, proxies, address):
+    front = start(Nginx(start(Gunicorn(PROXIES=proxies)), (FILES / "nginx.conf").read_text()))
+    with front.client(**SPOOFED) as client:
+        token = client.post("/auth", json=LOGIN).json()["access_token"]
+        (session,) = client.get("/auth/sessions", headers=bearer(token)).json()["sessions"]
+        assert session["ip"] == address
 
 
 # auth_request
