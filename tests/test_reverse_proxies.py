@@ -175,6 +175,8 @@ class Nginx(Site):
             f"{name}_temp_path {self.folder}/{name};\n"
             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        if "uwsgi_params" in self.text:
+            shutil.copy("/etc/nginx/uwsgi_params", self.folder)
         (self.folder / "files").mkdir()
         (self.folder / "files/report.txt").write_text("the report")
         path = self.write(
