@@ -31,6 +31,8 @@ from tests.support import (
     bearer,
     code,
     get,
+    issue,
+    login,
     make_app,
     run_example,
     token_of,
@@ -298,3 +300,34 @@ def test_what_a_clock_that_is_wrong_does(ahead, expected):
     if expected[0] == 401:
         page = (ROOT / "docs/operate/clocks.md").read_text()
         assert response.get_json()["description"] in page
+
+
+# Stores
+
+
+@pytest.mark.parametrize(("check", "status"), [(10, 200), ("always", 401)])
+def test_an_empty_store_asks_for_logins(tmp_path, check, status):
+    path = tmp_path / "sessions.db"
+    app = make_app(JWT_STORAGE_URI=f"sqlite:///{path}", JWT_REVOCATION_CHECK=check)
+    client = app.test_client()
+    tokens = login(client).get_json()
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
+    app.jwt.close(app)
+    path.unlink()
+    refreshed = client.post("/auth/refresh", headers=bearer(tokens["refresh_token"]))
+    assert code(refreshed)[0] == 401
+    assert get(app, "/protected", tokens["access_token"]).status_code == status
+    assert login(client).status_code == 200
+    app.clock.tick(311)
+    assert get(app, "/protected", tokens["access_token"]).status_code == 401
+    app.jwt.close(app)
+
+
+def test_a_store_that_is_down_leaves_open_views_and_stateless_tokens_alone():
+    app = make_app(JWT_STORAGE_URI="redis://127.0.0.1:1")
+    app.add_url_rule("/open", "open", lambda: "open")
+    client = app.test_client()
+    assert code(login(client)) == (503, "store_unavailable")
+    assert client.get("/open").text == "open"
+    assert get(app, "/protected", issue(app)).status_code == 200
+    app.jwt.close(app)
