@@ -12,8 +12,9 @@ import pytest
 from flask_jwt._cli import jwt_cli
 from flask_jwt.stores import open_store
 from flask_jwt.stores.sql import MOST_CONNECTIONS
-from tests.servers import RedisServer
-from tests.support import ANYONE, ROOT, bearer, code, make_app
+from flask_jwt.testing import freeze
+from tests.servers import RedisServer, until
+from tests.support import ANYONE, ROOT, Browser, bearer, code, get, issue, login, make_app
 from tests.workers import log_in, refresh
 
 FILES = ROOT / "examples/operate"
@@ -114,3 +115,62 @@ def test_the_page_names_the_limit_of_connections():
     page = (ROOT / "docs/operate/stores.md").read_text()
     assert f"at most {MOST_CONNECTIONS} connections" in page
     assert f"{MOST_CONNECTIONS} times the number of workers" in page
+
+
+@pytest.mark.servers
+@pytest.mark.slow
+def test_the_table_of_an_outage():
+    """Each row of docs/operate/outages.md, with a Redis that is killed and started again."""
+    server = RedisServer().start()
+    app, always = (
+        make_app(
+            JWT_STORAGE_URI=server.url,
+            JWT_REVOCATION_CHECK=check,
+            JWT_TOKEN_LOCATION=["headers", "cookies"],
+        )
+        for check in (10, "always")
+    )
+    app.add_url_rule("/open", "open", lambda: "open")
+    try:
+        with freeze(app) as clock:
+            check_outage(server, app, always, clock)
+    finally:
+        server.remove()
+        app.jwt.close(app)
+        always.jwt.close(always)
+
+
+def check_outage(server, app, always, clock):
+    client, browser = app.test_client(), Browser(app)
+    tokens, others = login(client).get_json(), login(always.test_client()).get_json()
+    access, renew = bearer(tokens["access_token"]), bearer(tokens["refresh_token"])
+    browser.sign_in()
+    assert browser.get("/protected").status_code == 200
+    server.kill()
+    down = (503, "store_unavailable")
+    for response in (
+        login(client), client.post("/auth/refresh", headers=renew),
+        client.post("/auth/logout", headers=access), client.get("/auth/sessions", headers=access),
+        get(always, "/protected", others["access_token"]),
+    ):  # fmt: skip
+        assert code(response) == down
+        assert response.headers["Retry-After"]
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
+    assert browser.get("/protected").status_code == 200
+    clock.tick(11)
+    assert code(get(app, "/protected", tokens["access_token"])) == down
+    clock.tick(400)
+    cookies = browser.cookies
+    assert code(browser.get("/protected")) == code(browser.get("/optional")) == down
+    assert browser.cookies == cookies
+    assert client.get("/open").text == "open"
+    assert get(app, "/protected", issue(app)).status_code == 200
+    assert get(always, "/protected", issue(always)).status_code == 200
+    result = app.test_cli_runner().invoke(jwt_cli, ["sessions", "stats"])
+    assert result.exit_code == 1
+    assert "unavailable" in result.output
+    server.start()
+    clock.tick(2)  # calls fail at once for a second after a failure
+    until(lambda: browser.get("/protected").status_code == 200, "the renewal")
+    assert browser.cookies != cookies
+    assert app.test_cli_runner().invoke(jwt_cli, ["sessions", "stats"]).exit_code == 0
