@@ -195,3 +195,28 @@ def test_the_manifests_fit_together():
     command = pods[1]["containers"][0]["command"]
     assert command[:2] == ["flask", "jwt"]
     assert jwt_cli.get_command(None, command[2]).get_command(None, command[3])
+
+
+# Upgrades
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        ({}, ""),
+        ({"FLASK_JWT_ACESS_TOKEN_EXPIRES": "60"}, "JWT_ACCESS_TOKEN_EXPIRES"),
+        ({"FLASK_JWT_COOKIE_SECURE": "maybe"}, "JWT_COOKIE_SECURE"),
+    ],
+    ids=["valid", "misspelled", "invalid"],
+)
+def test_the_check_before_an_upgrade_finds_wrong_options(variable, expected):
+    page = (ROOT / "docs/operate/upgrades.md").read_text()
+    line = re.search(r"^ *python (-W error.*)$", page, re.MULTILINE)[1]
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line)], cwd=FILES, capture_output=True, text=True, check=False,
+        env={"PYTHONPATH": str(ROOT / "src"), "FLASK_SECRET_KEY": "a-secret-of-32-bytes-for-testing",
+             **variable},
+    )  # fmt: skip
+    assert (done.returncode == 0) == (not expected)
+    assert expected in done.stderr
