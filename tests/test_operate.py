@@ -207,7 +207,7 @@ def rotation():
             env={"OLD": SECRET, "NEW": OTHER_SECRET, "PATH": "/usr/bin:/bin"},
         ).stdout  # fmt: skip
         values = dict(item.split("=", 1) for item in printed.split("\0") if "=" in item)
-        fallbacks = json.loads(values["FLASK_SECRET_KEY_FALLBACKS"])
+        fallbacks = json.loads(values.get("FLASK_SECRET_KEY_FALLBACKS", "[]"))
         step = {"SECRET_KEY": values["FLASK_SECRET_KEY"], "SECRET_KEY_FALLBACKS": fallbacks}
         steps.append(step)
     return steps

@@ -220,3 +220,10 @@ def test_the_check_before_an_upgrade_finds_wrong_options(variable, expected):
     )  # fmt: skip
     assert (done.returncode == 0) == (not expected)
     assert expected in done.stderr
+
+
+@pytest.mark.slow
+def test_without_a_secret_a_login_is_an_error(tmp_path):
+    with served(LINES[0], tmp_path) as address:
+        assert httpx.post(f"{address}/auth", json=LOGIN).status_code == 500
+    assert "There is no secret to sign tokens with" in (tmp_path / "log").read_text()
