@@ -18,7 +18,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 SET_UP = re.compile(r"(mkdir|cd|python3 -m venv|\. \.venv/bin/activate|pip install) ?")
-ASSIGNMENT = re.compile(r"(?:export )?[A-Z_]+=.*")
+ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=.*")
 
 
 @dataclass
@@ -62,7 +62,6 @@ class Walkthrough:
         self.folder = folder
         self.port = free_port()
         self.output = ""
-        self.assignments: list[str] = []
         self.server: subprocess.Popen[str] | None = None
         self.log = folder.parent / f"{folder.name}.log"
         self.members: dict[str, str] = {}
@@ -84,9 +83,12 @@ class Walkthrough:
             for block in blocks:
                 self._follow(block, f"{page.name}:{block.line}")
         finally:
-            if self.server is not None:
-                self.server.terminate()
-                self.server.wait()
+            self._stop()
+
+    def _stop(self) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            self.server.wait()
 
     def _follow(self, block: Block, place: str) -> None:
         if block.file is not None:
@@ -112,18 +114,25 @@ class Walkthrough:
             assert lines == ["flask run"], f"{place}: `flask run` needs a block of its own"
             self._serve()
             return
-        self.assignments += [line for line in lines if ASSIGNMENT.fullmatch(line)]
-        if lines == self.assignments[len(self.assignments) - len(lines) :]:
-            return
-        script = "\n".join(["set -e", *self.assignments, *lines])
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, env=self.environment, check=False, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{place}: {done.stdout}"
+        done = self._run_in_bash(lines, place)
         self.output = done.stdout
 
+        # A variable is kept for later commands, and for the server.
+        for line in filter(ASSIGNMENT.fullmatch, lines):
+            name = ASSIGNMENT.fullmatch(line)[1]
+            value = self._run_in_bash([line, f'printf %s "${name}"'], place).stdout
+            self.environment[name] = value
+
+    def _run_in_bash(self, lines: list[str], place: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(["set -e", *lines])], cwd=self.folder, env=self.environment,
+            check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{place}: {done.stdout}"
+        return done
+
     def _serve(self) -> None:
+        self._stop()
         with self.log.open("w") as log:
             self.server = subprocess.Popen(
                 ["flask", "run"], cwd=self.folder, env=self.environment, text=True, stdout=log,
