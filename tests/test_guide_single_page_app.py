@@ -72,7 +72,11 @@ def site(request, monkeypatch):
         program = stack.enter_context(example("single_page_app", "other_origin"))
         # The address of the pages is in the API, and that of the API in the pages.
         apps = []
-        api_port = stack.enter_context(served(lambda *request: apps[0](*request)))
+
+        def respond(environ, start_response):
+            return apps[0](environ, start_response)
+
+        api_port = stack.enter_context(served(respond))
         pages = pages_of(f"http://api.shop.localhost:{api_port}")
         origin = f"http://app.shop.localhost:{stack.enter_context(served(pages))}"
         monkeypatch.setenv("PAGE_ORIGINS", origin)

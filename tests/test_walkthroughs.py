@@ -14,7 +14,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl"),
 ]
 
-PAGES = ["start.md", "tutorial.md", "guides/single-page-app.md"]
+PAGES = ["start.md", "tutorial.md", "guides/single-page-app.md", "guides/e-mail-links.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
