@@ -29,9 +29,9 @@ def example(folder, *modules):
 
 
 @contextmanager
-def served(app, address="127.0.0.1"):
+def served(app, address="127.0.0.1", port=0):
     """Serve an application with threads of this process, and give its port."""
-    server = make_server(address, 0, app, threaded=True)
+    server = make_server(address, port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
