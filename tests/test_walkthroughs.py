@@ -14,7 +14,18 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl"),
 ]
 
-PAGES = ["start.md", "tutorial.md", "guides/single-page-app.md", "guides/e-mail-links.md"]
+PAGES = [
+    "start.md",
+    "tutorial.md",
+    "guides/single-page-app.md",
+    "guides/e-mail-links.md",
+    "guides/google-sign-in.md",
+    "guides/flask-limiter.md",
+    "guides/flask-migrate.md",
+    "guides/socketio.md",
+    "guides/swagger-ui.md",
+    "guides/swagger-ui.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
