@@ -139,7 +139,9 @@ class Walkthrough:
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
         wait_until_it_responds(f"http://127.0.0.1:{self.port}/", self.server)
-        self.output = self.log.read_text().replace(str(self.port), "5000")
+        # Werkzeug prints colors unless colorama is installed.
+        log = re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text())
+        self.output = log.replace(str(self.port), "5000")
 
     def _compare_json(self, expected: object, place: str) -> None:
         text = self.output.lstrip()
