@@ -298,3 +298,31 @@ def test_a_custom_error_handler_keeps_its_response_for_htmx(make_site, extension
     response = Browser(app).get("/page", headers=HTMX, accept="*/*")
     assert (response.status_code, response.text) == (401, "custom")
     assert response.headers["HX-Redirect"].startswith("/sign-in")
+
+
+# A view that says where to go next
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/page?a=1", "/page?a=1"),
+        (None, "/of-the-request"),
+        ("//evil.example/", "/"),
+        ("https://evil.example/", "/"),
+        ("", "/"),
+    ],
+)
+def test_view_says_which_page_to_open_after_the_login(make_site, target, expected):
+    app = make_site()
+
+    @app.get("/callback")
+    def callback():
+        return app.jwt.log_in("joe", next_url=target)
+
+    app.jwt.exempt("callback")
+    browser = Browser(app)
+    # A redirect of an identity provider comes from another site.
+    response = browser.get("/callback?next=/of-the-request", site="cross-site")
+    assert location(response) == expected
+    assert browser.get("/page").status_code == 200

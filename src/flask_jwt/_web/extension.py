@@ -261,6 +261,7 @@ class JWT(Handlers):
         label: str | None = None,
         keep: bool = False,
         remember: bool | None = None,
+        next_url: str | None = None,
     ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
@@ -276,6 +277,8 @@ class JWT(Handlers):
             because an administrator logs in as a user for a while
         :param remember: True: the cookies of this login, and those that renew them, outlast the
             browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
+        :param next_url: the path that a browser opens next, if the tokens are sent in cookies;
+            default: ``next`` of the request. As there, only a path of this site counts
         :raises StoreUnavailable: status 503, if the store can't be reached
         :raises CsrfFailed: status 403, if another site sent the form, and the response would set
             cookies
@@ -285,7 +288,13 @@ class JWT(Handlers):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(
-                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember
+                state,
+                identity,
+                label,
+                in_cookies=in_cookies,
+                keep=keep,
+                remember=remember,
+                target=next_url,
             )
 
     def require(

@@ -26,7 +26,7 @@ from ..errors import (
 )
 from .app_state import AppState
 from .caching import no_store
-from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
+from .context import is_issued_in_cookies, issued_tokens, make_request_state, set_issued_tokens
 from .cookies import get_cookies, report_sizes, set_cookies
 from .csrf import explain_origin, is_cross_origin
 from .issue import login_context, storage_namespace
@@ -110,12 +110,15 @@ def log_in(
     in_cookies: bool,
     keep: bool = False,
     remember: bool | None = None,
+    target: str | None = None,
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response.
 
     :param keep: don't end the session whose cookies the response replaces
     :param remember: whether the cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says
+    :param target: the path that a browser opens next; None: ``next`` of the request
     """
+    make_request_state().next_url = target
     try:
         return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember)
     except InvalidIdentity as error:
