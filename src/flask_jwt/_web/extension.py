@@ -257,6 +257,8 @@ class JWT(Handlers):
         label: str | None = None,
         keep: bool = False,
         remember: bool | None = None,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
     ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
@@ -272,6 +274,9 @@ class JWT(Handlers):
             because an administrator logs in as a user for a while
         :param remember: True: the cookies of this login, and those that renew them, outlast the
             browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
+        :param scopes: the scopes of the access token, and of those that a refresh issues in the
+            same session; default: those of the payload handler
+        :param roles: likewise, the roles
         :raises StoreUnavailable: (503) if the store can't be reached
         :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
         """
@@ -280,8 +285,9 @@ class JWT(Handlers):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(
-                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember
-            )
+                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember,
+                scopes=scopes, roles=roles,
+            )  # fmt: skip
 
     def require(
         self,

@@ -6,8 +6,8 @@ from typing import Any
 
 from werkzeug.local import LocalProxy
 
-from .._jose.encoding import parse_json
 from .._jose.grants import NO_GRANTS, Grants, read_grants
+from .._sessions.granted import read_claims
 from ..errors import ConfigError, InsufficientScope
 from .app_state import AppState
 from .context import RequestState, app_state, request_state, require_verified
@@ -50,10 +50,8 @@ def _load_grants(state: AppState, current: RequestState) -> Grants:
                 "flask_jwt.Grants(scopes=…, roles=…)"
             )
         return grants
-    if current.session is not None:  # a refresh token, which has them in its payload
-        return read_grants(
-            parse_json(current.session.payload.encode()), state.settings.grant_claims
-        )
+    if current.session is not None:  # a refresh token
+        return read_grants(read_claims(current.session), state.settings.grant_claims)
     if current.verified is not None:
         return current.verified.grants
     # A decode handler may return anything.
