@@ -114,10 +114,11 @@ def _has_own_bodies(state: AppState) -> bool:
 
 def _list_handlers(state: AppState) -> Iterator[Any]:
     yield state.handlers.jwt_error_callback
-    for name in _LOADERS:
-        loader = getattr(state.handlers, f"_{name}_callback", None)
-        if loader is not None:
-            yield loader
+    if state.profile.has_message_errors:  # only that extension class has these attributes
+        for name in _LOADERS:
+            loader = getattr(state.handlers, f"_{name}_callback", None)
+            if loader is not None:
+                yield loader
     for error_class, handler in state.app.error_handler_spec[None][None].items():
         if issubclass(error_class, (JWTError, InvalidTokenError)):
             yield handler
