@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -524,7 +525,7 @@ VIEWS = {
 @pytest.mark.parametrize("make", VIEWS.values(), ids=VIEWS)
 def test_the_options_are_found(make):
     (options,) = guards_of(make(), "GET")
-    assert options._replace(locations=tuple(options.locations)) == OPTIONS
+    assert replace(options, locations=tuple(options.locations)) == OPTIONS
 
 
 @pytest.mark.parametrize("view", [Inherited.as_view("v"), restful(RestfulMapping)])

@@ -12,6 +12,8 @@ from .._config.settings import Settings
 from .app_state import AppState
 from .context import RequestState, current_request
 
+_HEADER_LOCATIONS = ("headers", None)
+
 
 class _Notes:
     """Hold what the response to a request depends on.
@@ -106,6 +108,7 @@ def _vary(response: Response, names: Iterable[str]) -> None:
 
 def _shows_user(current: RequestState, environ: dict[str, Any]) -> bool:
     """Return whether a token was accepted that isn't in the ``Authorization`` header."""
-    has_user = bool(current.claims) or current.identity is not None
-    is_in_header = current.location in (None, "headers") and "HTTP_AUTHORIZATION" in environ
-    return has_user and not is_in_header
+    # The common case first. A custom handler that has found a token states no location.
+    if current.location in _HEADER_LOCATIONS and "HTTP_AUTHORIZATION" in environ:
+        return False
+    return bool(current.claims) or current.identity is not None

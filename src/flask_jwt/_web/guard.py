@@ -266,7 +266,7 @@ def verify_request(  # noqa: C901, PLR0912
     request_context = current_request_context()
     request = request_context.request
     # As in Flask-JWT, the last one that sets the user counts; now it is this guard.
-    if hasattr(request_context, "current_identity"):
+    if "current_identity" in request_context.__dict__:
         del request_context.current_identity
     new = RequestState(context.app)
     current: RequestState = request.__dict__.setdefault("_flask_jwt", new)
@@ -417,8 +417,8 @@ def _verify(
         check_session = state.check_session
         if verified.sid is not None and check_session is not None and options.checks_session:
             check_session(verified.sid, verified.issued_at)
-        foreign = verified.identity
-        if verified.codec.issuer is not None:
+        if verified.issuer is not None and verified.codec.issuer is not None:
+            foreign = verified.identity
             identify = verified.codec.issuer.identity_handler or identify
     if options.issuers is not None:
         check_issuer(state, current, options.issuers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from inspect import isclass, isfunction, ismethod
@@ -16,7 +17,8 @@ from .._config.options import TokenLocation
 from .._jose.grants import Requirement
 
 
-class GuardOptions(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class GuardOptions:
     """The requirements of a guard: the arguments of :func:`jwt_required`."""
 
     realm: str | None = None
