@@ -27,7 +27,8 @@ from .security import SecuritySchemes
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
 _TIMESTAMP = {"type": "integer", "description": "Seconds since the epoch"}
-_EITHER_TYPE = (GuardOptions(), GuardOptions(refresh=True))
+# Tokens of other issuers belong to no session of the application.
+_EITHER_TYPE = (GuardOptions(issuers=()), GuardOptions(refresh=True))
 _FORMS = ("application/x-www-form-urlencoded",)
 
 
