@@ -1,6 +1,6 @@
 """Typical mistakes of developers, each made for real: what the client gets, and what the log says.
 
-``python -m tests.mistakes`` writes docs/messages.md and, beside the code of before these messages,
+``python -m tests.mistakes`` writes docs/reference/messages.md and, beside the code of before these messages,
 tests/mistakes_before_after.md; test_messages.py fails if they are out of date. The outcomes of
 before were recorded once, in tests/mistakes_before.json, by running this module with that code.
 """
@@ -408,7 +408,7 @@ def observe_all() -> dict[str, dict[str, Any]]:
     }
 
 
-PAGE, COMPARISON = ROOT / "docs/messages.md", ROOT / "tests/mistakes_before_after.md"
+PAGE, COMPARISON = ROOT / "docs/reference/messages.md", ROOT / "tests/mistakes_before_after.md"
 BEFORE = ROOT / "tests/mistakes_before.json"
 
 _INTRODUCTION = """# Messages
@@ -430,7 +430,7 @@ A test makes each of these mistakes and writes this page.
 
 
 def write_page(outcomes: dict[str, dict[str, Any]]) -> str:
-    """Return docs/messages.md."""
+    """Return docs/reference/messages.md."""
     lines = [_INTRODUCTION]
     for section, mistakes in MISTAKES.items():
         lines += [

@@ -1,4 +1,4 @@
-"""The rules of docs/architecture.md, which no single file shows: who may import what."""
+"""The rules of docs/design/architecture.md, which no single file shows: who may import what."""
 
 from __future__ import annotations
 

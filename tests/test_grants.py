@@ -360,7 +360,7 @@ def example(tmp_path, monkeypatch):
 
 def test_the_example(example):
     client = example.test_client()
-    page = (ROOT / "docs" / "roles-and-scopes.md").read_text()
+    page = (ROOT / "docs/guides/roles-and-scopes.md").read_text()
 
     def ask(method, path, name, password):
         login = client.post("/auth", json={"username": name, "password": password})
@@ -379,5 +379,5 @@ def test_the_example(example):
 
 def test_the_routes_of_the_example(example):
     output = example.test_cli_runner().invoke(jwt_cli, ["routes"]).stdout
-    page = (ROOT / "docs" / "roles-and-scopes.md").read_text()
+    page = (ROOT / "docs/guides/roles-and-scopes.md").read_text()
     assert f"$ flask --app examples.grants jwt routes\n{output}" in page, output

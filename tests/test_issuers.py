@@ -446,7 +446,7 @@ def test_a_check_of_the_blocklist_looks_up_no_foreign_sid(clock):
 
 
 def test_a_foreign_user_of_the_same_name_is_another_one(extension, clock):
-    """Neither the sessions of our user are listed nor can a token of ours be had."""
+    """It neither sees the sessions of the application's user nor gets a token of the application."""
     app = build(extension, clock, JWT_STORAGE_URI="memory://")
 
     @app.get("/mine")

@@ -1,4 +1,4 @@
-"""Real issuers: oidc-provider, Cognito as moto imitates it, and an application of ours."""
+"""Real issuers: oidc-provider, Cognito as moto imitates it, and an application with this package."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def assert_renewed(app, browser, before):
 
 
 def assert_untouched(app, browser, before):
-    """Assert that the refresh cookie is as valid as it was."""
+    """Assert that the cookies are unchanged, and the session not rotated."""
     assert browser.cookies == before
     assert generation(app) == [0]
 

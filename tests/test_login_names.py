@@ -127,7 +127,7 @@ PADDING = ["", " ", "   "]
 
 
 def spell(choose, how):
-    """Return a spelling of "joe" that some database may take for it."""
+    """Return a form of the name "joe" that some database may take for it."""
     letters = [choose.choice(PARTS[c]) if how != "ignored" else c for c in "joe"]
     if how != "folded":
         for _ in range(choose.randrange(1, 5)):
@@ -135,7 +135,7 @@ def spell(choose, how):
     return "".join(letters) + choose.choice(PADDING)
 
 
-def spellings_of(how):
+def forms_of(how):
     choose = random.Random(how)
     return ["joe", "JOE", "Joe", "jOe", "joE", *(spell(choose, how) for _ in range(500))]
 
@@ -176,7 +176,7 @@ def close(app):
 class Attack:
     """A login form on a database, and what an attacker does with it for some hours."""
 
-    def __init__(self, database, spellings, hours):
+    def __init__(self, database, names, hours):
         self.engine, uri = database
         self.clock = Clock()
         # The server is shared: the strikes of another test must not count.
@@ -186,13 +186,11 @@ class Attack:
         self.end = self.clock() + hours * 3600
         with self.engine.connect() as connection:
             query = sa.text("SELECT count(*) FROM accounts WHERE id = 1 AND name = :name")
-            self.spellings = [
-                name
-                for name in spellings
-                if connection.execute(query, {"name": name}).scalar() == 1
+            self.names = [
+                name for name in names if connection.execute(query, {"name": name}).scalar() == 1
             ]
         self.guesses = []
-        """The time, and the spelling, of each password that was compared with joe's."""
+        """The time, and the name, of each password that was compared with joe's."""
 
     def authenticate(self, username, password):
         with self.engine.connect() as connection:
@@ -217,11 +215,11 @@ class Attack:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["folded", "ignored", "mixed"])
-def test_hours_of_guessing_are_limited_for_all_spellings(database, how):
+def test_hours_of_guessing_are_limited_for_all_forms_of_a_name(database, how):
     choose = random.Random(how)
-    attack = Attack(database, spellings_of(how), hours=6)
+    attack = Attack(database, forms_of(how), hours=6)
     while attack.clock() < attack.end:
-        response = attack.post(choose.choice(attack.spellings))
+        response = attack.post(choose.choice(attack.names))
         if response.status_code == 429:
             attack.clock.tick(int(response.headers["Retry-After"]))
         elif choose.random() < 0.1:
@@ -230,12 +228,12 @@ def test_hours_of_guessing_are_limited_for_all_spellings(database, how):
         attack.clock.tick(choose.choice([0.01, 0.5, 3]))
     assert attack.most_within(60) <= 10
     assert attack.most_within(3600) <= 100
-    spellings = {name for _, name in attack.guesses}
+    names = {name for _, name in attack.guesses}
     assert len(attack.guesses) > 50, "the attacker doesn't give up"
     close(attack.app)
     print(
         f"\n{how} on {attack.engine.dialect.name}: {len(attack.guesses)} guesses in 6 h, "
-        f"at most {attack.most_within(3600)} in an hour, in {len(spellings)} spellings"
+        f"at most {attack.most_within(3600)} in an hour, in {len(names)} forms of the name"
     )
 
 
@@ -244,9 +242,9 @@ def test_hours_of_guessing_are_limited_for_all_spellings(database, how):
 def test_guessing_slowly_is_limited_too(database, pace):
     """Ten a minute are never exceeded, but a hundred an hour are."""
     choose = random.Random(pace)
-    attack = Attack(database, spellings_of("mixed"), hours=3)
+    attack = Attack(database, forms_of("mixed"), hours=3)
     while attack.clock() < attack.end:
-        response = attack.post(choose.choice(attack.spellings))
+        response = attack.post(choose.choice(attack.names))
         attack.clock.tick(int(response.headers.get("Retry-After", 0)) + pace)
     assert attack.most_within(3600) <= 100
     assert len(attack.guesses) > 20

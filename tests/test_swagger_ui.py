@@ -1,4 +1,4 @@
-"""The document of docs/openapi.md in Swagger UI: Authorize, Try it out, 200.
+"""The document of docs/guides/openapi.md in Swagger UI: Authorize, Try it out, 200.
 
 ``scripts/providers`` installs Swagger UI from npm. The browser is Debian's Chromium, or the one that
 the environment variable CHROMIUM names.

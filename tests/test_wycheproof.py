@@ -61,7 +61,7 @@ pytestmark = pytest.mark.skipif(
     not CASES,
     reason="Wycheproof's vectors are not installed. Run: git clone --depth 1 "
     "https://github.com/C2SP/wycheproof; copy testvectors_v1/json_web_*_test.json into an empty "
-    "folder; set the environment variable WYCHEPROOF to that folder (see docs/keys.md)",
+    "folder; set the environment variable WYCHEPROOF to that folder (see docs/guides/keys.md)",
 )
 
 

@@ -45,7 +45,7 @@ class PendingRefresh(NamedTuple):
 
     claims: RefreshClaims
     session: Session
-    """The session as it was stored when the token was verified."""
+    """The stored session, from the time at which the token was verified."""
     access_token: str
     identity: Any
     """The user."""
