@@ -35,7 +35,7 @@ Application = tuple[Flask, Callable[[], Any], str]
 
 
 def run(plan: Plan) -> Section:
-    rounds = plan.choose(5, 60)
+    rounds = plan.choose(5, 30)
     tasks: dict[str, Callable[[], float]] = {}
     first = {}
     for library, make in LIBRARIES.items():
@@ -45,7 +45,8 @@ def run(plan: Plan) -> Section:
             first[f"{library}, {variant}"] = document()
             tasks[f"{library}, generated, {variant}"] = document
             tasks[f"{library}, served, {variant}"] = timed(app, get(app, path, generate))
-    interleave(tasks, 2)
+    interleave(tasks, 1)
+    gc.freeze()  # the applications, so that a collection doesn't take longer than a document
     samples = interleave(tasks, rounds)
     spreads = {label: Spread.of(samples[label]) for label in tasks}
     rows, more = [], {}

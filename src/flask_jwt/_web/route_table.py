@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Literal, NamedTuple
@@ -165,7 +164,7 @@ def _find_call_of_verifier(view: object, method: str) -> str | None:
             continue
         if not _VERIFIERS.isdisjoint(code.co_names):
             # A decorator that uses functools.wraps has the name of the view, except here.
-            return code.co_qualname if sys.version_info >= (3, 11) else code.co_name
+            return str(getattr(code, "co_qualname", code.co_name))  # Python 3.11
     return None
 
 

@@ -165,7 +165,8 @@ def _add_guards(
     if own.sentences:
         written = str(annotated.get("description") or "")
         annotated["description"] = _add_sentences(written, own.sentences)
-    annotated["responses"] = responses = dict(as_object(annotated.get("responses")))
+    responses: dict[Any, Any] = dict(as_object(annotated.get("responses")))
+    annotated["responses"] = responses
     for status, response in own.responses.items():
         # YAML reads an unquoted 401 as a number.
         if status not in responses and int(status) not in responses:
