@@ -288,8 +288,8 @@ def test_documents_with_other_servers_are_kept_apart():
 
 
 def test_what_a_caller_changes_in_a_document_is_not_in_the_next():
-    app = make_app(guards={"/view": {"roles": any_of("a", "b")}}, JWT_STORAGE_URI="memory://")
-    document = doc({"/view": ["get"]})
+    app = make_app(guards={key: {"roles": any_of("a", "b")} for key in ("/view", "/other")})
+    document = doc({"/view": ["get"], "/other": ["get"]})
     first = annotate(document, app)
     expected = copy.deepcopy(first)
     operation = first["paths"]["/view"]["get"]
@@ -297,6 +297,7 @@ def test_what_a_caller_changes_in_a_document_is_not_in_the_next():
     operation["security"].append({})
     operation["x-required-roles"].append("x")
     operation["responses"].clear()
+    assert first["paths"]["/other"] == expected["paths"]["/other"]
     first["components"]["securitySchemes"].clear()
     first["components"]["responses"]["Unauthorized"]["description"] = "x"
     assert annotate(document, app) == expected

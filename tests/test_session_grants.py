@@ -272,7 +272,10 @@ def test_cookies_are_renewed_with_the_new_grants(pages, browser, clock):
     assert browser.get("/staff").status_code == 403, "until the access token expires"
     for _ in range(3):
         clock.tick(400)
-        assert browser.get("/staff").status_code == 200
+        response = browser.get("/staff")
+        assert (response.status_code, "Set-Cookie" in response.headers) == (200, True)
+        response = browser.get("/staff")
+        assert (response.status_code, "Set-Cookie" in response.headers) == (200, False)
     with pages.app_context():
         pages.jwt.sessions.update_grants(pages.users[0], roles=[])
     clock.tick(400)

@@ -21,6 +21,7 @@ LIMIT = 0.5
 BARE = "no requirement"
 GUARDS: dict[str, dict[str, Any]] = {
     BARE: {},
+    "nothing, another view": {},
     "one scope": {"scopes": "orders:read"},
     "two scopes": {"scopes": ["orders:read", "orders:write"]},
     "one of two roles": {"roles": any_of("admin", "support")},

@@ -159,9 +159,12 @@ def _add_guards(
     """
     annotated = dict(operation)
     if own.security and "security" not in annotated and not has_security:
-        annotated["security"] = [dict(requirement) for requirement in own.security]
+        annotated["security"] = [
+            {name: list(scopes) for name, scopes in one.items()} for one in own.security
+        ]
     for name, value in own.extensions.items():
-        annotated.setdefault(name, list(value))
+        choices = [list(one) if isinstance(one, list) else one for one in value]
+        annotated.setdefault(name, choices)
     if own.sentences:
         written = str(annotated.get("description") or "")
         annotated["description"] = _add_sentences(written, own.sentences)
