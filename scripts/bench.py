@@ -3,7 +3,8 @@
 Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
 (whether the duration of a login reveals which users exist), issuers
-(what tokens of other issuers cost). All servers run on this machine.
+(what tokens of other issuers cost), grants (what required scopes and roles cost), openapi
+(what the guards cost in documents of 500 routes). All servers run on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_suite import guard, imports, issue, issuers, memory, passwords, serving, sessions
+from bench_suite import (
+    grants,
+    guard,
+    imports,
+    issue,
+    issuers,
+    memory,
+    openapi,
+    passwords,
+    serving,
+    sessions,
+)
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
@@ -34,6 +46,8 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "sessions": sessions.run,
     "passwords": passwords.run,
     "issuers": issuers.run,
+    "grants": grants.run,
+    "openapi": openapi.run,
 }
 
 PACKAGES = (

@@ -261,6 +261,8 @@ class JWT(Handlers):
         label: str | None = None,
         keep: bool = False,
         remember: bool | None = None,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
         next_url: str | None = None,
     ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
@@ -277,6 +279,9 @@ class JWT(Handlers):
             because an administrator logs in as a user for a while
         :param remember: True: the cookies of this login, and those that renew them, outlast the
             browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
+        :param scopes: the scopes of the access token, and of those that a refresh issues in the
+            same session; default: those of the payload handler
+        :param roles: likewise, the roles
         :param next_url: the path that a browser opens next, if the tokens are sent in cookies;
             default: ``next`` of the request. As there, only a path of this site counts
         :raises StoreUnavailable: status 503, if the store can't be reached
@@ -294,6 +299,8 @@ class JWT(Handlers):
                 in_cookies=in_cookies,
                 keep=keep,
                 remember=remember,
+                scopes=scopes,
+                roles=roles,
                 target=next_url,
             )
 
