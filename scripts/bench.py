@@ -20,7 +20,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench_suite import guard, imports, issue, issuers, memory, passwords, serving, sessions
+from bench_suite import (
+    guard,
+    http,
+    imports,
+    issue,
+    issuers,
+    memory,
+    passwords,
+    serving,
+    sessions,
+)
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
 
@@ -34,6 +44,7 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "sessions": sessions.run,
     "passwords": passwords.run,
     "issuers": issuers.run,
+    "http": http.run,
 }
 
 PACKAGES = (
