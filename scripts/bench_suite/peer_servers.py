@@ -40,9 +40,7 @@ def install() -> Path:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", VENV], check=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
-    subprocess.run(
-        [*pip, "install", "--quiet", "-c", constraints, "-r", requirements], check=True
-    )
+    subprocess.run([*pip, "install", "--quiet", "-c", constraints, "-r", requirements], check=True)
     stamp.touch()
     return python
 
@@ -123,13 +121,13 @@ def serve(
         "BENCH_SECRET": SECRET,
         "BENCH_DATABASE": database,
         "BENCH_STORE": store_url,
-        **peer.environ,
+        **dict(peer.environ),
     }
     log = folder / f"{peer.name}.log"
     with log.open("ab") as output, socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         created = subprocess.run(
             [python, APPLICATIONS / f"{peer.module}.py"],
-            env=environ, cwd=folder, stdout=output, stderr=output,
+            check=False, env=environ, cwd=folder, stdout=output, stderr=output,
         )  # fmt: skip
         if created.returncode:
             raise SystemExit(f"{peer.label} can't create its tables:\n{log.read_text()[-2000:]}")

@@ -32,7 +32,7 @@ class Peer:
     login_path = "/login"
     refresh_path = "/refresh"
     logout_path = "/logout"
-    environ: dict[str, str] = {}
+    environ: tuple[tuple[str, str], ...] = ()
 
     def login(self, email: str) -> bytes:
         body = {"username": email, "password": PASSWORD}
@@ -92,13 +92,13 @@ class Ours(Peer):
 class OursAlways(Ours):
     name, label = "ours_always", 'Flask-JWT-Too, JWT_REVOCATION_CHECK = "always"'
     operations = ("guard",)
-    environ = {"BENCH_REVOCATION_CHECK": "always"}
+    environ = (("BENCH_REVOCATION_CHECK", "always"),)
 
 
 class OursUnlimited(Ours):
     name, label = "ours_unlimited", "Flask-JWT-Too, JWT_LOGIN_LIMITS = None"
     operations = ("login",)
-    environ = {"BENCH_WITHOUT_LIMITS": "1"}
+    environ = (("BENCH_WITHOUT_LIMITS", "1"),)
 
 
 class Extended(Peer):

@@ -60,6 +60,7 @@ class User(UserColumns, db.Model, UserMixin):
 
 Security(app, SQLAlchemyUserDatastore(db, User, Role, refresh_tracker_model=RefreshTracker))
 
+
 @app.get("/guarded")
 @auth_token_required
 def guarded() -> dict[str, str]:
