@@ -4,7 +4,10 @@ Sections: guard (overhead of a request), issue (tokens per second), memory (of t
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
 (whether the duration of a login reveals which users exist), issuers
 (what tokens of other issuers cost), grants (what required scopes and roles cost), openapi
-(what the guards cost in documents of 500 routes). All servers run on this machine.
+(what the guards cost in documents of 500 routes), http (requests beside other packages, over HTTP; it installs
+them into .venv-bench). All servers run on this machine.
+
+--page writes the figures of --json files into docs/design/performance.md, and measures nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,7 @@ from typing import Any
 from bench_suite import (
     grants,
     guard,
+    http,
     imports,
     issue,
     issuers,
@@ -35,6 +40,7 @@ from bench_suite import (
 )
 from bench_suite.chart import overhead_chart
 from bench_suite.measure import Plan, Section, Table
+from bench_suite.page import summary, write_page
 
 #: To add a section, write a module with ``run(plan)`` and list it here.
 SECTIONS: dict[str, Callable[[Plan], Section]] = {
@@ -48,6 +54,7 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "issuers": issuers.run,
     "grants": grants.run,
     "openapi": openapi.run,
+    "http": http.run,
 }
 
 PACKAGES = (
@@ -69,17 +76,25 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the section guard into FILE")
+    parser.add_argument(
+        "--page", type=Path, action="append", metavar="FILE",
+        help="write the figures in FILE, which --json has written, into the performance page",
+    )  # fmt: skip
     options = parser.parse_args()
+    if options.page:
+        print(f"{', '.join(write_page(options.page))}: written into the page")
+        return 0
     if options.svg and "guard" not in options.only:
         parser.error("--svg draws the figures of the section guard; add it to --only")
 
     environment = conditions(options.quick)
     print("\n".join(f"{name}: {value}" for name, value in environment.items()))
-    report: dict[str, Any] = {"conditions": environment}
+    report: dict[str, Any] = {"conditions": environment, "tables": {}}
     start = time.perf_counter()
     for name in options.only:
         section = SECTIONS[name](Plan(quick=options.quick))
         report[name] = section.data
+        report["tables"][name] = [asdict(table) for table in section.tables]
         for table in section.tables:
             print()
             print("\n".join(lines(table)), flush=True)
@@ -88,11 +103,8 @@ def main() -> int:
         document = json.dumps(report, indent=2, ensure_ascii=False)
         options.json.write_text(document + "\n", encoding="utf-8")
     if options.svg:
-        summary = (
-            f"{environment['Python']}, Flask {environment['packages']['Flask']}, "
-            f"{environment['CPU']}"
-        )
-        options.svg.write_text(overhead_chart(report["guard"], summary), encoding="utf-8")
+        chart = overhead_chart(report["guard"], summary(environment))
+        options.svg.write_text(chart, encoding="utf-8")
     return 0
 
 
@@ -112,6 +124,7 @@ def conditions(quick: bool) -> dict[str, Any]:
         "run": "quick" if quick else "full",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "CPU": f"{_cpu()}, {os.cpu_count()} cores",
+        "load": f"{os.getloadavg()[0]:.1f}",
         "system": f"{platform.system()} {platform.machine()}",
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }

@@ -1,4 +1,4 @@
-"""Draw the guard's overhead as a bar chart: SVG for light and for dark pages."""
+"""Draw bar charts of the figures: SVG for light and for dark pages."""
 
 from __future__ import annotations
 
@@ -37,9 +37,46 @@ def overhead_chart(data: dict[str, Any], conditions: str) -> str:
         (row for row in data["overhead_us"].values() if row["algorithm"] == "HS256"),
         key=lambda row: row["median"],
     )
+    return _bar_chart(
+        "Time that a guard adds to a request (HS256)",
+        "guarded view minus open view; the lines join the quartiles; shorter is better",
+        "µs per request",
+        rows,
+        conditions,
+    )
+
+
+def http_chart(data: dict[str, Any], conditions: str) -> str:
+    """Return the chart of *data*, the figures of the http section, as SVG."""
+    rows = [
+        {"label": f"{figures['label']}: {operation}", **figures["requests_per_second"]}
+        for operation, packages in data["stores"]["PostgreSQL"]["operations"].items()
+        for figures in packages.values()
+    ]
+    return _bar_chart(
+        "Requests per second over HTTP (PostgreSQL)",
+        "gunicorn, users in the database; the lines join the quartiles; longer is better",
+        "requests per second",
+        rows,
+        conditions,
+        left=430,
+        digits=0,
+    )
+
+
+def _bar_chart(
+    title: str,
+    subtitle: str,
+    unit: str,
+    rows: list[dict[str, Any]],
+    conditions: str,
+    *,
+    left: int = LEFT,
+    digits: int = 1,
+) -> str:
     step = _step(max(row["high"] for row in rows))
     last = math.ceil(max(row["high"] for row in rows) / step) * step
-    scale = (WIDTH - LEFT - RIGHT) / last
+    scale = (WIDTH - left - RIGHT) / last
     height = TOP + ROW * len(rows) + BOTTOM
     bottom = TOP + ROW * len(rows)
 
@@ -47,29 +84,27 @@ def overhead_chart(data: dict[str, Any], conditions: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title">',
         f"<style>{STYLE}</style>",
-        '<text id="title" class="title" x="16" y="28">'
-        "Time that a guard adds to a request (HS256)</text>",
-        '<text class="quiet" x="16" y="48">'
-        "guarded view minus open view; the lines join the quartiles; shorter is better</text>",
+        f'<text id="title" class="title" x="16" y="28">{escape(title)}</text>',
+        f'<text class="quiet" x="16" y="48">{escape(subtitle)}</text>',
     ]
     for tick in range(0, last + 1, step):
-        x = LEFT + tick * scale
+        x = left + tick * scale
         parts += [
             f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>',
             f'<text class="quiet" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick}</text>',
         ]
     for number, row in enumerate(rows):
-        parts += _bar(row, TOP + ROW * number, scale)
+        parts += _bar(row, TOP + ROW * number, left, scale, digits)
     parts += [
-        f'<text class="quiet" x="{LEFT + (WIDTH - LEFT - RIGHT) / 2}" y="{bottom + 38}" '
-        'text-anchor="middle">µs per request</text>',
+        f'<text class="quiet" x="{left + (WIDTH - left - RIGHT) / 2}" y="{bottom + 38}" '
+        f'text-anchor="middle">{escape(unit)}</text>',
         f'<text class="quiet" x="16" y="{height - 14}">{escape(conditions)}</text>',
         "</svg>\n",
     ]
     return "\n".join(parts)
 
 
-def _bar(row: dict[str, Any], top: float, scale: float) -> list[str]:
+def _bar(row: dict[str, Any], top: float, left: int, scale: float, digits: int) -> list[str]:
     label = row["label"]
     css_class = "other"
     if label.startswith("limit: "):
@@ -77,15 +112,15 @@ def _bar(row: dict[str, Any], top: float, scale: float) -> list[str]:
     elif label.startswith(("Flask-JWT-Too", "flask_jwt.extended")):
         css_class = "ours"
     middle = top + ROW / 2
-    end = LEFT + row["median"] * scale
+    end = left + row["median"] * scale
     # An overhead measured as negative is noise, and would draw outside of the chart.
-    low, high = LEFT + max(row["low"], 0) * scale, LEFT + row["high"] * scale
+    low, high = left + max(row["low"], 0) * scale, left + row["high"] * scale
     return [
-        f'<text x="{LEFT - 10}" y="{middle + 5}" text-anchor="end">{escape(label)}</text>',
-        f'<rect class="{css_class}" x="{LEFT}" y="{middle - BAR / 2}" '
-        f'width="{end - LEFT:.1f}" height="{BAR}" rx="2"/>',
+        f'<text x="{left - 10}" y="{middle + 5}" text-anchor="end">{escape(label)}</text>',
+        f'<rect class="{css_class}" x="{left}" y="{middle - BAR / 2}" '
+        f'width="{end - left:.1f}" height="{BAR}" rx="2"/>',
         f'<line class="range" x1="{low:.1f}" x2="{high:.1f}" y1="{middle}" y2="{middle}"/>',
-        f'<text x="{max(end, high) + 8:.1f}" y="{middle + 5}">{row["median"]:.1f}</text>',
+        f'<text x="{max(end, high) + 8:.1f}" y="{middle + 5}">{row["median"]:.{digits}f}</text>',
     ]
 
 

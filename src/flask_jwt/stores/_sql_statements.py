@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from ._sql_tables import sessions_table
 
@@ -60,9 +61,10 @@ ROTATE = (
 )
 
 
-class _Microseconds(sa.ColumnElement[int]):
+class _Microseconds(FunctionElement[int]):
     """Express the time by the clock of the database, in microseconds since the epoch."""
 
+    # SQLAlchemy would compile each statement with a custom ColumnElement again at each execution.
     inherit_cache = True
     type = sa.BigInteger()
 

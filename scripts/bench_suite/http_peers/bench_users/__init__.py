@@ -1,0 +1,1 @@
+"""The Django application whose model is the table of users."""
