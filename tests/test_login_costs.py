@@ -171,7 +171,7 @@ def test_statements_of_a_login_in_a_database(logged):
         for _ in range(10):
             assert log_in(app) == 200
     assert len(login.statements) == 30, login.statements
-    assert not any("RETURNING" in s for s in login.statements)
+    assert [s for s in login.statements if "RETURNING" in s] == []
     with Statements(read) as failures:
         assert [log_in(app, "wrong", "ann") for _ in range(10)] == [401] * 10
     assert len(failures.statements) == 20
