@@ -51,9 +51,22 @@ T = TypeVar("T")
 
 
 def has_refresh_cookie(state: AppState, request: Request) -> bool:
-    """Return whether *request* has a refresh cookie, and the application has sessions."""
+    """Return whether *request* has a refresh cookie, and the application has sessions.
+
+    One that is only repeated doesn't count.
+    """
     has_cookie = bool(get_cookies(request, state.settings.refresh_cookie_name))
-    return has_cookie and state.sessions is not None
+    return has_cookie and state.sessions is not None and not _repeats_handshake(request)
+
+
+def _repeats_handshake(request: Request) -> bool:
+    """Return whether *request* stands for an event of a Socket.IO connection.
+
+    Flask-SocketIO gives the environ of the handshake to each event. The browser may have renewed
+    its cookies since, so the refresh cookie there would look as if it had been stolen.
+    """
+    event: object = getattr(request, "event", None)
+    return isinstance(event, dict) and event.get("message") != "connect"
 
 
 def begin_renewal(state: AppState, request: Request, *, renew: bool) -> str:
