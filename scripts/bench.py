@@ -3,7 +3,8 @@
 Sections: guard (overhead of a request), issue (tokens per second), memory (of the cache),
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
 (whether the duration of a login reveals which users exist), issuers
-(what tokens of other issuers cost), http (requests beside other packages, over HTTP; it installs
+(what tokens of other issuers cost), grants (what required scopes and roles cost), openapi
+(what the guards cost in documents of 500 routes), http (requests beside other packages, over HTTP; it installs
 them into .venv-bench). All servers run on this machine.
 
 --page writes the figures of --json files into docs/design/performance.md, and measures nothing.
@@ -25,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from bench_suite import (
+    grants,
     guard,
     http,
     imports,
     issue,
     issuers,
     memory,
+    openapi,
     passwords,
     serving,
     sessions,
@@ -49,6 +52,8 @@ SECTIONS: dict[str, Callable[[Plan], Section]] = {
     "sessions": sessions.run,
     "passwords": passwords.run,
     "issuers": issuers.run,
+    "grants": grants.run,
+    "openapi": openapi.run,
     "http": http.run,
 }
 

@@ -29,15 +29,16 @@ class HostileServer:
     of the last one.
 
     :param ssl_context: serve HTTPS
+    :param port: by default a free one
     """
 
-    def __init__(self, ssl_context=None):
+    def __init__(self, ssl_context=None, port=0):
         self.pages = {}
         self.requests = Counter()
         self.headers = {}
         self.closed = threading.Event()
         self._ssl_context = ssl_context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         scheme = "http" if ssl_context is None else "https"
         host = "127.0.0.1" if ssl_context is None else "localhost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
+from inspect import signature
 from pathlib import Path
 
 import jwt as pyjwt
@@ -15,11 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from flask import Flask, jsonify, render_template_string
 from flask.testing import FlaskClient
+from werkzeug.http import dump_cookie
 
 import flask_jwt
 from flask_jwt import JWT, current_identity, get_jwt_identity, signals
 from flask_jwt.testing import Clock
 
+IS_WERKZEUG_3_0 = "partitioned" not in signature(dump_cookie).parameters
+"""Whether Werkzeug is 3.0, the oldest that works, which lacks some things that tests need."""
 ROOT = Path(__file__).parent.parent
 SECRET = "a-secret-of-32-bytes-for-testing"
 OTHER_SECRET = "another-secret-of-32-bytes------"

@@ -13,6 +13,7 @@ from flask import request
 from flask_jwt import _default_request_handler, check_csrf_token, get_csrf_token
 from flask_jwt.errors import CsrfFailed
 from tests.support import (
+    IS_WERKZEUG_3_0,
     SECRET,
     OldBrowser,
     add_cookie_views,
@@ -55,6 +56,7 @@ def test_which_requests_may_post_with_a_cookie(browser, headers, status):
         assert response.get_json()["code"] == "csrf_failed"
 
 
+@pytest.mark.skipif(IS_WERKZEUG_3_0, reason="its client sends no cookies to this host")
 def test_a_host_that_can_not_be_parsed_is_not_the_same_as_an_origin_that_can_not(browser):
     browser.sign_in()
     host = {"HTTP_HOST": "my_app.example"}

@@ -91,6 +91,65 @@ def test_a_login_form_of_a_page_without_tls_is_rejected(make_shop, rejected, ori
     assert not browser.cookies
 
 
+# The proof, for the application
+
+
+SITE = {"Sec-Fetch-Site": "same-origin"}
+ORIGIN = {"Origin": "https://shop.example"}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "proof"),
+    [
+        ("POST", SITE, "sec-fetch-site"),
+        ("POST", {"Sec-Fetch-Site": "none"}, "sec-fetch-site"),
+        ("POST", ORIGIN, "origin"),
+        ("POST", {**SITE, "Origin": SPA}, "trusted-origin"),
+        ("POST", {"X-CSRF-TOKEN": "of the session"}, "token"),
+        ("POST", {"Sec-Fetch-Site": "cross-site", "X-CSRF-TOKEN": "of the session"}, "token"),
+        ("GET", SITE, None),
+        ("GET", {"Sec-Fetch-Site": "cross-site"}, None),
+    ],
+)
+def test_get_csrf_proof_returns_the_proof_that_the_guard_accepted(
+    make_shop, method, headers, proof
+):
+    app = make_shop(JWT_CSRF_TRUSTED_ORIGINS=[SPA])
+    app.add_url_rule("/proof", view_func=show_proof, methods=["GET", "POST"])
+    cookies = sign_in(app).cookies
+    headers = {**headers, "Cookie": f"access_token_cookie={cookies['access_token_cookie']}"}
+    if "X-CSRF-TOKEN" in headers:
+        with app.app_context():
+            token = cookies["access_token_cookie"]
+            headers["X-CSRF-TOKEN"] = flask_jwt.get_csrf_token(token)
+    client = app.test_client(use_cookies=False)
+    response = client.open(
+        "/proof", base_url="https://shop.example", method=method, headers=headers
+    )
+    assert response.get_json() == {"proof": proof}
+
+
+@pytest.mark.parametrize("options", [{}, {"JWT_COOKIE_CSRF_PROTECT": False}])
+def test_a_request_that_needs_no_proof_has_none(make_shop, options):
+    app = make_shop(JWT_TOKEN_LOCATION=["headers", "cookies"], **options)
+    app.add_url_rule("/proof", view_func=show_proof, methods=["GET", "POST"])
+    browser = sign_in(app)
+    token = browser.cookies["access_token_cookie"]
+    assert browser.post("/proof", headers={**bearer(token), **SITE}).json == {"proof": None}
+    if options:
+        assert browser.post("/proof").json == {"proof": None}
+
+
+def test_outside_of_a_verified_request_there_is_no_proof(make_shop):
+    with make_shop().test_request_context("/", method="POST", headers=SITE):
+        assert flask_jwt.get_csrf_proof() is None
+
+
+@jwt_required()
+def show_proof():
+    return {"proof": flask_jwt.get_csrf_proof()}
+
+
 # The form is read last
 
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 
+import click
 import pytest
 
-from flask_jwt._config.settings import OPTIONS
+from flask_jwt._cli import jwt_cli
+from tests.doc_blocks import read_blocks
 from tests.support import ROOT, SECRET, Browser, bearer, run_example
 
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
-BLOCK = re.compile(r"<!-- (examples/\S+\.py) -->\n```python\n(.*?)```", re.DOTALL)
+PROGRAMS = {"python", "javascript", "html", "mako"}
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples_in_the_docs_are_the_files(page):
-    text = page.read_text()
-    for name, code in BLOCK.findall(text):
-        assert code == (ROOT / name).read_text(), f"copy {name} into {page.name}"
-    if page.name != "README.md":
-        assert text.count("```python") == len(BLOCK.findall(text)), "an example that is no file"
+    for block in read_blocks(page):
+        if block.file is not None:
+            code = (ROOT / block.file).read_text()
+            assert block.text == code, f"copy {block.file} into {page.name}"
+        elif page.name != "README.md":
+            assert block.language not in PROGRAMS, f"{page.name}:{block.line}: not a file"
 
 
 def test_sessions_example(tmp_path, monkeypatch):
@@ -144,17 +150,96 @@ def test_typed_example(tmp_path, monkeypatch):
     assert client.get("/me", headers=headers).get_json() == {"name": "joe"}
 
 
-LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_to_files(page):
-    targets = [link for link in LINK.findall(page.read_text()) if "://" not in link]
-    missing = [target for target in targets if not (page.parent / target).exists()]
+def test_links_lead_to_files_and_headings(page):
+    missing = []
+    for link in LINK.findall(page.read_text()):
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if "://" not in link and (not target.exists() or (anchor and anchor not in slugs(target))):
+            missing.append(link)
     assert not missing
 
 
-def test_every_option_is_documented():
-    text = (ROOT / "docs/reference/options.md").read_text()
-    for name in OPTIONS:
-        assert f"`{name}`" in text, name
+def slugs(page):
+    """Return the anchors of the headings of a page, as forges name them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_can_be_read_without_the_site(page):
+    """Forges show directives as they are written. Only docstrings and menus may be written so."""
+    text = re.sub(r"^```\{.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert text.startswith("# ")
+    assert len(text.split()) > 8
+
+
+def blocks_of(*languages):
+    """Return the blocks of all pages, as parameters with an id such as ``start.md:12``."""
+    pages = [*DOCS, ROOT / "CONTRIBUTING.md", ROOT / "examples/store/README.md"]
+    return [
+        pytest.param(block, id=f"{page.name}:{block.line}")
+        for page in pages
+        for block in read_blocks(page)
+        if block.language in languages
+    ]
+
+
+@pytest.mark.parametrize("block", blocks_of("json"))
+def test_json_can_be_parsed(block):
+    json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", blocks_of("sh"))
+def test_shell_commands_are_as_they_are_written(block):
+    """The syntax is bash's; `flask jwt` has these commands and options; extras and scripts exist."""
+    bash = shutil.which("bash") or pytest.skip("needs bash")
+    subprocess.run([bash, "-n"], input=block.text, text=True, check=True)
+    for line in block.text.replace("\\\n", " ").splitlines():
+        check_command(re.split(r"\s#\s", line)[0])
+
+
+EXTRAS = re.findall(
+    r"^(\w+) = \[",
+    (ROOT / "pyproject.toml").read_text().split("[project.optional-dependencies]")[1],
+    re.MULTILINE,
+)
+
+
+def check_command(line):
+    if match := re.search(r"\bflask (?:--app \S+ )?jwt\s+([^|;)&>]*)", line):
+        check_flask_jwt(shlex.split(match[1]))
+    for extras in re.findall(r"Flask-JWT-Too\[([^\]]*)\]", line):
+        assert set(extras.split(",")) <= {*EXTRAS}, extras
+    for script in re.findall(r"(?:^|\s)(scripts/\w+)", line):
+        assert (ROOT / script).exists(), script
+
+
+def check_flask_jwt(arguments):
+    """Parse the arguments of ``flask jwt`` as click does, and run nothing."""
+    command, context = jwt_cli, click.Context(jwt_cli, info_name="jwt")
+    while isinstance(command, click.Group):
+        assert arguments, f"{command.name} needs a command"
+        name, command, arguments = command.resolve_command(context, arguments)
+        # Without resilient_parsing, a missing argument or an unknown option raises.
+        context = click.Context(command, parent=context, info_name=name)
+    command.parse_args(context, list(arguments))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "flask jwt sessions lst",
+        "flask jwt keys rotate --quick",
+        "pip install 'Flask-JWT-Too[sqlite]'",
+        "scripts/missing",
+    ],
+)
+def test_wrong_commands_are_found(line):
+    with pytest.raises((AssertionError, click.UsageError)):
+        check_command(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import json
 import os
@@ -18,6 +19,8 @@ from secrets import token_hex
 import httpx
 import jwt
 import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.servers import stores
 from tests.serving import free_port
@@ -106,7 +109,7 @@ def test_a_user_registers_and_logs_in(store):
     response = store.post("/register", json={"username": username, "password": PASSWORD})
     assert response.status_code == 201
     assert response.json()["username"] == username
-    assert response.json().keys() == {"id", "username"}
+    assert response.json().keys() == {"id", "username", "roles"}
 
     response = log_in(store, username)
     assert response.status_code == 200
@@ -167,10 +170,46 @@ def test_a_name_is_taken_once(store, joe):
     assert log_in(store, joe).status_code == 200
 
 
+SAME_NAMES = [
+    str.upper,
+    str.title,
+    lambda name: f" {name} ",
+    lambda name: name.replace("j", "\uff4a"),  # full width, as Japanese keyboards write it
+    lambda name: name.replace("k", "\u212a"),  # the Kelvin sign
+    lambda name: name.replace("strasse", "straße"),
+    lambda name: name.replace("é", "e\u0301"),
+]
+
+
+@pytest.mark.parametrize("respell", SAME_NAMES)
+def test_a_name_is_one_account_whatever_its_case(store, respell):
+    username = f"jok strasse é {token_hex(4)}"
+    other = respell(username)
+    assert other != username
+    body = {"username": username, "password": PASSWORD}
+    assert store.post("/register", json=body).status_code == 201
+    assert_rejected(store.post("/register", json={**body, "username": other}), 409)
+    token = log_in(store, other).json()["access_token"]
+    assert store.get("/me", headers=bearer(token)).json()["username"] == username
+
+
+@pytest.mark.parametrize("letter", ["\ufdfa", "ß", "ŉ"])
+def test_a_name_may_be_longer_without_its_case(store, letter):
+    """The letters of which some databases would otherwise get more than a column holds."""
+    username = letter * 72 + token_hex(4)
+    body = {"username": username, "password": PASSWORD}
+    assert store.post("/register", json=body).status_code == 201
+    assert log_in(store, username).status_code == 200
+
+
 def test_one_of_many_requests_at_once_gets_a_name(store):
-    body = {"username": f"joe-{token_hex(4)}", "password": PASSWORD}
+    name = f"joe-{token_hex(4)}"
+    bodies = [
+        {"username": name.upper() if number % 2 else name, "password": PASSWORD}
+        for number in range(8)
+    ]
     with ThreadPoolExecutor(8) as pool:
-        responses = list(pool.map(lambda _: store.post("/register", json=body), range(8)))
+        responses = list(pool.map(lambda body: store.post("/register", json=body), bodies))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 7
 
 
@@ -251,7 +290,7 @@ def test_items_are_created_and_deleted(store, auth):
     response = store.post(path, headers=auth, json={"price": 12.5})
     assert response.status_code == 201
     created = response.json()
-    assert created == {"name": name.replace("/", "|"), "price": 12.5}
+    assert created == {"name": name.replace("/", "|"), "price": 12.5, "currency": "USD"}
     assert store.get(response.headers["Location"], headers=auth).json() == created
     assert created in store.get("/items", headers=auth).json()["items"]
 
@@ -412,15 +451,351 @@ def cookies(store, joe):
 
 
 def problem_in(response, status):
+    """Return what a page says was wrong; it may also mark a field, which gets the focus."""
     assert response.status_code == status
+    marked = re.findall(r"<input[^>]* (?:aria-invalid|autofocus)[^>]*>", response.text)
+    assert all('aria-invalid="true" aria-describedby="problem' in field for field in marked)
+    assert all(" autofocus" in field for field in marked)
+    assert len(marked) <= 1
+    assert not marked or ' id="problem"' in response.text
     return re.search(r'role="alert">(.*?)</p>', response.text)[1]
 
 
-@pytest.mark.parametrize("path", ["/", "/devices"])
+@pytest.mark.parametrize("path", ["/", "/devices", "/account", "/admin"])
 def test_guarded_pages_lead_to_the_sign_in_page(store, path):
     response = store.get(path, headers=PAGE)
     assert response.status_code == 303
     assert response.headers["Location"] == f"/sign-in?next=%2F{path[1:]}"
+
+
+def marked_in(response):
+    (field,) = re.findall(r'<input id="([\w-]+)"[^>]* aria-invalid="true"', response.text)
+    return field
+
+
+def test_a_form_marks_the_field_that_was_wrong(store, joe, cookies, item):
+    wrong = [
+        ("/sign-in", {"username": joe, "password": "wrong password"}, 401, "password"),
+        ("/sign-up", {"username": joe, "password": PASSWORD}, 409, "username"),
+        ("/sign-up", {"username": "", "password": PASSWORD}, 400, "username"),
+        ("/sign-up", {"username": "x" * 81, "password": PASSWORD}, 400, "username"),
+        ("/sign-up", {"username": "new", "password": "short"}, 400, "password"),
+        ("/", {"name": item, "price": "1"}, 409, "name"),
+        ("/", {"name": "", "price": "1"}, 400, "name"),
+        ("/", {"name": "new", "price": "much"}, 400, "price"),
+        ("/account", {"current": "wrong password", "password": PASSWORD}, 400, "current"),
+        ("/account", {"current": PASSWORD, "password": "short"}, 400, "password"),
+    ]
+    for path, fields, status, field in wrong:
+        response = send_form(store, path, "" if "sign" in path else cookies, **fields)
+        assert problem_in(response, status)
+        assert marked_in(response) == field
+    response = store.get("/account", headers={**PAGE, "Cookie": cookies})
+    assert "aria-invalid" not in response.text
+
+
+# -- the account --
+
+
+@pytest.fixture
+def ann(store):
+    """Another user, whom a test may change, and the cookies of her browser."""
+    name = sign_up(store)
+    return name, cookies_of(send_form(store, "/sign-in", username=name, password=PASSWORD))
+
+
+def cookies_of(response):
+    assert response.status_code == 303
+    return "; ".join(f"{name}={value}" for name, value in response.cookies.items())
+
+
+def shows(store, path, cookies):
+    """Return whether a page is shown, rather than the sign-in page."""
+    response = store.get(path, headers={**PAGE, "Cookie": cookies})
+    assert response.status_code in (200, 303)
+    return response.status_code == 200
+
+
+def test_a_new_password_logs_the_other_devices_out(store, ann):
+    name, cookies = ann
+    phone = log_in(store, name).json()
+    form = {"current": PASSWORD, "password": "another password"}
+    response = send_form(store, "/account", cookies, **form)
+    assert response.status_code == 303
+    assert response.headers["Location"].startswith("/account?done=password")
+    assert shows(store, "/account", cookies)
+    assert_rejected(store.get("/me", headers=bearer(phone["access_token"])), 401)
+    rejected = store.post("/auth/refresh", headers=bearer(phone["refresh_token"]))
+    assert rejected.json()["code"] == "token_revoked"
+    assert_rejected(log_in(store, name), 401)
+    assert log_in(store, name, "another password").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {}, {"password": "another password"}, {"current": PASSWORD},
+        {"current": "wrong password", "password": "another password"},
+        {"current": PASSWORD, "password": "7 chars"},
+        {"current": PASSWORD, "password": "another\0password"},
+    ],
+)  # fmt: skip
+def test_a_rejected_new_password_changes_nothing(store, ann, fields):
+    name, cookies = ann
+    phone = log_in(store, name).json()["access_token"]
+    assert problem_in(send_form(store, "/account", cookies, **fields), 400)
+    assert store.get("/me", headers=bearer(phone)).status_code == 200
+    assert log_in(store, name).status_code == 200
+
+
+def test_the_current_password_can_not_be_guessed(store, ann):
+    name, cookies = ann
+    fields = {"current": "wrong password", "password": "another password"}
+    for _ in range(50):
+        response = send_form(store, "/account", cookies, **fields)
+        if response.status_code != 400:
+            break
+    assert problem_in(response, 429).startswith("Too many failed logins")
+    assert int(response.headers["Retry-After"]) > 0
+    assert "aria-invalid" not in response.text
+
+
+# -- administrators --
+
+
+@pytest.fixture(scope="module")
+def admin(store, databases):
+    """The cookies of an administrator."""
+    name = f"root-{token_hex(4)}"
+    arguments = ["-m", "flask", "--app", "app", "seed", "--username", name, "--admin"]
+    python(*arguments, SECRET_KEY=SECRET, SEED_PASSWORD=PASSWORD, **databases)
+    return cookies_of(send_form(store, "/sign-in", username=name, password=PASSWORD))
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/admin"), ("GET", "/admin/users/1/sign-out"), ("POST", "/admin/users/1/sign-out")],
+)
+def test_only_administrators_administrate(store, admin, cookies, method, path):
+    headers = {**PAGE, "Sec-Fetch-Site": "same-origin"}
+    response = store.request(method, path, headers={**headers, "Cookie": cookies})
+    assert response.status_code == 403
+    assert "This needs the role" in response.text
+    if method == "GET":
+        assert store.get(path, headers={**headers, "Cookie": admin}).status_code == 200
+
+
+def test_an_administrator_signs_a_user_out(store, admin, ann):
+    name, cookies = ann
+    page = store.get("/admin", headers={**PAGE, "Cookie": admin}).text
+    row = re.search(rf"<tr>\s*<th[^>]*>{name}.*?</tr>", page, re.DOTALL)[0]
+    path = re.search(r'href="([^"]+)"', row)[1]
+    assert f"Sign out {name}?" in store.get(path, headers={**PAGE, "Cookie": admin}).text
+    assert shows(store, "/account", cookies)
+    assert send_form(store, path, admin).status_code == 303
+    assert not shows(store, "/account", cookies)
+    assert send_form(store, "/admin/users/999999/sign-out", admin).status_code == 404
+
+
+# -- under the hood --
+
+
+def panel_of(response):
+    """Return the words of the panel, and assert that no page shows a token."""
+    assert not re.search(r"eyJ[\w-]+", response.text)
+    panel = re.search(r'<details class="hood">(.*?)</details>', response.text, re.DOTALL)[1]
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", panel).split()))
+
+
+def test_each_page_shows_the_token_but_neither_its_signature_nor_its_csrf_value(store, cookies):
+    token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    for path in "/", "/devices", "/account", "/docs", "/nowhere", "/items/none":
+        panel = panel_of(store.get(path, headers={**PAGE, "Cookie": cookies}))
+        assert f"GET {path} was accepted by the access token in a cookie" in panel
+        assert "None was needed: this request changes nothing." in panel
+        assert "Generation 0," in panel
+        for name in *claims, *jwt.get_unverified_header(token):
+            assert f" {name} " in panel
+        for shown in claims["jti"], claims["sid"], str(claims["exp"]):
+            assert shown in panel
+        for hidden in claims["csrf"], token.split(".")[2]:
+            assert hidden not in panel
+
+
+def test_the_panel_shows_how_a_request_was_verified(store, cookies, auth):
+    token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
+    csrf = jwt.decode(token, options={"verify_signature": False})["csrf"]
+    own = str(store.base_url).rstrip("/")
+    for proof_headers, proof in [
+        ({"Sec-Fetch-Site": "same-origin"}, "Sec-Fetch-Site says"),
+        ({"Origin": own}, "Origin names"),
+        ({"X-CSRF-TOKEN": csrf}, "CSRF token"),
+    ]:
+        headers = {**PAGE, **proof_headers, "Cookie": cookies}
+        panel = panel_of(store.post("/", data={"name": ""}, headers=headers))
+        assert re.search(f"CSRF proof Accepted, because [^.]*{proof}", panel)
+        form = {"name": f"item {token_hex(4)}", "price": "1"}
+        response = store.post("/", data=form, headers=headers, follow_redirects=False)
+        response = store.get(response.headers["Location"], headers={**PAGE, "Cookie": cookies})
+        assert re.search(
+            f"The form before it was accepted, because [^.]*{proof}", panel_of(response)
+        )
+    panel = panel_of(store.post("/", data={"name": ""}, headers={**PAGE, **auth}))
+    assert "in the header Authorization." in panel
+    assert "None was needed: other sites can't send that header." in panel
+    for path in "/sign-in", "/docs", "/nowhere":
+        assert "so no one is signed in" in panel_of(store.get(path, headers=PAGE))
+
+
+def test_the_panel_shows_a_renewal(tmp_path):
+    with serving(
+        tmp_path,
+        DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
+        SESSIONS_URL=f"sqlite:///{tmp_path}/sessions.db",
+        FLASK_JWT_EXPIRATION_DELTA="2",
+        FLASK_JWT_LEEWAY="0",
+    ) as store:
+        form = {"username": sign_up(store), "password": PASSWORD}
+        cookies = cookies_of(send_form(store, "/sign-in", **form))
+        token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
+        exp = jwt.decode(token, options={"verify_signature": False})["exp"]
+        panel = panel_of(store.get("/", headers={**PAGE, "Cookie": cookies}))
+        assert "had expired" not in panel
+        assert "expires in less than a minute" in panel
+        time.sleep(max(0, exp - time.time()) + 0.1)
+        response = store.get("/", headers={**PAGE, "Cookie": cookies})
+        panel = panel_of(response)
+        assert "The one before had expired" in panel
+        assert "Generation 0, " in panel
+        assert "this response rotates it once more" in panel
+        renewed = "; ".join(f"{name}={value}" for name, value in response.cookies.items())
+        panel = panel_of(store.get("/", headers={**PAGE, "Cookie": renewed}))
+        assert "Generation 1, " in panel
+        assert "once more" not in panel
+
+
+def test_a_page_is_shown_without_the_session_if_the_store_goes_down_meanwhile(copy):
+    script = """
+from app import create_app
+from flask_jwt.errors import StoreUnavailable
+import under_the_hood
+
+app = create_app()
+app.test_cli_runner().invoke(args=["init-db"])
+client = app.test_client()
+body = {"username": "ann", "password": "correct horse"}
+client.post("/register", json=body)
+token = client.post("/auth", json=body).json["access_token"]
+
+class Sessions:
+    def get(self, sid):
+        raise StoreUnavailable
+
+class Jwt:
+    sessions = Sessions()
+
+under_the_hood.jwt = Jwt
+headers = {"Accept": "text/html", "Authorization": f"Bearer {token}"}
+response = client.get("/items/none", headers=headers)
+print(response.status_code, "auth_time" in response.text, "Generation" in response.text)
+"""
+    assert python("-c", script, folder=copy) == "404 True False\n"
+
+
+def test_an_unknown_page_shows_who_is_signed_in(store, joe, cookies, auth):
+    assert joe in store.get("/nowhere", headers={**PAGE, "Cookie": cookies}).text
+    assert joe in store.get("/nowhere", headers={**PAGE, **auth}).text
+    for headers in {}, {"Cookie": "access_token_cookie=x"}, {"Authorization": "JWT x"}:
+        response = store.get("/nowhere", headers={**PAGE, **headers})
+        assert response.status_code == 404
+        assert "Sign out" not in response.text
+
+
+# -- the API's document; tests/test_browser.py has Swagger UI --
+
+
+def test_the_document_has_each_endpoint_of_the_api(store):
+    document = store.get("/openapi.json").json()
+    OpenAPIV31SpecValidator(document).validate()
+    script = """
+from app import create_app
+pages = "pages", "account", "admin", "docs", "static"
+for rule in create_app().url_map.iter_rules():
+    if rule.endpoint.split(".")[0] not in pages:
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            print(method.lower(), rule.rule.replace("<", "{").replace(">", "}"))
+"""
+    described = {
+        (method, path)
+        for path, item in document["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    rules = python("-c", script, SECRET_KEY=SECRET).splitlines()
+    assert {tuple(rule.split(" ", 1)) for rule in rules} == described
+    assert ("get", "/me") in described
+    assert document["paths"]["/me"]["get"]["security"]
+
+
+def test_the_responses_are_as_the_document_says(store, auth, item):
+    document = store.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    for path, name in ("/me", "User"), (f"/items/{item}", "Item"):
+        OAS31Validator(schemas[name]).validate(store.get(path, headers=auth).json())
+
+
+def test_docs_list_the_requests_without_scripts(store):
+    text = store.get("/docs", headers=PAGE).text
+    for request in "POST /register", "GET /items/{name}", "POST /auth/refresh":
+        assert f"<code>{request}</code>" in text
+
+
+def test_docs_say_how_to_get_swagger_ui(copy):
+    script = """
+from app import create_app
+import resources.docs
+resources.docs.find_spec = lambda name: None
+client = create_app().test_client()
+print(client.get("/docs").text)
+print(client.get("/docs/swagger-ui/swagger-ui.css").status_code)
+"""
+    text = python("-c", script, folder=copy)
+    assert "pip install flask-swagger-ui" in text
+    assert "<code>GET /items</code>" in text
+    assert "<script" not in text
+    assert text.endswith("404\n")
+
+
+# -- plain HTTP --
+
+
+EXPOSED = [
+    ("http://shop.example", {}, True),
+    ("http://192.168.1.20:5000", {}, True),
+    ("http://localhost.example", {}, True),
+    ("http://localhost:5000", {}, False),
+    ("http://127.0.0.1", {}, False),
+    ("http://[::1]:5000", {}, False),
+    ("https://shop.example", {}, False),
+    ("http://shop.example", {"Sec-Fetch-Mode": "navigate"}, False),  # a proxy ends the TLS
+]
+
+
+def test_a_page_over_plain_http_says_so():
+    script = f"""
+from app import create_app
+for secure in True, False:
+    client = create_app({{"JWT_COOKIE_SECURE": secure}}).test_client()
+    for url, headers, _ in {EXPOSED!r}:
+        text = client.get("/sign-in", base_url=url, headers=headers).text
+        print("sent without encryption" in text, "won't keep you signed in" in text)
+"""
+    shown = python("-c", script, SECRET_KEY=SECRET).splitlines()
+    expected = [
+        f"{exposed} {exposed and secure}" for secure in (True, False) for _, _, exposed in EXPOSED
+    ]
+    assert shown == expected
 
 
 def test_errors_are_pages_for_browsers_only(store, auth):
@@ -434,7 +809,7 @@ def test_errors_are_pages_for_browsers_only(store, auth):
 
 
 def test_pages_run_no_scripts_and_are_not_cached(store, cookies):
-    for path in "/", "/devices", "/sign-in", "/sign-up", "/nowhere":
+    for path in "/", "/devices", "/account", "/admin", "/sign-in", "/sign-up", "/nowhere":
         headers = store.get(path, headers={**PAGE, "Cookie": cookies}).headers
         policy = headers["Content-Security-Policy"].split("; ")
         assert "default-src 'none'" in policy
@@ -527,7 +902,7 @@ def test_pages_name_browsers(words_module, agent, words):
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "just now"), (-59, "just now"), (59, "just now"), (-60, "1 minute ago"),
+        (0, "just now"), (-59, "just now"), (59, "in less than a minute"), (-60, "1 minute ago"),
         (-125, "2 minutes ago"), (3600, "in 1 hour"), (-86_400, "1 day ago"),
         (30 * 86_400 - 5, "in 30 days"),
     ],
@@ -610,6 +985,25 @@ with app.app_context():
     ]  # fmt: skip
 
 
+def test_tables_of_an_earlier_version_are_reported(copy):
+    """create_all() doesn't add the columns that they lack."""
+    script = """
+import sqlite3
+from app import create_app
+app = create_app()
+with sqlite3.connect("instance/store.db") as database:
+    database.execute("CREATE TABLE users (id INTEGER, username TEXT, password_hash TEXT)")
+database.close()
+for command in ["init-db"], ["seed", "--password", "correct horse"]:
+    result = app.test_cli_runner().invoke(args=command)
+    print(result.exit_code, result.output)
+"""
+    first, second, *_ = python("-c", script, folder=copy).split("\n\n")
+    assert first == second
+    assert first.startswith("1 Error: The table users is from an earlier version")
+    assert "instance/store.db" in first
+
+
 def test_a_secret_key_is_created_once_and_only_its_owner_can_read_it(copy):
     script = """
 from pathlib import Path
@@ -659,20 +1053,24 @@ def test_demo_prints_three_lines_that_work(tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     try:
+        # The first thing that it says is what to do; no warning of its own comes before.
+        said = [demo.stderr.readline() for _ in range(2)]
+        assert said[0].startswith(f"Open http://127.0.0.1:{port} in a browser")
+        assert f"http://127.0.0.1:{port}/docs" in said[1]
         lines = [demo.stdout.readline() for _ in range(3)]
+        assert re.search(r'"password": "\w+"', lines[0])
         assert all("curl" in line and f":{port}/" in line for line in lines), demo.stderr.read()
         response = subprocess.run(
             ["bash"], input="".join(lines), capture_output=True, text=True, check=True
         ).stdout
         me, rejection = response.split("\n", 1)
-        assert json.loads(me)["username"] == "joe"
+        assert json.loads(me) == {"id": 1, "roles": ["admin"], "username": "joe"}
         assert rejection.startswith("HTTP/1.1 401 ")
         assert '"token_missing"' in rejection
     finally:
         os.killpg(demo.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
         rest, errors = demo.communicate(timeout=30)
     assert rest == ""
-    assert f"http://127.0.0.1:{port} in a browser" in errors
     assert "Traceback" not in errors
     assert demo.returncode == 130
     with pytest.raises(httpx.ConnectError):

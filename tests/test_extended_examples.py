@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from flask_jwt._cli import jwt_cli
 from flask_jwt.extended import create_access_token, decode_token
 from tests.support import bearer
 
@@ -166,11 +167,26 @@ def test_sessions_in_cookies(start):
 
 
 def test_custom_decorators(start):
+    """The recipe of Flask-JWT-Extended, and what replaces it."""
     client = start("custom_decorators")
-    assert status(client, "/stock") == 401
-    assert status(client, "/stock", logged_in(client, "/login/ada")) == 200
-    rejected = client.get("/stock", headers=logged_in(client, "/login/grace"))
-    assert (rejected.status_code, rejected.get_json()) == (403, {"msg": "Only for: staff"})
+    admin, other = (logged_in(client, f"/login/{name}") for name in ("ada", "grace"))
+    messages = {"/before": "Admins only!", "/after": 'This needs the role "admin"'}
+    for path, message in messages.items():
+        assert client.get(path).get_json() == {"msg": "Missing Authorization Header"}
+        assert client.get(path, headers=admin).get_json() == {"apples": 12}
+        rejected = client.get(path, headers=other)
+        assert (rejected.status_code, rejected.get_json()) == (403, {"msg": message})
+    with client.application.app_context():
+        odd = bearer(create_access_token("eve", additional_claims={"roles": "admins, admin"}))
+    # The recipe searches a string for the letters.
+    assert [status(client, path, odd) for path in messages] == [200, 403]
+    challenge = client.get("/after", headers=other).headers["WWW-Authenticate"]
+    assert 'error="insufficient_scope"' in challenge
+    table = client.application.test_cli_runner().invoke(jwt_cli, ["routes"]).output.splitlines()
+    rows = {line.split()[0]: line for line in table}
+    assert "guarded" in rows["/before"]
+    assert "decorator()" in str(table)
+    assert rows["/after"].endswith('role "admin"')
 
 
 def test_loaders(start):

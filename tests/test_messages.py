@@ -62,8 +62,12 @@ def before():
 
 def test_the_pages_are_up_to_date(outcomes, before):
     """Write them: python -m tests.mistakes."""
-    assert mistakes.PAGE.read_text() == mistakes.write_page(outcomes)
-    assert mistakes.COMPARISON.read_text() == mistakes.write_comparison(outcomes, before)
+    # What Python 3.13 and newer add to a message.
+    added = ". Did you mean 'methods'?"
+    page = mistakes.write_page(outcomes).replace(added, "")
+    comparison = mistakes.write_comparison(outcomes, before).replace(added, "")
+    assert mistakes.PAGE.read_text() == page
+    assert mistakes.COMPARISON.read_text() == comparison
 
 
 MISTAKES = [mistake for section in mistakes.MISTAKES.values() for mistake in section]

@@ -224,6 +224,85 @@ def test_restx_validates_with_its_document():
     assert client.post("/orders", json={"count": "x"}, headers=headers).status_code == 400
 
 
+# Changes while the application runs
+
+
+def add_view(app):
+    app.get("/new")(jwt_required()(lambda: "new"))
+
+
+def replace_view(app):
+    app.view_functions["open"] = jwt_required(roles="a")(app.view_functions["open"])
+
+
+def replace_view_again(app):
+    app.view_functions["open"] = lambda: "open"
+
+
+CHANGES = [
+    (add_view, {"/new": TOKEN}),
+    (replace_view, {"/open": TOKEN}),
+    (replace_view_again, {"/open": None}),
+    (lambda app: app.config.update(JWT_HEADER_NAME="X-Token"), {"/view": [{"tokenHeader": []}]}),
+    (lambda app: app.config.update(JWT_HEADER_NAME="Authorization"), {"/view": TOKEN}),
+    (lambda app: app.before_request(app.jwt.require(scopes="a")),
+     {"/open": [{"bearerAuth": ["a"]}]}),
+]  # fmt: skip
+
+
+def test_a_document_shows_the_application_as_it_is():
+    """What was found for an earlier document counts only as long as nothing has changed."""
+    app = make_app(guards={"/view": {}})
+    app.get("/open", endpoint="open")(lambda: "open")
+    document = doc({"/view": ["get"], "/open": ["get"], "/new": ["get"]})
+    routes = [None]
+    for change, expected in CHANGES:
+        annotate(document, app)
+        change(app)
+        annotated = annotate(document, app)["paths"]
+        assert {path: annotated[path]["get"].get("security") for path in expected} == expected
+        routes.append(app.extensions["flask-jwt"].routes[1])
+        assert routes[-1] is not routes[-2]
+        assert annotate(document, app)["paths"] == annotated
+        assert app.extensions["flask-jwt"].routes[1] is routes[-1]
+
+
+def test_an_exemption_after_the_first_document():
+    app = make_app(guards={}, JWT_REQUIRED_BY_DEFAULT=True)
+    app.get("/open", endpoint="open")(lambda: "open")
+    document = doc({"/open": ["get"]})
+    assert annotate(document, app)["paths"]["/open"]["get"]["security"] == TOKEN
+    app.jwt.exempt("open")
+    assert "security" not in annotate(document, app)["paths"]["/open"]["get"]
+
+
+def test_documents_with_other_servers_are_kept_apart():
+    app = make_app(guards={"/api/view": {}, "/view": {"roles": "a"}})
+    for _ in range(2):
+        operation, document = operation_of(app, servers=[{"url": "/api"}])
+        assert "x-required-roles" not in operation
+        assert document["paths"]["/auth"]["servers"] == [{"url": "/"}]
+        operation, document = operation_of(app)
+        assert operation["x-required-roles"] == ["a"]
+        assert "servers" not in document["paths"]["/auth"]
+
+
+def test_what_a_caller_changes_in_a_document_is_not_in_the_next():
+    app = make_app(guards={key: {"roles": any_of("a", "b")} for key in ("/view", "/other")})
+    document = doc({"/view": ["get"], "/other": ["get"]})
+    first = annotate(document, app)
+    expected = copy.deepcopy(first)
+    operation = first["paths"]["/view"]["get"]
+    operation["security"][0]["bearerAuth"].append("x")
+    operation["security"].append({})
+    operation["x-required-roles"].append("x")
+    operation["responses"].clear()
+    assert first["paths"]["/other"] == expected["paths"]["/other"]
+    first["components"]["securitySchemes"].clear()
+    first["components"]["responses"]["Unauthorized"]["description"] = "x"
+    assert annotate(document, app) == expected
+
+
 # What is unknown
 
 

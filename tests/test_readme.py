@@ -1,4 +1,4 @@
-"""The quickstart of README.md: its application and its requests work as they are printed."""
+"""README.md: its application and its requests work as they are printed, and so do its links."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from tests.serving import free_port, wait_until_it_responds
+from tests.test_release import extras, metadata
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -32,6 +33,46 @@ def test_quickstart_runs_as_pasted(tmp_path):
     finally:
         server.terminate()
         server.communicate()
+
+
+def test_it_is_short():
+    assert len(README.read_text().split()) < 600
+
+
+def test_two_terminals_and_the_extras():
+    """The server's command is in a block of its own, because it doesn't end."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
+    assert "flask run\n" in blocks
+    assert blocks[0].startswith("python3 -m venv .venv && . .venv/bin/activate\n")
+    rows = "".join(re.findall(r"^\| (`.*?) \|", README.read_text(), re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", rows)) == set(extras.names()) - {"none", "all", "limits"}
+
+
+def test_each_link_leads_to_a_file():
+    links = re.findall(r"\]\(([^)#\s]+)", README.read_text())
+    links += re.findall(r'src(?:set)?="([^"]+)', README.read_text())
+    assert len(links) > 20
+    for link in links:
+        assert (README.parent / link).is_file() or link.startswith("https://"), link
+
+
+def test_on_pypi_it_has_no_relative_link_and_names_the_files():
+    """The build replaces relative links, which would lead nowhere on PyPI."""
+    text = README.read_text()
+    for pattern, replacement in substitutions():
+        text = re.sub(pattern, replacement, text)
+    metadata.check_readme(text)
+    assert "<picture>" not in text
+    assert "`docs/guides/sessions.md`" in text
+
+
+def substitutions():
+    """Return the patterns and replacements of pyproject.toml, which Python 3.10 can't parse."""
+    text = (README.parent / "pyproject.toml").read_text()
+    table = r"readme\.substitutions\]\]\npattern = '(.*)'\nreplacement = ['\"](.*)['\"]"
+    found = re.findall(table, text)
+    assert len(found) == 2
+    return found
 
 
 def _curl(line, port):

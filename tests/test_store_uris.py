@@ -172,7 +172,10 @@ def narrow(request):
         cursor = connection.cursor()
         cursor.execute("DROP DATABASE IF EXISTS narrow")
         cursor.execute(f"CREATE DATABASE narrow CHARACTER SET {charset}")
-    driver = "mysqldb" if request.param == "mysqlclient" else "pymysql"
+    driver = "pymysql"
+    if request.param == "mysqlclient":
+        request.getfixturevalue("mysqlclient_url")  # skips the test if it is not installed
+        driver = "mysqldb"
     return f"mysql+{driver}://root@127.0.0.1:{server.port}/narrow"
 
 

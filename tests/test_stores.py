@@ -81,6 +81,7 @@ def test_a_session_is_kept_as_it_was_created(store):
         last_ip="203.0.113.7",
         last_user_agent="Agent/2",
         csrf="c" * 32,
+        grants='{"id": "1", "claims": {"roles": ["a"]}}',
     )
     store.create(session)
     assert kept(store, session) == session
@@ -109,6 +110,35 @@ def test_a_rotation_moves_from_the_present_generation_to_the_next(store):
     assert store.get(session.sid) == moved
     assert store.rotate(session.sid, 1, now=1502.0, idle_expires_at=None)
     assert store.get(session.sid).idle_expires_at is None
+
+
+def test_a_rotation_requires_the_present_grants(store):
+    first, second = '{"id": "1"}', '{"id": "2"}'
+    session = new()
+    store.create(session)
+
+    def rotate(generation, **grants):
+        return store.rotate(
+            session.sid, generation, now=1500.0, idle_expires_at=None, change_id="x", **grants
+        )
+
+    assert not rotate(0, grants=first)
+    assert store.set_grants(session.sid, first)
+    assert not rotate(0)
+    assert not rotate(0, grants=second)
+    assert rotate(0, grants=first)
+    assert store.get(session.sid).grants == first
+    assert store.set_grants(session.sid, second)
+    assert store.set_grants(session.sid, second), "a repetition is no error"
+    assert not rotate(1, grants=first)
+    assert rotate(1, grants=second)
+    assert store.set_grants(session.sid, None)
+    assert not rotate(2, grants=second)
+    assert rotate(2)
+    moved = kept(store, session)
+    assert moved == replace(session, generation=3, rotated_at=1500.0, change_id="x")
+    assert not store.set_grants("0" * 32, first)
+    assert store.get("0" * 32) is None
 
 
 @pytest.mark.parametrize("end", ["expired", "idle", "revoked", "unknown"])

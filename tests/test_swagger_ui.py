@@ -12,6 +12,7 @@ import shutil
 import pytest
 from flask import send_from_directory
 
+from tests.guides import example
 from tests.support import ROOT, SECRET, run_example, token_of
 from tests.test_openapi import running
 
@@ -74,3 +75,32 @@ def test_authorize_and_try_it_out(app, page):
     page.locator(".auth-btn-wrapper .btn-done").click()
     assert try_out(page, "get_orders") == "200"
     assert try_out(page, "post_orders") == "403"
+
+
+def test_guide_in_swagger_ui(monkeypatch):
+    """docs/guides/swagger-ui.md: its page, with Swagger UI from npm in place of the CDN's."""
+    monkeypatch.setenv("FLASK_SECRET_KEY", SECRET)
+    with example("swagger_ui", "app") as program:
+        app = program.app
+        app.add_url_rule("/ui/<name>", "ui", lambda name: send_from_directory(SWAGGER_UI, name))
+        for option, name in {
+            "SWAGGER_UI_CSS": "swagger-ui.css",
+            "SWAGGER_UI_BUNDLE_JS": "swagger-ui-bundle.js",
+            "SWAGGER_UI_STANDALONE_PRESET_JS": "swagger-ui-standalone-preset.js",
+        }.items():
+            app.config[option] = f"/ui/{name}"
+        with running(app) as url, api.sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{url}/docs")
+            page.wait_for_selector(".opblock")
+            page.locator(".auth-wrapper .authorize").first.click()
+            page.locator("#auth-bearer-value").fill(token_of(app.test_client()))
+            page.locator(".auth-btn-wrapper .authorize").click()
+            page.locator(".auth-btn-wrapper .btn-done").click()
+            page.locator("[id$=get_orders] .opblock-summary-control").click()
+            page.locator("[id$=get_orders] .try-out__btn").click()
+            with page.expect_response("**/orders") as response:
+                page.locator("[id$=get_orders] .execute").click()
+            assert response.value.json() == {"of": "joe", "orders": [1, 2]}
+            browser.close()

@@ -1,15 +1,16 @@
 """Build a small store, which users manage in a browser or through an API with tokens."""
 
 import os
+from contextlib import suppress
 
 from flask import Flask, json, render_template, request
-from flask_jwt import JWTError
+from flask_jwt import JWTError, get_jwt_request_location, verify_jwt_in_request
 from werkzeug.exceptions import HTTPException
 
 from commands import init_db, seed
 from config import database_url, secret_key, sessions_url
 from db import db
-from resources import items, pages, users
+from resources import account, admin, docs, items, pages, users
 from security import jwt
 
 
@@ -19,7 +20,7 @@ def create_app(config=None):
     app.config.from_mapping(
         MAX_CONTENT_LENGTH=16 * 1024,
         JWT_TOKEN_LOCATION=["headers", "cookies"],  # API clients send headers, browsers cookies
-        JWT_LOGIN_VIEW="pages.sign_in",
+        JWT_LOGIN_VIEW="account.sign_in",
         JWT_STORAGE_URI=sessions_url(app.instance_path),
         JWT_REVOCATION_CHECK="always",  # signing out a device takes effect at once
         SECRET_KEY=os.environ.get("SECRET_KEY"),
@@ -31,7 +32,7 @@ def create_app(config=None):
 
     db.init_app(app)
     jwt.init_app(app)  # registers POST /auth, /auth/refresh, /auth/logout …
-    for resource in users, items, pages:
+    for resource in users, items, pages, account, admin, docs:
         app.register_blueprint(resource.blueprint)
     app.register_error_handler(HTTPException, explain)
     app.register_error_handler(JWTError, explain)
@@ -46,6 +47,9 @@ def explain(error):
     if response.status_code == 303:
         return response  # a redirect to the sign-in page
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        if error.code == 404 and get_jwt_request_location() is None:  # no guard has verified it
+            with suppress(HTTPException):
+                verify_jwt_in_request(optional=True)  # so that the page shows who is signed in
         response.data = render_template("error.html", error=error)
         response.content_type = "text/html; charset=utf-8"
     elif not isinstance(error, JWTError):

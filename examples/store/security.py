@@ -1,14 +1,19 @@
-"""Define the two functions that flask_jwt calls: for a login, and for a token."""
+"""Define the functions that flask_jwt calls: for a login, for a token, and for a role."""
 
-from flask_jwt import JWT, check_password
+from flask_jwt import JWT, Grants, check_password
 
 from db import db
-from models import User
+from models import User, name_key
+
+
+def find_user(username):
+    """Return the user with this name, whatever its case, or None."""
+    return db.session.scalar(db.select(User).filter_by(name_key=name_key(username)))
 
 
 def authenticate(username, password):
     """Return the user with this name and password, or None; ``POST /auth`` calls this."""
-    user = db.session.scalar(db.select(User).filter_by(username=username))
+    user = find_user(username)
     # With None this takes as long as for a wrong password, so the time doesn't reveal who exists.
     correct, new_hash = check_password(user.password_hash if user else None, password)
     if new_hash:
@@ -26,3 +31,9 @@ def identity(payload):
 
 
 jwt = JWT(authentication_handler=authenticate, identity_handler=identity)
+
+
+@jwt.grants_loader
+def load_grants(user, claims):
+    """Return the roles of a user as they are now, rather than as they were at the login."""
+    return Grants(roles=user.roles)

@@ -1,5 +1,6 @@
-"""Describe devices, times and errors in words, for the pages."""
+"""Describe devices, times, prices and errors in words, for the pages."""
 
+from datetime import datetime, timezone
 from time import time
 
 # The first match counts, because Edge also calls itself Chrome, and Chrome calls itself Safari.
@@ -43,7 +44,22 @@ def distance(timestamp):
             count = round(abs(seconds) / size)
             words = f"{count} {unit}{'s' if count > 1 else ''}"
             return f"in {words}" if seconds > 0 else f"{words} ago"
-    return "just now"
+    return "in less than a minute" if seconds > 0 else "just now"
+
+
+def date(timestamp):
+    """Describe a time exactly: ``28 Nov 2026, 11:14:05 UTC``."""
+    return datetime.fromtimestamp(int(timestamp), timezone.utc).strftime("%d %b %Y, %H:%M:%S UTC")
+
+
+def iso(timestamp):
+    """Format seconds since the epoch for ``<time datetime>``."""
+    return datetime.fromtimestamp(int(timestamp), timezone.utc).isoformat()
+
+
+def dollars(cents):
+    """Write a price: ``$1,180.00``."""
+    return f"${cents / 100:,.2f}"
 
 
 def sentence(message):

@@ -145,7 +145,9 @@ def measure_store(
                 order.shuffle(turn)
                 for served in turn:
                     seconds, latencies, failures = run_operation(served, operation, requests)
-                    served.rates.setdefault(operation, []).append((len(latencies) - failures) / seconds)
+                    served.rates.setdefault(operation, []).append(
+                        (len(latencies) - failures) / seconds
+                    )
                     served.latencies.setdefault(operation, []).extend(latencies)
                     previous = served.failures.get(operation, 0)
                     served.failures[operation] = previous + failures

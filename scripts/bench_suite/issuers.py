@@ -30,6 +30,7 @@ def run(plan: Plan) -> Section:
     for count in COUNTS:
         apps[f"own token, {count} issuers"] = guarded(None, count, idp)
         apps[f"foreign token, {count} issuers"] = guarded(idp, count, idp)
+    apps["foreign token, found by a function"] = guarded(idp, 1, idp, lookup=True)
     tasks: dict[str, Callable[[], float]] = {
         label: functools.partial(one_round, *app) for label, app in apps.items()
     }
@@ -72,12 +73,19 @@ def run(plan: Plan) -> Section:
     )
 
 
-def guarded(signer: FakeIssuer | None, count: int, idp: FakeIssuer | None = None) -> Any:
-    """Return an application that trusts *count* issuers, and a request with a token."""
+def guarded(
+    signer: FakeIssuer | None, count: int, idp: FakeIssuer | None = None, *, lookup: bool = False
+) -> Any:
+    """Return an application that trusts *count* issuers, and a request with a token.
+
+    :param lookup: whether a function finds the issuers
+    """
     app = Flask("bench")
     app.config.update(SECRET_KEY="x" * 32, JWT_EXPIRATION_DELTA=10**6)
     others = [Issuer(f"https://{number}.example", audience="api") for number in range(count - 1)]
-    JWT(app, issuers=[idp.issuer, *others] if idp and count else None)
+    issuers = [idp.issuer, *others] if idp and count else []
+    by_name = {issuer.issuer: issuer for issuer in issuers}
+    JWT(app, issuers=by_name.get if lookup else issuers or None)
     app.get("/")(jwt_required()(lambda: "ok"))
     if signer is not None:
         token = signer.token("joe", exp=int(time.time()) + 10**6)

@@ -15,6 +15,7 @@ from ._web.context import (
 )
 from ._web.cookies import (
     check_csrf_token,
+    get_csrf_proof,
     get_csrf_token,
     set_access_cookies,
     set_refresh_cookies,
@@ -99,7 +100,7 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-__version__ = "1.0.0.dev0"
+__version__ = "1.0.0"
 
 __all__ = [
     "ANY_AUDIENCE",
@@ -120,6 +121,7 @@ __all__ = [
     "current_grants",
     "current_identity",
     "decode_token",
+    "get_csrf_proof",
     "get_csrf_token",
     "get_jwt",
     "get_jwt_header",

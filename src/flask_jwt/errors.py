@@ -297,7 +297,7 @@ class SubjectInvalid(ClaimInvalid, jwt.exceptions.InvalidSubjectError):
 
 
 class ClaimMissing(TokenInvalid, jwt.MissingRequiredClaimError):
-    """Raised when the token lacks a required claim, which :attr:`claim` names."""
+    """Raised when the token lacks a required claim, which the attribute ``claim`` names."""
 
     def __init__(self, claim: str) -> None:
         self.claim = claim
@@ -489,7 +489,7 @@ class TextNotStorable(AuthError):
 
 
 class KeysUnavailable(AuthError):
-    """The keys of another issuer can't be fetched. A later request may succeed."""
+    """Raised when a key loader can't fetch the keys of the token. A later request may succeed."""
 
     title = "Service Unavailable"
     status = 503

@@ -234,6 +234,25 @@ def test_an_authority_of_its_own(tls_server, authority, monkeypatch, tmp_path):
     assert fetch(url).document == {"keys": []}
 
 
+def test_the_authorities_of_the_system_are_loaded_once_and_only_when_needed(
+    server, tls_server, authority, monkeypatch
+):
+    """Loading them takes most of the time of a fetch."""
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    loaded = []
+    load = ssl.SSLContext.load_default_certs
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_default_certs", lambda *a: (loaded.append(a), load(*a))
+    )
+    server.pages["/jwks"] = document({"keys": []})
+    fetch(f"{server.url}/jwks")
+    fetch(f"{tls_server.url}/jwks", context=trusting)
+    assert loaded == []
+    failure(f"{tls_server.url}/jwks")
+    assert len(loaded) == 1
+
+
 def test_a_certificate_for_another_host(tls_server, authority):
     context = ssl.create_default_context()
     authority.configure_trust(context)

@@ -178,7 +178,8 @@ def test_from_invalid_mapping(mapping, message):
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_row_names_its_source_and_date(name):
     row = PRESETS[name]
-    assert row.source.startswith("https://")
+    assert row.sources
+    assert all(source.startswith(("https://", "the tokens of moto")) for source in row.sources)
     assert row.checked >= "2026-11-28"
 
 
@@ -226,7 +227,11 @@ def test_each_row_names_its_source_and_date(name):
             "https://clerk.acme.dev",
             "https://clerk.acme.dev/.well-known/jwks.json",
         ),
-        (Issuer.okta("acme.okta.com"), "https://acme.okta.com/oauth2/default", None),
+        (
+            Issuer.okta("acme.okta.com"),
+            "https://acme.okta.com/oauth2/default",
+            "https://acme.okta.com/oauth2/default/v1/keys",
+        ),
         (
             Issuer.cloudflare("acme", audience="tag"),
             "https://acme.cloudflareaccess.com",

@@ -17,4 +17,4 @@ class Item(db.Model):
 
     def to_dict(self):
         """Return the fields that clients may see."""
-        return {"name": self.name, "price": self.price_in_cents / 100}
+        return {"name": self.name, "price": self.price_in_cents / 100, "currency": "USD"}

@@ -3,11 +3,10 @@
 from flask import Blueprint, abort, url_for
 from flask_jwt import jwt_required
 from sqlalchemy.exc import IntegrityError
-from werkzeug.exceptions import Conflict
 
 from db import db
 from models import Item
-from validation import cents, check_string, json_object
+from validation import Taken, cents, check_string, json_object
 
 blueprint = Blueprint("items", __name__, url_prefix="/items")
 
@@ -23,8 +22,7 @@ def index():
 @jwt_required()
 def show(name):
     """Return one item."""
-    item = db.session.scalar(db.select(Item).filter_by(name=check_string(name, "name")))
-    return item.to_dict() if item else no_such_item()
+    return find_item(name).to_dict()
 
 
 @blueprint.post("/<name>")
@@ -39,7 +37,7 @@ def create(name):
 @jwt_required()
 def delete(name):
     """Delete an item."""
-    return ("", 204) if delete_item(check_string(name, "name")) else no_such_item()
+    return ("", 204) if delete_item(name) else no_such_item()
 
 
 def no_such_item():
@@ -48,6 +46,12 @@ def no_such_item():
 
 
 # The pages use these functions too
+
+
+def find_item(name):
+    """Return the item with this name, or respond 404."""
+    item = db.session.scalar(db.select(Item).filter_by(name=check_string(name, "name")))
+    return item or no_such_item()
 
 
 def all_items():
@@ -63,12 +67,12 @@ def create_item(name, price_in_cents):
         db.session.commit()
     except IntegrityError:
         db.session.rollback()
-        raise Conflict("There already is an item with this name") from None
+        raise Taken("name", "There already is an item with this name") from None
     return item
 
 
 def delete_item(name):
-    """Delete an item, and return whether it existed."""
-    deleted = db.session.execute(db.delete(Item).filter_by(name=name))
+    """Delete the item with this name, and return whether it existed."""
+    deleted = db.session.execute(db.delete(Item).filter_by(name=check_string(name, "name")))
     db.session.commit()
     return deleted.rowcount > 0

@@ -3,11 +3,10 @@
 from flask import Blueprint
 from flask_jwt import current_identity, hash_password, jwt_required
 from sqlalchemy.exc import IntegrityError
-from werkzeug.exceptions import Conflict
 
 from db import db
 from models import User
-from validation import credentials, json_object
+from validation import Taken, credentials, json_object
 
 blueprint = Blueprint("users", __name__)
 
@@ -33,5 +32,5 @@ def create_user(username, password):
         db.session.commit()
     except IntegrityError:  # a check before would miss another request that does the same
         db.session.rollback()
-        raise Conflict("This username is taken") from None
+        raise Taken("username", "This username is taken") from None
     return user

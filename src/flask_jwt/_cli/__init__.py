@@ -53,7 +53,8 @@ jwt_cli.command()(routes)
 
 
 @jwt_cli.command(with_appcontext=False)
-@click.option("--bytes", "size", default=64, show_default=True, type=click.IntRange(32, 1024))
+@click.option("--bytes", "size", default=64, show_default=True, type=click.IntRange(32, 1024),
+              help="The number of random bytes.")  # fmt: skip
 def secret(size: int) -> None:
     """Print a new random secret for JWT_SECRET_KEY or SECRET_KEY."""
     click.echo(secrets.token_urlsafe(size))

@@ -11,7 +11,7 @@ import click
 from .._jose.claims import Claims, ClaimsView, Header
 from .._web.app_state import AppState
 from .._web.context import app_state
-from ..errors import ConfigError
+from ..errors import ConfigError, IssuerUnavailable
 from .output import CommandGroup, json_option, print_table
 
 if TYPE_CHECKING:
@@ -40,8 +40,22 @@ def _require_issuers(state: AppState) -> Issuers:
 @issuers_cli.command("list")
 @json_option
 def list_issuers(as_json: bool) -> None:
-    """List the issuers whose tokens are accepted."""
-    rows = [_describe(one.issuer) for one in _require_issuers(app_state()).all]
+    """List the issuers whose tokens are accepted.
+
+    Those that a function finds are not listed, because only the function knows them.
+    """
+    issuers = _require_issuers(app_state())
+    if issuers.lookup is not None:
+        name = issuers.lookup.name
+        if as_json:
+            click.echo(json.dumps({"function": name}, indent=2))
+        else:
+            click.echo(
+                f"The function {name} finds the issuer of each token. To check some of its "
+                "issuers: flask jwt issuers check https://…"
+            )
+        return
+    rows = [_describe(one.issuer) for one in issuers.all]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
@@ -68,14 +82,25 @@ def _describe(issuer: Issuer) -> dict[str, Any]:
 
 
 @issuers_cli.command("check")
+@click.argument("names", metavar="[ISS]...", nargs=-1)
 @json_option
-def check_issuers(as_json: bool) -> None:
-    """Fetch the keys of all issuers, for example in a deployment.
+def check_issuers(names: tuple[str, ...], as_json: bool) -> None:
+    """Fetch the keys of all issuers, or of those named ISS, for example in a deployment.
 
-    The exit status is 1 if the keys of an issuer can't be fetched.
+    The exit status is 1 if the keys of an issuer can't be fetched, or no issuer has the name. If a
+    function finds the issuers, name those to check.
     """
     state = app_state()
-    rows = [_check(state, one) for one in _require_issuers(state).all]
+    issuers = _require_issuers(state)
+    if issuers.lookup is not None and not names:
+        raise ConfigError(
+            f"The function {issuers.lookup.name} finds the issuers, so name those to check: "
+            "flask jwt issuers check https://…"
+        )
+    if names:
+        rows = [_check_name(state, issuers, name) for name in names]
+    else:
+        rows = [_check(state, one) for one in issuers.all]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
@@ -88,6 +113,17 @@ def check_issuers(as_json: bool) -> None:
         )
     if any(row["keys"] == 0 for row in rows):
         sys.exit(1)
+
+
+def _check_name(state: AppState, issuers: Issuers, name: str) -> dict[str, Any]:
+    problem = "JWT_ISSUERS has no such issuer"
+    try:
+        trusted = issuers.find(name)
+    except IssuerUnavailable as error:
+        trusted, problem = None, f"The function failed: {error.__cause__!r}"
+    if trusted is not None:
+        return _check(state, trusted)
+    return {"issuer": name, "keys": 0, "algorithms": [], "problem": problem}
 
 
 def _check(state: AppState, trusted: TrustedIssuer) -> dict[str, Any]:
@@ -162,6 +198,8 @@ def _explain_unknown(state: AppState, issuers: Issuers, claims: ClaimsView) -> l
                     f"Its iss is {iss!r:.200}, but {name!r} is configured. They have to be equal "
                     "letter for letter."
                 ]
+    if issuers.lookup is not None:
+        return [f"The function {issuers.lookup.name} returns no issuer for its iss, {iss!r:.200}."]
     return [f"None of JWT_ISSUERS is its iss, {iss!r:.200}."]
 
 

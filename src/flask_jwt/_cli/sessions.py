@@ -233,7 +233,7 @@ def show_stats(as_json: bool) -> None:
 _NOT_SHOWN = {
     # The payload holds the application's own claims, which may be personal data. The CSRF value is
     # a secret of the browser.
-    "payload", "csrf",
+    "payload", "csrf", "grants",
     "change_id", "feed_position", "revocation_kept_until", "sequence", "subject_key",
 }  # fmt: skip
 

@@ -187,7 +187,7 @@ class Codecs:
                     {name: absent[name] for name in absent if name not in OUR_CLAIMS},
                 )
             )
-        issuers.replace(settings.issuers)
+        issuers.replace(settings.issuers, settings.encode_issuer)
         self.applied_issuers = issuers if settings.issuers else None
 
     def _get_timing(self) -> Timing:

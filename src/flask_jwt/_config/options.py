@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar, get_args, overload
 
 from jwt import PyJWK
@@ -17,6 +18,7 @@ from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from .._issuers.issuer import Issuer
+    from .._issuers.lookup import IssuerLookup
 
 T = TypeVar("T")
 
@@ -428,16 +430,26 @@ def parse_url_options(value: object) -> dict[str, Any]:
 # Keys and issuers
 
 
-def parse_issuers(value: object) -> tuple[Issuer, ...]:
-    """Return the issuers that an application trusts, some of which may be described by dicts."""
+def parse_issuers(value: object) -> tuple[Issuer, ...] | IssuerLookup:
+    """Return the issuers that an application trusts, or the function that finds them.
+
+    Some of the issuers may be described by dicts.
+    """
     if value is None:
         return ()
     # Imported here, because most applications trust no other issuer.
     from .._issuers.issuer import Issuer
 
+    if callable(value) and not isinstance(value, type):
+        from .._issuers.lookup import IssuerLookup
+
+        if iscoroutinefunction(value):
+            raise ValueError("the function that finds issuers can't be async; write a plain one")
+        return IssuerLookup(value)
     if not _is_list(value) or not all(isinstance(item, (Issuer, Mapping)) for item in value):
         raise InvalidValue(
-            "write a list of Issuer objects, or of dicts with their arguments",
+            "write a list of Issuer objects, or of dicts with their arguments, or a function that "
+            "returns the Issuer of an iss",
             json='[{"issuer": "https://…", "audience": "…"}]',
         )
     try:

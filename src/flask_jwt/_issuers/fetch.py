@@ -19,8 +19,8 @@ from io import BufferedReader, RawIOBase
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import (
+    AbstractHTTPHandler,
     HTTPHandler,
-    HTTPSHandler,
     OpenerDirector,
     ProxyHandler,
     Request,
@@ -285,10 +285,12 @@ class _HTTPHandler(HTTPHandler):
         return self.do_open(connect, req, deadline=self._deadline)
 
 
-class _HTTPSHandler(HTTPSHandler):
+class _HTTPSHandler(AbstractHTTPHandler):  # since Python 3.12, HTTPSHandler loads the authorities
+    https_request = AbstractHTTPHandler.do_request_
+
     def __init__(self, deadline: float, ssl_context: ssl.SSLContext | None) -> None:
         self._ssl_context = ssl_context
-        super().__init__(context=ssl_context)
+        super().__init__()
         self._deadline = deadline
 
     def https_open(self, req: Request) -> HTTPResponse:

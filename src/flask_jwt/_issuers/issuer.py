@@ -413,10 +413,15 @@ class Issuer:
     def clerk(cls, url: str, *, authorized_parties: Strings, **options: Any) -> Issuer:
         """Return the issuer of the session tokens of a Clerk application.
 
+        A session that is pending, because its user has to join an organization first, is rejected.
+
         :param url: the URL of its Frontend API, ``https://clerk.acme.dev``
         :param authorized_parties: the origins of the pages that may get tokens
         """
         parameters = {"url": url.rstrip("/"), "authorized_parties": authorized_parties}
+        check = options.get("check")
+        if check is None or callable(check):  # anything else is reported as for other issuers
+            options["check"] = _NotPending(check)
         return cls._preset("clerk", parameters, ANY_AUDIENCE, options)
 
     @classmethod
@@ -469,3 +474,13 @@ class _OrganizationsOnly:
 
     def __call__(self, tenant: str) -> Any:
         return tenant != _PERSONAL_ACCOUNTS and self.accept is not None and self.accept(tenant)
+
+
+@dataclass(frozen=True)
+class _NotPending:
+    """Accept a session of Clerk unless its user has to complete something first."""
+
+    check: Callable[[Mapping[str, Any]], Any] | None
+
+    def __call__(self, claims: Mapping[str, Any]) -> Any:
+        return claims.get("sts") != "pending" and (self.check is None or self.check(claims))

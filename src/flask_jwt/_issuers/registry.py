@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from jwt import InvalidTokenError
@@ -23,6 +24,7 @@ from ..errors import (
 from .discovery import MAX_ISSUER_LENGTH, discover_jwks_uri
 from .fetch import Fetched, FetchFailed
 from .issuer import Issuer
+from .lookup import Answers, IssuerLookup
 from .published_keys import PublishedKeys
 from .remote_keys import (
     FetchedKeys,
@@ -278,12 +280,23 @@ class Issuers:
         self.all: tuple[TrustedIssuer, ...] = ()
         self._by_name: dict[str, TrustedIssuer] = {}
         self._open: tuple[TrustedIssuer, ...] = ()
+        self._answers: Answers[TrustedIssuer] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.all)
+        return bool(self.all) or self._answers is not None
 
-    def replace(self, issuers: Iterable[Issuer]) -> None:
-        """Set the issuers. Those that have not changed keep their keys."""
+    @property
+    def lookup(self) -> IssuerLookup | None:
+        """Return the function of the application that finds issuers, if there is one."""
+        return None if self._answers is None else self._answers.lookup
+
+    def replace(self, issuers: Iterable[Issuer], own: str | None = None) -> None:
+        """Set the issuers. Those that have not changed keep their keys.
+
+        :param issuers: the issuers, or the function of the application that finds them
+        :param own: the ``iss`` of the application's own tokens
+        """
+        self._replace_lookup(issuers if isinstance(issuers, IssuerLookup) else None, own)
         before = {one.issuer.issuer: one for one in self.all}
         trusted = [self._keep_or_create(issuer, before) for issuer in issuers]
         self._by_name = {name: one for one in trusted for name in one.issuer.names}
@@ -293,18 +306,34 @@ class Issuers:
             if one not in trusted:
                 one.source.close()
 
+    def _replace_lookup(self, lookup: IssuerLookup | None, own: str | None) -> None:
+        before = self._answers
+        if before is not None:
+            if before.lookup == lookup and before.own == own:
+                return
+            before.close()
+        self._answers = None
+        if lookup is not None:
+            trust = partial(TrustedIssuer, host=self._host)
+            self._answers = Answers(lookup, own, self._host.clock, trust)
+
     def _keep_or_create(self, issuer: Issuer, before: Mapping[str, TrustedIssuer]) -> TrustedIssuer:
         same = before.get(issuer.issuer)
         is_unchanged = same is not None and same.issuer == issuer
         return same if same is not None and is_unchanged else TrustedIssuer(issuer, self._host)
 
     def find(self, iss: object) -> TrustedIssuer | None:
-        """Return the issuer that *iss* names exactly, or None if it is none of them."""
+        """Return the issuer that *iss* names exactly, or None if it is none of them.
+
+        :raises IssuerUnavailable: if the function that finds issuers raises an exception
+        """
         if not isinstance(iss, str) or len(iss) > MAX_ISSUER_LENGTH:
             return None
         trusted = self._by_name.get(iss)
         if trusted is None and self._open:
             trusted = next((one for one in self._open if one.issuer.matches(iss)), None)
+        if trusted is None and self._answers is not None:
+            trusted = self._answers.find(iss)
         return trusted
 
     def codec_for(self, header: HeaderView, claims: ClaimsView) -> IssuerCodec | None:

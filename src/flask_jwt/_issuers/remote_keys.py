@@ -79,6 +79,9 @@ class KeySource(Protocol):
     def close(self) -> None:
         """End the use of the keys: the issuer isn't trusted any more."""
 
+    def trust_until(self, until: float) -> None:
+        """Set the time, by the monotonic clock, until which the issuer is known to be trusted."""
+
     def get(self, is_known: Callable[[PublishedKeys], bool]) -> PublishedKeys:
         """Return the keys for a token.
 
@@ -99,6 +102,10 @@ class FixedKeys:
     def close(self) -> None:
         """End the use of the keys."""
         self.settled_until = -math.inf
+
+    def trust_until(self, until: float) -> None:
+        """Set the time until which the issuer is known to be trusted."""
+        self.settled_until = until
 
     def get(self, is_known: Callable[[PublishedKeys], bool]) -> PublishedKeys:  # noqa: ARG002
         """Return the keys."""
@@ -154,6 +161,8 @@ class RemoteKeys:
             self._state = _State(first, clock.monotonic())
         self.keys = first
         self.settled_until = -math.inf
+        self._fresh_until = -math.inf
+        self._trusted_until = math.inf
         self._is_closed = False
         self._in_flight = False
         self.unknown_kids = 0
@@ -176,8 +185,14 @@ class RemoteKeys:
         self._is_closed = True
         self.settled_until = -math.inf
 
+    def trust_until(self, until: float) -> None:
+        """Set the time until which the issuer is known to be trusted."""
+        self._trusted_until = until
+        self._settle(self._fresh_until)
+
     def _settle(self, until: float) -> None:
-        self.settled_until = until
+        self._fresh_until = until
+        self.settled_until = min(until, self._trusted_until)
         if self._is_closed:  # set by another thread before or after the line above
             self.settled_until = -math.inf
 

@@ -27,12 +27,14 @@ class AnyOf(tuple[str, ...]):
 
 
 def any_of(*names: str) -> AnyOf:
-    """Return a requirement that one of *names* meets. A list requires all of its names::
+    """Return a requirement that one of *names* meets.
 
-    @app.delete("/orders/<int:order_id>")
-    @jwt_required(roles=any_of("admin", "support"))
-    def delete_order(order_id):
-        ...
+    A list, in contrast, requires all of its names::
+
+        @app.delete("/orders/<int:order_id>")
+        @jwt_required(roles=any_of("admin", "support"))
+        def delete_order(order_id):
+            return "", 204
     """
     return AnyOf(names)
 

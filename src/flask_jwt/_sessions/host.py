@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from .._clock import Clock
 from .._jose.claims import claimed_identity, identity_of
 from .._jose.codec import TokenCodec
+from .._jose.grants import RequiredNames
 from ..stores import Session
 
 
@@ -56,6 +57,10 @@ class SessionHost(NamedTuple):
     """Return the ``iss`` and ``aud`` of refresh tokens, as far as they are configured."""
     get_identity: Callable[[Any], Any] = identity_of
     """Return the identity that the tokens of a user hold, given the user or the identity."""
+    create_grants: Callable[[RequiredNames | None, RequiredNames | None], Mapping[str, Any]] = (
+        lambda _scopes, _roles: {}
+    )
+    """Return the claims that grant scopes and roles."""
     get_claimed_identity: Callable[[Mapping[str, Any]], Any] = lambda claims: claimed_identity(
         dict(claims), None
     )

@@ -10,8 +10,10 @@ from typing import Any
 
 from .. import signals
 from .._jose.claims import TIME_CLAIMS, subject_of
+from .._jose.grants import RequiredNames
 from ..errors import StoreUnavailable
 from ..stores import Session
+from .granted import read_granted, require_grants, write_grants
 from .printable import printable
 from .refresh_tokens import is_sid
 from .rotation import SessionRotation, Tokens
@@ -40,6 +42,8 @@ class SessionManager(SessionRotation, UserSessions):
         user_agent: str | None = None,
         ip: str | None = None,
         remember: bool | None = None,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
         check: Callable[[Tokens], object] | None = None,
     ) -> Tokens:
         """Start a session for a user who has just authenticated.
@@ -48,12 +52,19 @@ class SessionManager(SessionRotation, UserSessions):
         :param label: the device's name, for its user to recognize
         :param remember: whether the session's cookies outlast the browser; default: as
             ``JWT_SESSION_COOKIE`` says
+        :param scopes: the scopes of all access tokens of the session, until :meth:`update_grants`
+            changes them; default: those of the payload handler, which each refresh calls anew
+        :param roles: likewise, the roles
         :param check: called with the tokens before the session is stored; an error that it raises
             ends the login
         :raises StoreUnavailable: if the store can't be reached; no session was started
+        :raises ConfigError: if a custom store can't keep *scopes* and *roles*
         """
         policy = self._host.get_policy()
         now = self._host.clock.now()
+        grants = write_grants(self._host.create_grants(scopes, roles))
+        if grants is not None:
+            require_grants(self.store)
         # The claims of a token hold whole seconds, so the stored session does too. Otherwise the
         # session that to_session() makes from the claims would differ from the stored one.
         started_at = float(int(now))
@@ -79,6 +90,7 @@ class SessionManager(SessionRotation, UserSessions):
             last_ip=ip,
             last_user_agent=user_agent,
             csrf=secrets.token_urlsafe(16),
+            grants=grants,
         )
         # Before anything is stored: a login whose tokens can't be issued must not end the session
         # of another device.
@@ -121,6 +133,41 @@ class SessionManager(SessionRotation, UserSessions):
             if session.sid != keep and self.revoke(session.sid):
                 revoked += session.is_active(now)
         return revoked
+
+    def update_grants(
+        self,
+        user: Any,
+        *,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
+    ) -> int:
+        """Change the scopes and roles of all sessions of a user, without ending the sessions.
+
+        Access tokens get them with the next refresh of their session, so an access token that was
+        issued before keeps the earlier ones until it expires. :meth:`revoke_all` ends them at
+        once::
+
+            user.roles.remove("admin")
+            db.session.commit()
+            jwt.sessions.update_grants(user, roles=user.roles)
+
+        Without *scopes* and *roles*, the sessions lose those that :meth:`start` or this method has
+        given them, and their tokens have those of the payload handler.
+
+        :param user: the user, the identity in their tokens, or one of their sessions
+        :param scopes: the new scopes; default: those of each session don't change
+        :param roles: likewise, the new roles
+        :returns: the number of active sessions
+        :raises ConfigError: if *user* is neither a user nor an identity, or a custom store can't
+            keep scopes and roles
+        """
+        require_grants(self.store)
+        given = self._host.create_grants(scopes, roles)
+        updated = 0
+        for session in self.iterate(user):
+            kept = read_granted(session.grants) if given else {}
+            updated += self.store.set_grants(session.sid, write_grants({**kept, **given}))
+        return updated
 
     def close(self) -> None:
         """Close the store's connections. The next use opens new ones."""

@@ -16,7 +16,7 @@ _SID = re.compile(r"[0-9a-f]{32}")
 
 _REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
 _REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
-_OPTIONAL_CLAIM_NAMES = ("csrf", "remember")
+_OPTIONAL_CLAIM_NAMES = ("csrf", "remember", "grants")
 
 
 class RefreshClaims(NamedTuple):
@@ -35,11 +35,13 @@ class RefreshClaims(NamedTuple):
     """The CSRF value of the session; None if an earlier version started it."""
     remember: bool | None = None
     """Whether its cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says."""
+    grants: str | None = None
+    """The session's :attr:`~flask_jwt.stores.Session.grants` when the token was issued."""
 
     def is_valid(self) -> bool:
         """Return whether every claim has the type with which :class:`SessionManager` issues it."""
         required = tuple(map(type, self[: len(_REFRESH_CLAIM_TYPES)]))
-        optional = (self.csrf, str), (self.remember, bool)
+        optional = (self.csrf, str), (self.remember, bool), (self.grants, str)
         return (
             required == _REFRESH_CLAIM_TYPES
             and all(value is None or type(value) is expected for value, expected in optional)
@@ -60,6 +62,7 @@ class RefreshClaims(NamedTuple):
             rotated_at=rotated_at,
             expires_at=self.expires_at,
             csrf=self.csrf,
+            grants=self.grants,
         )
 
 
@@ -100,7 +103,7 @@ class RefreshTokens:
         # three advantages. The same token can be issued again within the grace period. The store
         # holds neither tokens nor their hashes, so reading the database gives an attacker no token.
         # And a refresh needs no query before the rotation.
-        optional = {"csrf": session.csrf, "remember": remember}
+        optional = {"csrf": session.csrf, "remember": remember, "grants": session.grants}
         claims = {
             "type": "refresh",
             "sid": session.sid,

@@ -18,6 +18,7 @@ from ..errors import (
     UserNotFound,
 )
 from ..stores import Session
+from .granted import read_granted
 from .printable import printable
 from .refresh_tokens import RefreshClaims, RefreshTokens
 from .revoking import SessionRevoker
@@ -86,15 +87,23 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         now = self._host.clock.now()
         call = self._make_call()
         claims, identity = self._identify(token, now)
-        session = self._rotate(claims, now, call)
-        if session is not None:
-            signals.session_refreshed.send(self._host.sender, session=session)
-        else:
-            session = self._resolve_stale(claims, self._host.get_policy().grace, now, call)
-            if session.generation == claims.generation:
-                # The session changed between rotate() and get(); ask the client to retry.
-                raise StoreUnavailable
+        session = self._rotate_or_resolve(claims, now, call)
         return self._issue_tokens(identity, session, claims.payload, claims.remember)
+
+    def _rotate_or_resolve(self, claims: RefreshClaims, now: float, call: _Call) -> Session:
+        """Rotate a session; if another request has done so, return what it has stored."""
+        for _ in range(2):
+            session = self._rotate(claims, now, call)
+            if session is not None:
+                signals.session_refreshed.send(self._host.sender, session=session)
+                return session
+            session = self._resolve_stale(claims, self._host.get_policy().grace, now, call)
+            if session.generation != claims.generation:
+                return session
+            # The grants have changed since the token was issued.
+            claims = claims._replace(grants=session.grants)
+        # The session changed between rotate() and get(); ask the client to retry.
+        raise StoreUnavailable
 
     def begin_refresh(self, token: str) -> PendingRefresh:
         """Verify a refresh token as :meth:`refresh` does, and issue an access token.
@@ -114,8 +123,9 @@ class SessionRotation(RefreshTokens, SessionRevoker):
             # The access token is sent to the client only if the rotation extends the idle limit.
             renewed = replace(session, idle_expires_at=now + policy.idle)
         access_token = self._host.issue_access_token(identity, renewed, None)
-        # A process of an earlier version may have rotated the session, and left out the value.
-        claims = claims._replace(csrf=session.csrf)
+        # A process of an earlier version may have rotated the session, and left out the value. The
+        # grants may have changed.
+        claims = claims._replace(csrf=session.csrf, grants=session.grants)
         return PendingRefresh(claims, session, access_token, identity)
 
     def complete_refresh(self, pending: PendingRefresh) -> Tokens | None:
@@ -195,7 +205,7 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         # Before anything changes, so that a listed token has no effect.
         self._host.check_blocklist(verified.header, verified.claims)
         own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
-        identity = self._host.load_user({**claims.payload, **own})
+        identity = self._host.load_user({**claims.payload, **read_granted(claims.grants), **own})
         if identity is None:
             self.revoke(claims.sid)
             raise UserNotFound(ended_sid=claims.sid)
@@ -206,9 +216,11 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         policy = self._host.get_policy()
         idle = None if policy.idle is None else now + policy.idle
         generation = claims.generation
+        # A custom store may not have this parameter; then there are no grants.
+        grants = {} if claims.grants is None else {"grants": claims.grants}
         if not self.store.rotate(
             claims.sid, generation, now=now, idle_expires_at=idle,
-            change_id=call.id, ip=call.ip, user_agent=call.user_agent,
+            change_id=call.id, ip=call.ip, user_agent=call.user_agent, **grants,
         ):  # fmt: skip
             return None
         # The session is made from the token's claims rather than read from the store. Only the

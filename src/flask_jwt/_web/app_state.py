@@ -69,6 +69,8 @@ class AppState:
         """Reject an access token whose session has ended; None if sessions are not checked."""
         self.limits: tuple[str, LoginLimits] | None = None
         """``JWT_LOGIN_LIMITS`` as it was, and the limits made from it."""
+        self.routes: tuple[Any, Any] | None = None
+        """The rules and views as they were, and what OpenAPI documents need of them."""
 
     @property
     def settings(self) -> Settings:

@@ -53,6 +53,8 @@ class RequestState:
     issued: Tokens | None = None
     in_cookies = False
     """Whether the issued tokens are sent in cookies rather than in the response's body."""
+    next_url: str | None = None
+    """Where a browser goes after the login, if the view has said it and not the request."""
     cookie: str | None = None
     """The token of the cookie that was verified. A request may have several of that name."""
     renewal: PendingRefresh | None = None

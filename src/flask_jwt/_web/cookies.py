@@ -16,8 +16,8 @@ from .._config.settings import Settings
 from ..errors import ConfigError, TokenMalformed
 from .app_state import AppState
 from .caching import note_headers, note_user_data
-from .context import app_state, request_state
-from .csrf import check_value, csrf_value
+from .context import app_state, get_jwt_request_location, request_state
+from .csrf import CsrfProof, check_value, csrf_value, find_proof
 from .responses import rendering_errors
 
 logger = logging.getLogger("flask_jwt")
@@ -128,6 +128,26 @@ def check_csrf_token(encoded_token: str, value: str) -> None:
     with rendering_errors(state):
         _, claims = state.codecs.decode_unverified(encoded_token)
         check_value(value, encoded_token, claims)
+
+
+def get_csrf_proof() -> CsrfProof | None:
+    """Return what proved that a page of this application sent the current request.
+
+    It shows what the guard has relied on, for example behind a proxy that removes headers::
+
+        @app.post("/orders")
+        @jwt_required()
+        def add_order():
+            app.logger.info("CSRF proof: %s", get_csrf_proof())
+            return {"order": 1}
+
+    :returns: ``"trusted-origin"``, ``"sec-fetch-site"``, ``"origin"``, or ``"token"`` for a CSRF
+        token in a header or a form; None if no proof was needed: the token isn't from a cookie, or
+        the method changes nothing
+    """
+    if get_jwt_request_location() != "cookies":
+        return None
+    return find_proof(request, app_state().settings)
 
 
 def jwt_csrf_token() -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Literal
 from urllib.parse import urlsplit
 
 from flask import Request, session
@@ -49,21 +50,46 @@ def is_websocket(request: Request) -> bool:
     return any(protocol.strip().lower() == "websocket" for protocol in upgrade.split(","))
 
 
+CsrfProof = Literal["trusted-origin", "sec-fetch-site", "origin", "token"]
+"""What proves that a page of this application, or of a trusted origin, sent a request."""
+
+
 def is_same_origin(request: Request, settings: Settings) -> bool:
     """Return whether the browser states that this origin or the user caused *request*.
 
     The ``JWT_CSRF_TRUSTED_ORIGINS`` count as this origin.
     """
+    return find_origin_proof(request, settings) is not None
+
+
+def find_origin_proof(request: Request, settings: Settings) -> CsrfProof | None:
+    """Return what proves that this origin or the user caused *request*, or None."""
     if is_of_trusted_origin(request, settings):
-        return True
+        return "trusted-origin"
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         # "none" means that the user caused the request, for example with a bookmark. "same-site"
         # means that another subdomain did, which may belong to someone else.
-        return site in ("same-origin", "none")
+        return "sec-fetch-site" if site in ("same-origin", "none") else None
     # Sec-Fetch-Site is missing if the browser is older than 2023, or over plain HTTP.
     origin = request.headers.get("Origin")
-    return origin is not None and _is_own(origin, request)
+    return "origin" if origin is not None and _is_own(origin, request) else None
+
+
+def find_proof(request: Request, settings: Settings) -> CsrfProof | None:
+    """Return what has proved that a page of this application sent *request*.
+
+    *request* has been accepted by a token in a cookie.
+
+    :returns: None if its method needs no proof
+    """
+    if not settings.csrf_protect:
+        return None
+    if is_websocket(request):  # whose handshake has no CSRF value
+        return find_origin_proof(request, settings)
+    if request.method not in settings.csrf_methods:
+        return None
+    return find_origin_proof(request, settings) or "token"
 
 
 def is_of_trusted_origin(request: Request, settings: Settings) -> bool:

@@ -65,6 +65,11 @@ class Exemptions:
             return True
         return any(_key_of(layer) in self._views for layer in list_layers(view, method))
 
+    @property
+    def count(self) -> int:
+        """Return the number of exemptions, none of which is ever removed."""
+        return len(self._views) + len(self._endpoints) + len(self._blueprints)
+
     def list_unused(self, app: Flask) -> Iterator[str]:
         """Yield the endpoints and blueprints that *app* doesn't have."""
         for endpoint in sorted(self._endpoints.difference(app.view_functions)):

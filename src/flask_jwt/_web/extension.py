@@ -90,7 +90,8 @@ class JWT(Handlers):
         Without this handler ``current_identity`` is the id in the token
     :param store: a store for sessions, in place of the one that ``JWT_STORAGE_URI`` names
     :param clock: returns seconds since the epoch; for tests
-    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted
+    :param issuers: the default of ``JWT_ISSUERS``: other issuers whose tokens are accepted, or a
+        function ``(iss)`` that returns the :class:`Issuer`, or None
     :raises ConfigError: if the configuration is invalid
     """
 
@@ -105,7 +106,9 @@ class JWT(Handlers):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
-        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
+        issuers: Sequence[Issuer | Mapping[str, Any]]
+        | Callable[[str], Issuer | None]
+        | None = None,
     ) -> None:
         super().__init__()
         if _are_swapped(authentication_handler, identity_handler):
@@ -134,7 +137,7 @@ class JWT(Handlers):
         self._clock = clock
         # A tuple, because the guard compares the option at each request: a tuple is compared at
         # once, and the items of a list one by one.
-        self._issuers = None if issuers is None else tuple(issuers)
+        self._issuers = issuers if issuers is None or callable(issuers) else tuple(issuers)
         if app is not None:
             self.init_app(app)
 
@@ -240,9 +243,10 @@ class JWT(Handlers):
                 user = jwt.authenticate(body["email"], body["password"])
                 return jwt.log_in(user, label=body.get("device"))
 
-        :raises InvalidCredentials: (401) if the authentication handler returns no user
-        :raises TooManyLoginAttempts: (429) if too many logins have failed
-        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
+        :raises InvalidCredentials: status 401, if the authentication handler returns no user
+        :raises TooManyLoginAttempts: status 429, if too many logins have failed
+        :raises CsrfFailed: status 403, if another site sent the form, and the response would set
+            cookies
         """
         state = app_state()
         with rendering_errors(state):
@@ -257,6 +261,9 @@ class JWT(Handlers):
         label: str | None = None,
         keep: bool = False,
         remember: bool | None = None,
+        scopes: RequiredNames | None = None,
+        roles: RequiredNames | None = None,
+        next_url: str | None = None,
     ) -> Response:
         """Return the login endpoint's response for a user who has just authenticated.
 
@@ -272,15 +279,29 @@ class JWT(Handlers):
             because an administrator logs in as a user for a while
         :param remember: True: the cookies of this login, and those that renew them, outlast the
             browser; False: they don't; default: as ``JWT_SESSION_COOKIE`` says
-        :raises StoreUnavailable: (503) if the store can't be reached
-        :raises CsrfFailed: (403) if another site sent the form, and the response would set cookies
+        :param scopes: the scopes of the access token, and of those that a refresh issues in the
+            same session; default: those of the payload handler
+        :param roles: likewise, the roles
+        :param next_url: the path that a browser opens next, if the tokens are sent in cookies;
+            default: ``next`` of the request. As there, only a path of this site counts
+        :raises StoreUnavailable: status 503, if the store can't be reached
+        :raises CsrfFailed: status 403, if another site sent the form, and the response would set
+            cookies
         """
         state = app_state()
         with rendering_errors(state):
             reject_forged_login(state.settings)
             in_cookies = asks_for_cookies(state.settings)
             return log_in(
-                state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember
+                state,
+                identity,
+                label,
+                in_cookies=in_cookies,
+                keep=keep,
+                remember=remember,
+                scopes=scopes,
+                roles=roles,
+                target=next_url,
             )
 
     def require(

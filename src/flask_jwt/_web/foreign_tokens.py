@@ -70,9 +70,10 @@ def reject_decode_handler() -> None:
 
 def check_handlers(state: AppState) -> None:
     """Warn of an identity handler that reads a claim that tokens of other issuers don't have."""
-    identify = state.handlers.identity_callback
+    identify, issuers = state.handlers.identity_callback, state.settings.issuers
     # Where every issuer has a handler of its own, the application's gets its own tokens only.
-    has_all = all(issuer.identity_handler for issuer in state.settings.issuers)
+    # Those that a function finds aren't known yet.
+    has_all = isinstance(issuers, tuple) and all(issuer.identity_handler for issuer in issuers)
     if identify is None or has_all or not _reads_identity(identify):
         return
     state.notices.warn(
@@ -92,6 +93,8 @@ def _reads_identity(handler: object) -> bool:
 def find_unknown_issuers(state: AppState) -> Iterator[tuple[str, str]]:
     """Yield the endpoints whose guards accept an unknown issuer, each with the issuer."""
     settings = state.settings
+    if not isinstance(settings.issuers, tuple):
+        return  # a function finds them
     configured: set[object] = {settings.encode_issuer, *settings.issuers}
     configured.update(name for issuer in settings.issuers for name in issuer.names)
     for endpoint, view in state.app.view_functions.items():

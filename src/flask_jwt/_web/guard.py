@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -16,6 +15,7 @@ from flask import Request, request
 from .._config.options import TokenLocation
 from .._jose.claims import Claims, ClaimsView, Header, claimed_identity
 from .._jose.grants import RequiredNames, parse_requirement
+from .._sessions.granted import read_claims
 from ..errors import (
     AuthError,
     ClaimsRejected,
@@ -494,7 +494,7 @@ def _get_identity_claims(current: RequestState) -> Any:
     claims = current.claims
     if current.session is None:
         return claims
-    return {**json.loads(current.session.payload), "jti": claims["jti"], "exp": claims["exp"]}
+    return {**read_claims(current.session), "jti": claims["jti"], "exp": claims["exp"]}
 
 
 def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> None:

@@ -320,6 +320,8 @@ class _Login(NamedTuple):
     session: Session | None
     payload: ClaimsView | None
     """What the payload handler has already returned for this login."""
+    granted: ClaimsView
+    """The claims of the scopes and roles that the application has given to this login."""
 
 
 # A context variable, because handlers have Flask-JWT's signatures: (identity) and nothing else.
@@ -336,31 +338,33 @@ def login_context(
     auth_time: float,
     session: Session | None = None,
     payload: ClaimsView | None = None,
+    granted: ClaimsView | None = None,
 ) -> Iterator[None]:
     """Bind the tokens that the encode handler issues within this context to a login.
 
     :param auth_time: when the user authenticated, in seconds since the epoch
     :param session: the session of the login, if there is one
     :param payload: what the payload handler has returned for the login; None: call the handler
+    :param granted: claims with scopes and roles, which replace those of the payload handler
     """
-    reset = _login.set(_Login(int(auth_time), session, payload))
+    reset = _login.set(_Login(int(auth_time), session, payload, granted or {}))
     try:
         yield
     finally:
         _login.reset(reset)
 
 
-def _add_session_claims(payload: ClaimsView) -> ClaimsView:
-    """Return *payload* with ``sid``, ``auth_time`` and ``csrf``, and an ``exp`` no later than the
-    session's.
-
-    Without a session *payload* is returned unchanged.
+def _add_login_claims(payload: ClaimsView) -> ClaimsView:
+    """Return *payload* with the scopes and roles of the login. With a session, add ``sid``,
+    ``auth_time`` and ``csrf``, and an ``exp`` no later than the session's.
     """
     login = _login.get()
-    if login is None or login.session is None:
+    if login is None:
         return payload
+    if login.session is None:
+        return {**payload, **login.granted}
     # Not left to the payload handler: without a sid its tokens could not be revoked.
-    claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
+    claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload, **login.granted}
     if login.session.csrf is not None:
         # One value for all tokens of the session, so that a form in an open page stays valid while
         # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
@@ -420,8 +424,10 @@ def _default_jwt_encode_handler(identity: object) -> Token:
         payload = state.call(state.handlers.jwt_payload_callback, identity)
     headers = state.call(state.handlers.jwt_headers_callback, identity)
     codec = signing_codec(state, identity)
-    missing = state.settings.required_claims.difference(payload)
+    missing = state.settings.required_claims.difference(
+        payload, () if login is None else login.granted
+    )
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     _check_identity(state, payload)
-    return as_token(codec.issue(_add_session_claims(payload), headers, now=state.clock.now()))
+    return as_token(codec.issue(_add_login_claims(payload), headers, now=state.clock.now()))

@@ -13,6 +13,7 @@ from .. import signals
 from .._config.settings import Settings
 from .._jose.claims import InvalidIdentity
 from .._jose.codec import Token, as_token
+from .._jose.grants import RequiredNames
 from .._sessions.printable import printable
 from ..errors import (
     ConfigError,
@@ -26,10 +27,10 @@ from ..errors import (
 )
 from .app_state import AppState
 from .caching import no_store
-from .context import is_issued_in_cookies, issued_tokens, set_issued_tokens
+from .context import is_issued_in_cookies, issued_tokens, make_request_state, set_issued_tokens
 from .cookies import get_cookies, report_sizes, set_cookies
 from .csrf import explain_origin, is_cross_origin
-from .issue import login_context, storage_namespace
+from .issue import grant_claims, login_context, storage_namespace
 from .request_token import codec_for
 
 if TYPE_CHECKING:
@@ -110,14 +111,24 @@ def log_in(
     in_cookies: bool,
     keep: bool = False,
     remember: bool | None = None,
+    scopes: RequiredNames | None = None,
+    roles: RequiredNames | None = None,
+    target: str | None = None,
 ) -> Response:
     """Issue tokens for *identity*, in a session if there is a store, and return the response.
 
     :param keep: don't end the session whose cookies the response replaces
     :param remember: whether the cookies outlast the browser; None: as ``JWT_SESSION_COOKIE`` says
+    :param target: the path that a browser opens next; None: ``next`` of the request
+    :param scopes: the scopes of the access tokens; None: those of the payload handler
+    :param roles: likewise, the roles
     """
+    make_request_state().next_url = target
+    grants = (scopes, roles)
     try:
-        return _log_in(state, identity, label, in_cookies=in_cookies, keep=keep, remember=remember)
+        return _log_in(
+            state, identity, label, grants, in_cookies=in_cookies, keep=keep, remember=remember
+        )
     except InvalidIdentity as error:
         message = "authenticate() returned {}; return {}"
         raise error.with_message(message) from None
@@ -127,13 +138,15 @@ def _log_in(
     state: AppState,
     identity: object,
     label: str | None,
+    grants: tuple[RequiredNames | None, RequiredNames | None],
     *,
     in_cookies: bool,
     keep: bool,
     remember: bool | None,
 ) -> Response:
     if state.sessions is None:
-        with login_context(state.clock.now()):
+        granted = grant_claims(state.settings, *grants)
+        with login_context(state.clock.now(), granted=granted):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
         if in_cookies:
             report_sizes(access_token, None)
@@ -145,6 +158,8 @@ def _log_in(
             user_agent=request.headers.get("User-Agent"),
             ip=request.remote_addr,
             remember=remember,
+            scopes=grants[0],
+            roles=grants[1],
             check=_check_sizes if in_cookies else None,
         )
         access_token = as_token(tokens.access_token)

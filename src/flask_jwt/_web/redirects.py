@@ -19,6 +19,7 @@ from ..errors import (
 )
 from .app_state import AppState
 from .caching import no_store
+from .context import request_state
 
 logger = logging.getLogger("flask_jwt")
 
@@ -63,7 +64,14 @@ def is_local_path(target: object) -> bool:
 
 
 def next_url() -> str | None:
-    """Return the ``next`` of the current request's query string or form if it is a local path."""
+    """Return where the browser goes after a login, if it is a local path.
+
+    The view has said it (``jwt.log_in(next_url=...)``), or it is the ``next`` of the current
+    request's query string or form.
+    """
+    state = request_state()
+    if state is not None and state.next_url is not None:
+        return state.next_url if is_local_path(state.next_url) else None
     try:
         target = request.values.get("next")
     except UnicodeDecodeError:  # Werkzeug raises it for a query string that isn't UTF-8

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from inspect import unwrap
+from types import CodeType
 from typing import Literal, NamedTuple
 
 from flask import Flask
@@ -17,8 +17,9 @@ from .default_guard import (
     is_open,
     is_static,
     list_blueprints,
+    verify_unless_exempt,
 )
-from .guarded_views import GuardOptions, find_bypassed_guards, guards_of
+from .guarded_views import GuardOptions, find_bypassed_guards, guards_of, list_layers
 from .views import OPEN_VIEWS
 
 Access = Literal["open", "optional", "guarded", "by default", "exempt", "static", "built in"]
@@ -147,18 +148,24 @@ def _guards_of_view(view: object, method: str) -> list[GuardOptions]:
     guards = list(guards_of(view, method))
     if guards:
         return guards
-    name = _find_call_of_verifier(view)
+    name = _find_call_of_verifier(view, method)
     # What the function requires, and when, can't be seen from outside.
     return [] if name is None else [GuardOptions(custom=name)]
 
 
-def _find_call_of_verifier(view: object) -> str | None:
-    """Return the name of a function that calls ``verify_jwt_in_request`` itself, or None."""
-    function = unwrap(view) if callable(view) else None
-    code = getattr(function, "__code__", None)
-    if code is None or _VERIFIERS.isdisjoint(code.co_names):
-        return None
-    return str(getattr(function, "__qualname__", function))
+def _find_call_of_verifier(view: object, method: str) -> str | None:
+    """Return the name of the view, or of a decorator, that calls ``verify_jwt_in_request`` itself.
+
+    :returns: None if there is none
+    """
+    for layer in list_layers(view, method):
+        code = getattr(layer, "__code__", None)
+        if not isinstance(code, CodeType) or layer is verify_unless_exempt:
+            continue
+        if not _VERIFIERS.isdisjoint(code.co_names):
+            # A decorator that uses functools.wraps has the name of the view, except here.
+            return str(getattr(code, "co_qualname", code.co_name))  # Python 3.11
+    return None
 
 
 def _list_requirements(guard: GuardOptions) -> Iterator[str]:

@@ -20,6 +20,7 @@ from .._jose.claims import (
 )
 from .._jose.codec import as_token
 from .._sessions.circuit_breaker import CircuitBreakerStore
+from .._sessions.granted import read_granted
 from .._sessions.host import SessionHost, SessionPolicy
 from .._sessions.manager import SessionManager
 from .._sessions.store_time import StoreTime
@@ -29,6 +30,7 @@ from ..stores._location import describe_location
 from .app_state import AppState
 from .issue import (
     _default_jwt_encode_handler,
+    grant_claims,
     issuer_and_audience,
     login_context,
     storage_namespace,
@@ -81,7 +83,8 @@ def _create_host(state: AppState) -> SessionHost:
         identity: Any, session: Session, claims: Mapping[str, Any] | None
     ) -> str:
         encode = state.handlers.jwt_encode_callback
-        with login_context(session.created_at, session, claims):
+        granted = read_granted(session.grants)
+        with login_context(session.created_at, session, claims, granted):
             try:
                 token = str(as_token(state.call(encode, identity)))
             except InvalidIdentity as error:
@@ -122,6 +125,7 @@ def _create_host(state: AppState) -> SessionHost:
         clock=state.clock,
         get_parties=lambda: issuer_and_audience(state.settings),
         get_identity=get_identity,
+        create_grants=lambda scopes, roles: grant_claims(state.settings, scopes, roles),
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,
         namespace=storage_namespace(settings),

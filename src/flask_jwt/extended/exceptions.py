@@ -1,6 +1,6 @@
 """Define Flask-JWT-Extended's exceptions.
 
-They are no HTTPExceptions. Flask has a handler for each class; see :mod:`.jwt_manager`. Errors that
+They are no HTTPExceptions. ``JWTManager`` registers an error handler for each class. Errors that
 PyJWT has a class for are raised as that class.
 """
 

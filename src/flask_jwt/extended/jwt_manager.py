@@ -147,7 +147,9 @@ class JWTManager(JWT):
         *,
         store: SessionStore | None = None,
         clock: Callable[[], float] = time.time,
-        issuers: Sequence[Issuer | Mapping[str, Any]] | None = None,
+        issuers: Sequence[Issuer | Mapping[str, Any]]
+        | Callable[[str], Issuer | None]
+        | None = None,
     ) -> None:
         super().__init__(store=store, clock=clock, issuers=issuers)
         self.user_identity_callback = default_user_identity_callback

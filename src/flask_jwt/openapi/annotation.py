@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flask import Flask
+from werkzeug.routing import Rule
 
 from .._web.context import app_state
-from .._web.default_guard import find_exemptions
-from .._web.route_table import RouteGuards, find_guards_of_rule
-from .document import Document, JSONObject, as_object
+from .._web.route_table import RouteGuards
+from .document import Document, JSONObject, as_object, is_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
-from .paths import Bases, RuleIndex, to_openapi
+from .paths import to_openapi
+from .routes import get_routes
 from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
 
 logger = logging.getLogger("flask_jwt")
@@ -54,16 +55,15 @@ class _Annotation:
     def __init__(self, document: Mapping[str, Any], app: Flask) -> None:
         self._state = state = app_state(app)
         self._document = Document(document)
-        self._rules = RuleIndex(state.app)
-        self._bases = Bases(self._document)
-        self._exemptions = find_exemptions(state.app)
+        self._routes = get_routes(state)
+        self._bases, self._known = self._routes.get_operations(self._document)
         self._settings = state.settings
         self._schemes = SecuritySchemes(self._document, self._settings)
         self._errors = ErrorResponses(self._document, state)
         self._endpoints = Endpoints(self._document, state, self._schemes, self._errors)
         self._inherited = document.get("security")
         """The author's ``security`` for all operations without one."""
-        self._descriptions: dict[object, _Description] = {}
+        self._descriptions: dict[tuple[int, str], _Description] = {}
         self._found: set[tuple[str, str]] = set()
         """The rules of this package's endpoints that the document has, with their methods."""
 
@@ -71,7 +71,7 @@ class _Annotation:
         root = self._document.root
         paths: JSONObject = dict(as_object(root.get("paths")))
         for path, item in paths.items():
-            if isinstance(item, Mapping):
+            if is_object(item):
                 paths[path] = self._annotate_item(str(path), item)
         if endpoints:
             self._add_endpoints(paths)
@@ -80,65 +80,54 @@ class _Annotation:
         return root
 
     def _annotate_item(self, path: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        changed = {
-            method: self._annotate_operation(path, method.upper(), item, operation)
-            for method, operation in item.items()
-            if method in _METHODS and isinstance(operation, Mapping)
-        }
-        return {**item, **changed} if changed else item
+        annotated = dict(item)
+        for method, operation in item.items():
+            if method in _METHODS and is_object(operation):
+                annotated[method] = self._annotate_operation(path, method.upper(), item, operation)
+        return annotated
 
     def _annotate_operation(
         self, path: str, method: str, item: Mapping[str, Any], operation: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        rule = self._bases.find(self._rules, path, method)
-        if rule is None or rule.endpoint not in self._state.app.view_functions:
+        known = self._known.get((path, method)) or self._find(path, method)
+        if known is None:
             self._warn(path, method)
             return operation
-        guards = find_guards_of_rule(self._state, self._exemptions, rule, method)
+        rule, guards = known
         if guards.access == "built in":
             self._found.add((rule.rule, method))
             own = self._endpoints.describe(rule, method)
             return operation if own is None else complete(operation, own, item)
-        return self._add_guards(operation, guards, method) if guards.options else operation
+        if not guards.options:
+            return operation
+        # By identity, because a comparison of all options would take longer than all the rest.
+        description = self._descriptions.get((id(guards), method))
+        if description is None:
+            description = self._descriptions[id(guards), method] = self._describe(guards, method)
+        return _add_guards(operation, description, has_security=bool(self._inherited))
 
-    def _add_guards(
-        self, operation: Mapping[str, Any], guards: RouteGuards, method: str
-    ) -> JSONObject:
-        own = self._describe(guards, method)
-        annotated = dict(operation)
-        if own.security and "security" not in operation and not self._inherited:
-            annotated["security"] = [dict(requirement) for requirement in own.security]
-        for name, value in own.extensions.items():
-            annotated.setdefault(name, list(value))
-        written = str(operation.get("description") or "")
-        if description := _add_sentences(written, own.sentences):
-            annotated["description"] = description
-        annotated["responses"] = _merge_responses(operation.get("responses"), own.responses)
-        return annotated
+    def _find(self, path: str, method: str) -> tuple[Rule, RouteGuards] | None:
+        """Return the rule of an operation, and what guards it."""
+        rule = self._bases.find(self._routes.index, path, method)
+        if rule is None or rule.endpoint not in self._state.app.view_functions:
+            return None
+        found = rule, self._routes.find_guards(rule, method)
+        self._known[path, method] = found
+        return found
 
     def _describe(self, guards: RouteGuards, method: str) -> _Description:
-        """Describe guards, most of which are alike in the many operations of an application."""
-        key: object = (guards, method)
-        try:
-            if (known := self._descriptions.get(key)) is not None:
-                return known
-        except TypeError:  # locations may be a list
-            key = None
         is_listed = self._document.is_json_schema
-        description = _Description(
+        return _Description(
             self._schemes.require(guards.options, method),
             list_extensions(guards.options, lists_scopes=is_listed),
             tuple(dict.fromkeys(list_sentences(guards.options, self._settings))),
             self._errors.of_guards(guards.options, guards.needs_csrf_proof),
         )
-        if key is not None:
-            self._descriptions[key] = description
-        return description
 
     def _add_endpoints(self, paths: JSONObject) -> None:
         """Add those endpoints of this package that the document doesn't describe yet."""
         base = self._bases.base
-        for rule, method in self._endpoints.list_rules():
+        for rule, method in self._routes.own:
             if (rule.rule, method) in self._found:
                 continue
             path = to_openapi(rule.rule)
@@ -161,13 +150,33 @@ class _Annotation:
             )  # fmt: skip
 
 
+def _add_guards(
+    operation: Mapping[str, Any], own: _Description, *, has_security: bool
+) -> JSONObject:
+    """Add what *operation* lacks of a description.
+
+    :param has_security: whether the author has written ``security`` for the whole document
+    """
+    annotated = dict(operation)
+    if own.security and "security" not in annotated and not has_security:
+        annotated["security"] = [
+            {name: list(scopes) for name, scopes in one.items()} for one in own.security
+        ]
+    for name, value in own.extensions.items():
+        choices = [list(one) if isinstance(one, list) else one for one in value]
+        annotated.setdefault(name, choices)
+    if own.sentences:
+        written = str(annotated.get("description") or "")
+        annotated["description"] = _add_sentences(written, own.sentences)
+    responses: dict[Any, Any] = dict(as_object(annotated.get("responses")))
+    annotated["responses"] = responses
+    for status, response in own.responses.items():
+        # YAML reads an unquoted 401 as a number.
+        if status not in responses and int(status) not in responses:
+            responses[status] = response
+    return annotated
+
+
 def _add_sentences(description: str, sentences: Sequence[str]) -> str:
     added = " ".join(sentence for sentence in sentences if sentence not in description)
     return f"{description}\n\n{added}" if description and added else description or added
-
-
-def _merge_responses(written: object, own: Mapping[str, JSONObject]) -> JSONObject:
-    responses = dict(as_object(written))
-    known = set(map(str, responses))  # YAML reads an unquoted 401 as a number
-    responses.update((status, one) for status, one in own.items() if status not in known)
-    return responses

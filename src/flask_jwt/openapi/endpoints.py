@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from werkzeug.routing import Rule
@@ -11,7 +11,6 @@ from .._web.app_state import AppState
 from .._web.guarded_views import GuardOptions
 from .._web.views import (
     MOST_LISTED,
-    OPEN_VIEWS,
     _default_auth_request_handler,
     _default_auth_response_handler,
     auth_view,
@@ -28,7 +27,8 @@ from .security import SecuritySchemes
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
 _TIMESTAMP = {"type": "integer", "description": "Seconds since the epoch"}
-_EITHER_TYPE = (GuardOptions(), GuardOptions(refresh=True))
+# Tokens of other issuers belong to no session of the application.
+_EITHER_TYPE = (GuardOptions(issuers=()), GuardOptions(refresh=True))
 _FORMS = ("application/x-www-form-urlencoded",)
 
 
@@ -55,13 +55,6 @@ class Endpoints:
             session_view: self._describe_session,
             jwks_view: self._describe_keys,
         }
-
-    def list_rules(self) -> Iterator[tuple[Rule, str]]:
-        """Yield each rule of the endpoints, with each of its HTTP methods."""
-        for rule in self._state.app.url_map.iter_rules():
-            if self._state.app.view_functions.get(rule.endpoint) in OPEN_VIEWS:
-                for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-                    yield rule, method
 
     def describe(self, rule: Rule, method: str) -> JSONObject | None:
         """Return the operation of an endpoint; None if the application has no login there."""

@@ -13,6 +13,7 @@ from .._web.app_state import AppState
 from .._web.guarded_views import GuardOptions
 from ..errors import JWTError
 from .document import Document, JSONObject
+from .issuers import fetches_keys
 
 _DESCRIPTIONS = {
     303: "A browser that opens a page is sent to the login page",
@@ -68,7 +69,11 @@ class ErrorResponses:
         has_grants = any(guard.scopes or guard.roles for guard in guards)
         if has_grants or (needs_csrf_proof and not is_extended):
             statuses.append(403)
-        if state.sessions is not None or state.handlers.decode_key_callback is not None:
+        needs_network = state.sessions is not None or state.handlers.decode_key_callback is not None
+        # The token of any issuer is verified before its issuer is compared with the guard's.
+        if not all(guard.refresh for guard in guards):
+            needs_network = needs_network or any(map(fetches_keys, state.settings.issuers))
+        if needs_network:
             statuses.append(503)
         return self.of_statuses(*statuses)
 
@@ -114,10 +119,11 @@ def _has_own_bodies(state: AppState) -> bool:
 
 def _list_handlers(state: AppState) -> Iterator[Any]:
     yield state.handlers.jwt_error_callback
-    for name in _LOADERS:
-        loader = getattr(state.handlers, f"_{name}_callback", None)
-        if loader is not None:
-            yield loader
+    if state.profile.has_message_errors:  # only that extension class has these attributes
+        for name in _LOADERS:
+            loader = getattr(state.handlers, f"_{name}_callback", None)
+            if loader is not None:
+                yield loader
     for error_class, handler in state.app.error_handler_spec[None][None].items():
         if issubclass(error_class, (JWTError, InvalidTokenError)):
             yield handler

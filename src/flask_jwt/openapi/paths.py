@@ -50,19 +50,18 @@ class Bases:
     def __init__(self, document: Document) -> None:
         bases = [*dict.fromkeys(_list_bases(document)), ""]
         # Some of it may be the prefix of a proxy, or SCRIPT_NAME, which rules don't contain.
-        self._all = list(dict.fromkeys(end for base in bases for end in _list_ends(base)))
+        self.all = tuple(dict.fromkeys(end for base in bases for end in _list_ends(base)))
 
     @property
     def base(self) -> str:
         """Return the path that the paths of the document are relative to, in the application."""
-        return self._all[0]
+        return self.all[0]
 
     def find(self, rules: RuleIndex, path: str, method: str) -> Rule | None:
         """Return the rule for a path of the document, or None."""
-        for base in self._all:
+        for base in self.all:
             if (rule := rules.find(base + path, method)) is not None:
-                self._all.remove(base)
-                self._all.insert(0, base)
+                self.all = (base, *(other for other in self.all if other != base))
                 return rule
         return None
 

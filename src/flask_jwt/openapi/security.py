@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._config.settings import Settings
 from .._jose.grants import Requirement
 from .._web.guarded_views import GuardOptions
 from .document import Document, JSONObject
+from .issuers import accepts_own_tokens, describe_issuer, list_issuers
+
+if TYPE_CHECKING:
+    from .._issuers.issuer import Issuer
 
 SchemeNames = tuple[str, ...]
 """The schemes that a request needs together; the first is that of the token."""
@@ -25,6 +29,7 @@ class SecuritySchemes:
         self._settings = settings
         self._written = dict(document.schemes())
         self._names: dict[tuple[str, bool], str] = {}
+        self._issuer_names: dict[str, str | None] = {}
 
     def require(self, guards: Sequence[GuardOptions], method: str) -> list[SecurityRequirement]:
         """Return the ``security`` of an operation with these guards, which are one or more."""
@@ -58,7 +63,7 @@ class SecuritySchemes:
         settings, refresh = self._settings, guard.refresh
         for location in guard.locations or settings.locations:
             if location == "headers":
-                yield (self._add("header", refresh),)
+                yield from self._list_bearers(guard)
             elif location == "cookies":
                 names: SchemeNames = (self._add("cookie", refresh),)
                 # Swagger 2.0 has no cookies: the header "Cookie" holds them all.
@@ -68,6 +73,36 @@ class SecuritySchemes:
             elif location == "query_string":
                 yield (self._add("query", False),)
             # There is no scheme for a token in a JSON body.
+
+    def _list_bearers(self, guard: GuardOptions) -> Iterator[SchemeNames]:
+        """Yield the scheme of a token in a header, and that of each other issuer."""
+        foreign = list_issuers(self._settings, guard)
+        described = [name for issuer in foreign if (name := self._add_issuer(issuer)) is not None]
+        own = accepts_own_tokens(self._settings, guard)
+        if own or not described or len(described) < len(foreign):
+            yield (self._add("header", guard.refresh),)
+        for name in described:
+            yield (name,)
+
+    def _add_issuer(self, issuer: Issuer) -> str | None:
+        """Return the name of the scheme of an issuer, if this document can describe it."""
+        # The scheme stands for a token in this header, with this prefix.
+        if self._document.is_swagger or not self._is_bearer:
+            return None
+        if issuer.issuer not in self._issuer_names:
+            scheme = describe_issuer(issuer)
+            name = None if scheme is None else self._find_written(scheme)
+            if scheme is not None and name is None:
+                number = 1 + sum(known is not None for known in self._issuer_names.values())
+                name = "openIdConnect" if number == 1 else f"openIdConnect{number}"
+                name = self._document.add("securitySchemes", name, scheme)
+            self._issuer_names[issuer.issuer] = name
+        return self._issuer_names[issuer.issuer]
+
+    @property
+    def _is_bearer(self) -> bool:
+        settings = self._settings
+        return "bearer" in settings.prefixes and settings.header_name == "Authorization"
 
     def _add(self, place: str, refresh: bool) -> str:
         if (place, refresh) not in self._names:
@@ -90,7 +125,7 @@ class SecuritySchemes:
         settings = self._settings
         name = _REFRESH_TOKEN if refresh else "bearerAuth"
         kind = "refresh" if refresh else "access"
-        is_bearer = "bearer" in settings.prefixes and settings.header_name == "Authorization"
+        is_bearer = self._is_bearer
         if is_bearer and not self._document.is_swagger:
             scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             return name, {**scheme, "description": "A refresh token"} if refresh else scheme
@@ -140,7 +175,8 @@ def _identify(scheme: Any) -> tuple[object, ...]:
     # Names of headers are compared without case.
     is_header = scheme.get("in") == "header"
     name = name.lower() if is_header and isinstance(name, str) else name
-    return scheme.get("type"), str(scheme.get("scheme")).lower(), scheme.get("in"), name
+    url = scheme.get("openIdConnectUrl")
+    return scheme.get("type"), str(scheme.get("scheme")).lower(), scheme.get("in"), name, url
 
 
 def _combine(first: list[SchemeNames], second: list[SchemeNames]) -> list[SchemeNames]:

@@ -60,6 +60,10 @@ class Session:
     which it gets the revocations, independently of its clients' clocks. Two revocations at the same
     time may have the same place. It grows by no more than a million per second, unless the
     clock of the store is set."""
+    grants: str | None = None
+    """The scopes and roles that the application has given to the session itself, as
+    :mod:`flask_jwt._sessions.granted` writes them; None: its tokens have those of the payload
+    handler. Each change of them is another string, so a store only has to compare it exactly."""
 
     @property
     def position(self) -> tuple[int, float, str]:
@@ -91,8 +95,8 @@ class RevocationPage(NamedTuple):
 class SessionStore(Protocol):
     """Define the interface of the stores.
 
-    Times that are passed to a store, and those in its sessions, are times of the store's clock:
-    :class:`~flask_jwt._sessions.store_time.StoreTime` converts them.
+    Times that are passed to a store, and those in its sessions, are times of the store's clock.
+    The caller converts them.
 
     Each method raises :class:`~flask_jwt.errors.StoreUnavailable` if the store can't be reached. A
     caller may repeat any call whose response was lost, so a repetition must not fail.
@@ -147,14 +151,17 @@ class SessionStore(Protocol):
         change_id: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
+        grants: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one atomically.
 
         :param change_id: stored as :attr:`Session.change_id`
         :param ip: stored as :attr:`Session.last_ip`
         :param user_agent: stored as :attr:`Session.last_user_agent`
+        :param grants: the session's present :attr:`Session.grants`. A store without
+            :meth:`set_grants` doesn't need this parameter
         :returns: True for the one caller that moved the session; False if the session has another
-            generation, is revoked, has expired or is unknown
+            generation or other grants, is revoked, has expired or is unknown
         """
         ...
 
@@ -178,6 +185,14 @@ class SessionStore(Protocol):
 
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session; return False if the session is unknown."""
+        ...
+
+    def set_grants(self, sid: str, grants: str | None) -> bool:
+        """Set :attr:`Session.grants`; return False if the session is unknown.
+
+        A custom store may leave this method out. Sessions then can't have scopes and roles of
+        their own, which is an error where they are given.
+        """
         ...
 
     def list_active(

@@ -59,12 +59,15 @@ return 1
 """)
 
 ROTATE = _register("""
-local s = redis.call('HMGET', KEYS[1], 'generation', 'revoked_at', 'expires_at', 'idle_expires_at')
-local now = tonumber(ARGV[2])
+local s = redis.call(
+    'HMGET', KEYS[1], 'generation', 'revoked_at', 'expires_at', 'idle_expires_at', 'grants'
+)
+local now = tonumber(ARGV[3])
 if s[1] ~= ARGV[1] or s[2] or tonumber(s[3]) <= now then return 0 end
 if s[4] and tonumber(s[4]) <= now then return 0 end
-redis.call('HSET', KEYS[1], 'generation', s[1] + 1, 'rotated_at', ARGV[2])
-for n = 3, #ARGV, 2 do
+if (s[5] or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'generation', s[1] + 1, 'rotated_at', ARGV[3])
+for n = 4, #ARGV, 2 do
     if ARGV[n + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[n])
     else redis.call('HSET', KEYS[1], ARGV[n], ARGV[n + 1]) end
 end
@@ -121,10 +124,10 @@ REVOKE_AND_ANNOUNCE = _register(
     _REVOKE + "local feed, ends = KEYS[2], KEYS[3]" + _ANNOUNCE + "return is_first"
 )
 
-RENAME = _register("""
+SET_FIELD = _register("""
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-if ARGV[1] == '' then redis.call('HDEL', KEYS[1], 'label')
-else redis.call('HSET', KEYS[1], 'label', ARGV[1]) end
+if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1])
+else redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1
 """)
 

@@ -44,7 +44,12 @@ CREATE = sa.insert(sessions_table).from_select(
 # rotates a generation; its row count says who did.
 ROTATE = (
     sa.update(sessions_table)
-    .where(_row.sid == sa.bindparam("sid_"), _row.generation == sa.bindparam("current"), IS_ACTIVE)
+    .where(
+        _row.sid == sa.bindparam("sid_"),
+        _row.generation == sa.bindparam("current"),
+        sa.func.coalesce(_row.grants, sa.literal_column("''")) == sa.bindparam("grants_"),
+        IS_ACTIVE,
+    )
     .values(
         generation=_row.generation + sa.literal_column("1"),
         rotated_at=_now,
@@ -115,6 +120,11 @@ RENAME = (
     sa.update(sessions_table)
     .where(_row.sid == sa.bindparam("sid_"))
     .values(label=sa.bindparam("label_"))
+)
+SET_GRANTS = (
+    sa.update(sessions_table)
+    .where(_row.sid == sa.bindparam("sid_"))
+    .values(grants=sa.bindparam("grants_"))
 )
 _SURPLUS = (
     sa.select(sessions_table)

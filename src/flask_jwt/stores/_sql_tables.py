@@ -43,6 +43,7 @@ sessions_table = sa.Table(
     sa.Column("csrf", sa.String(64)),
     sa.Column("revocation_kept_until", sa.Double),
     sa.Column("feed_position", sa.BigInteger),
+    sa.Column("grants", sa.Text),
     sa.Index("jwt_sessions_subject_key", "subject_key", "sequence"),
     sa.Index("jwt_sessions_expires_at", "expires_at"),
     # If the database supports partial indexes, most rows are in none of these: few sessions have

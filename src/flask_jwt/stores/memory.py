@@ -60,11 +60,14 @@ class MemoryStore(MemoryCounters):
         change_id: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
+        grants: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one."""
         with self._lock:
             session = self._sessions.get(sid)
-            if session is None or session.generation != generation or not session.is_active(now):
+            if session is None or not session.is_active(now):
+                return False
+            if (session.generation, session.grants) != (generation, grants):
                 return False
             self._sessions[sid] = replace(
                 session,
@@ -106,6 +109,14 @@ class MemoryStore(MemoryCounters):
             session = self._sessions.get(sid)
             if session is not None:
                 self._sessions[sid] = replace(session, label=label)
+        return session is not None
+
+    def set_grants(self, sid: str, grants: str | None) -> bool:
+        """Set the grants of a session."""
+        with self._lock:
+            session = self._sessions.get(sid)
+            if session is not None:
+                self._sessions[sid] = replace(session, grants=grants)
         return session is not None
 
     def list_active(

@@ -170,6 +170,7 @@ class RedisStore:
         change_id: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
+        grants: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one, in one script."""
         idle = "" if idle_expires_at is None else repr(idle_expires_at)
@@ -177,10 +178,9 @@ class RedisStore:
             "idle_expires_at", idle, "change_id", change_id or "",
             "last_ip", ip or "", "last_user_agent", user_agent or "",
         )  # fmt: skip
+        condition = (str(generation), grants or "")
         with self._translating_errors():
-            return bool(
-                self._run(scripts.ROTATE, [_key(sid)], str(generation), repr(now), *changes)
-            )
+            return bool(self._run(scripts.ROTATE, [_key(sid)], *condition, repr(now), *changes))
 
     def revoke(
         self,
@@ -207,7 +207,12 @@ class RedisStore:
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
         with self._translating_errors():
-            return bool(self._run(scripts.RENAME, [_key(sid)], label or ""))
+            return bool(self._run(scripts.SET_FIELD, [_key(sid)], "label", label or ""))
+
+    def set_grants(self, sid: str, grants: str | None) -> bool:
+        """Set the grants of a session."""
+        with self._translating_errors():
+            return bool(self._run(scripts.SET_FIELD, [_key(sid)], "grants", grants or ""))
 
     def list_active(
         self,

@@ -195,11 +195,12 @@ class SqlStore:
         change_id: str | None = None,
         ip: str | None = None,
         user_agent: str | None = None,
+        grants: str | None = None,
     ) -> bool:
         """Move an active session from *generation* to the next one, in one UPDATE."""
         values = {
             "sid_": sid, "current": generation, "now": now, "idle": idle_expires_at,
-            "change": change_id, "address": ip, "agent": user_agent,
+            "change": change_id, "address": ip, "agent": user_agent, "grants_": grants or "",
         }  # fmt: skip
         return self._execute(statements.ROTATE, values) == 1
 
@@ -221,6 +222,10 @@ class SqlStore:
     def rename(self, sid: str, label: str | None) -> bool:
         """Set the label of a session."""
         return self._execute(statements.RENAME, {"sid_": sid, "label_": label}) == 1
+
+    def set_grants(self, sid: str, grants: str | None) -> bool:
+        """Set the grants of a session."""
+        return self._execute(statements.SET_GRANTS, {"sid_": sid, "grants_": grants}) == 1
 
     def list_active(
         self,

@@ -10,6 +10,7 @@ from ..._former_names import OF_CONFIG, OF_EXTENDED, OF_EXTENSION, OF_FLASK_JWT
 from .findings import Finding, Kind
 from .replacements import REPLACEMENTS
 from .sources import Sources, Use
+from .verifiers import WRITE
 
 EXTENDED = "flask_jwt_extended"
 
@@ -47,6 +48,7 @@ def examine_sources(sources: Sources, installed: Installed) -> list[Finding]:
         *_examine_handlers(sources, installed),
         *_examine_guards(sources),
         *_examine_extensions(sources),
+        *_examine_verifiers(sources),
     ]
 
 
@@ -159,6 +161,20 @@ def _examine_extensions(sources: Sources) -> Iterator[Finding]:
         where = sources.extensions[-1].where
         text = "JWT and JWTManager can't both serve one application"
         yield Finding(Kind.rejected, where, text, "one of them: JWTManager has all that JWT has")
+
+
+def _examine_verifiers(sources: Sources) -> Iterator[Finding]:
+    """Yield what this package does in place of code and libraries that verify foreign tokens."""
+    is_extended = any(use.module.startswith((EXTENDED, "flask_jwt.ext")) for use in sources.uses)
+    extension = "JWTManager" if is_extended else "JWT"
+    # The provider may be named in another file, such as the configuration.
+    providers = {verifier.provider for verifier in sources.verifiers if verifier.provider}
+    only = next(iter(providers)) if len(providers) == 1 else None
+    for text, provider, where in sources.verifiers:
+        write = f"{extension}(app, issuers=[{WRITE[provider or only]}])"
+        yield Finding(
+            Kind.differs, where, f"{text}. An Issuer keeps the keys during an outage", write
+        )
 
 
 def _examine_options(sources: Sources, installed: Installed) -> Iterator[Finding]:

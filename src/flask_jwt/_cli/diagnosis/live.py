@@ -20,6 +20,7 @@ from ..._web.guarded_views import GuardOptions, guards_of, unwrap
 from ...errors import ConfigError, JWTError
 from ...extended import JWTManager
 from ..inspect import describe_kind
+from ..issuers import explain
 from ..output import format_time
 from .findings import Finding, Kind
 
@@ -123,6 +124,11 @@ def _examine_state(app: Flask, state: AppState) -> Iterator[Finding]:
         yield Finding(Kind.differs, "handlers", text, 'JWT_STORAGE_URI = "sqlite:///sessions.db"')
 
     yield from _examine_login(state)
+    if settings.issuers:
+        # Imported here, because most applications trust no other issuer.
+        from .issuers import examine_issuers
+
+        yield from examine_issuers(state)
 
 
 def _is_set(app: Flask, state: AppState, name: str) -> bool:
@@ -253,6 +259,8 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
     reason = unchecked = None
     if state is None:
         unchecked = "the program can't be imported, so its keys are unknown"
+    elif (of_issuer := _explain_foreign(state, header, claims)) is not None:
+        unchecked = of_issuer
     elif state.handlers.decode_key_callback is not None:
         unchecked = "the decode_key_loader, which may need the network, chooses the key"
     else:
@@ -264,6 +272,22 @@ def explain_token(state: AppState | None, token: str) -> TokenReport:
             unchecked = str(error)
     kind = describe_kind(token, header, claims)
     return TokenReport(kind, header, claims, times, reason, unchecked)
+
+
+def _explain_foreign(state: AppState, header: Header, claims: Claims) -> str | None:
+    """Return what a token of another issuer shows without its keys, or None if it is no such token.
+
+    Its keys aren't fetched, and a function that finds issuers isn't called.
+    """
+    issuers = state.codecs.issuers()
+    if issuers is None:
+        return None
+    if issuers.lookup is not None:
+        return f"the function {issuers.lookup.name} finds its issuer: flask jwt inspect asks it"
+    if issuers.find(claims.get("iss")) is None:
+        return None
+    first, *more = explain(state, header, claims)
+    return " ".join([first, *more, "flask jwt inspect fetches its keys and verifies it."])
 
 
 def _describe_times(claims: Claims, now: float) -> dict[str, str]:

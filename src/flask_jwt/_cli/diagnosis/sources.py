@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .verifiers import Verifier, find_verifiers
+
 MOST_FILES = 5000
 """So many files are more than one program has; the rest isn't read."""
 LARGEST_FILE = 2_000_000
@@ -55,6 +57,7 @@ class Sources:
         self.without_parentheses: list[Mention] = []
         self.above_route: list[Mention] = []
         self.authenticates_true: list[Mention] = []
+        self.verifiers: list[Verifier] = []
 
 
 def read_sources(root: Path) -> Sources:
@@ -69,7 +72,9 @@ def read_sources(root: Path) -> Sources:
         where = path.relative_to(root).as_posix()
         reader = _Reader(where, sources)
         try:
-            reader.visit(_parse(path))
+            tree = _parse(path)
+            reader.visit(tree)
+            sources.verifiers += find_verifiers(tree, where)
         except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             sources.unreadable.append(_describe_unreadable(where, error))
         readers.append(reader)

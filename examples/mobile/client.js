@@ -1,0 +1,75 @@
+// A client for an app. `storage` keeps one string where other apps can't read it, and has the
+// methods get, set and remove; `fetch` is the platform's.
+export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedOut = () => {} }) {
+  let accessToken = null;
+  let refreshing = null;
+
+  async function post(path, body, token) {
+    const headers = { "Content-Type": "application/json" };
+    if (token) headers.Authorization = `Bearer ${token}`;
+    return fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
+  }
+
+  async function keep(tokens) {
+    accessToken = tokens.access_token;
+    await storage.set(tokens.refresh_token); // before anything else: the earlier one is used up
+  }
+
+  async function forget() {
+    accessToken = null;
+    await storage.remove();
+    onLoggedOut();
+  }
+
+  async function rotate() {
+    const refreshToken = await storage.get();
+    if (!refreshToken) return false;
+    const response = await post("/auth/refresh", {}, refreshToken);
+    if (response.ok) await keep(await response.json());
+    else if (response.status === 401) await forget(); // the session has ended
+    else throw new Error(`The server responded ${response.status}`); // try again later
+    return response.ok;
+  }
+
+  // However many requests find that the token has expired, one of them refreshes it.
+  function refresh() {
+    refreshing ??= rotate().finally(() => {
+      refreshing = null;
+    });
+    return refreshing;
+  }
+
+  async function send(path, options = {}) {
+    const headers = { ...options.headers, Authorization: `Bearer ${accessToken}` };
+    return fetch(url + path, { ...options, headers });
+  }
+
+  return {
+    async logIn(username, password, label) {
+      const response = await post("/auth", { username, password, label });
+      const body = await response.json();
+      if (!response.ok) throw Object.assign(new Error(body.description), { code: body.code });
+      await keep(body);
+    },
+
+    // Send a request with the access token. Refresh it before, if the app has just started, or
+    // after the server has said that it has expired.
+    async request(path, options) {
+      if (accessToken === null && !(await refresh())) throw new Error("Nobody is logged in");
+      const response = await send(path, options);
+      if (response.status !== 401) return response;
+      const { code } = await response.clone().json();
+      if (code !== "token_expired") {
+        if (code === "token_revoked" || code === "user_gone") await forget();
+        return response;
+      }
+      return (await refresh()) ? send(path, options) : response;
+    },
+
+    async logOut() {
+      const refreshToken = await storage.get();
+      await forget();
+      if (refreshToken) await post("/auth/logout", {}, refreshToken); // works after it expired, too
+    },
+  };
+}

@@ -1,0 +1,5 @@
+CREATE DATABASE shop CHARACTER SET utf8mb4;
+CREATE USER shop IDENTIFIED BY 'change me';
+GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO shop;
+CREATE USER shop_owner IDENTIFIED BY 'change me too';
+GRANT ALL ON shop.* TO shop_owner;

@@ -1,0 +1,74 @@
+import secrets
+from datetime import timedelta
+
+import pytest
+from flask_jwt.testing import JWTClient, jwt_headers
+
+from app import create_app
+from models import User, db
+
+JOE = {"username": "joe", "password": "correct horse"}
+
+
+@pytest.fixture
+def app(tmp_path):
+    app = create_app(
+        TESTING=True,
+        SECRET_KEY=secrets.token_hex(),
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/test.db",
+    )
+    app.test_client().post("/register", json=JOE)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_every_view_that_writes_is_guarded(jwt_client):
+    assert jwt_client.get("/items").status_code == 200
+    for method in ("GET", "POST", "DELETE"):
+        response = jwt_client.open("/items/chair", method=method, json={"price": 5})
+        assert (response.status_code, response.json["code"]) == (401, "token_missing")
+
+
+def test_login(jwt_client):
+    jwt_client.login(**JOE)
+    assert jwt_client.post("/items/chair", json={"price": 5}).status_code == 201
+    assert jwt_client.get("/items/chair").json == {"name": "chair", "price": 5}
+
+
+@pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "ann"}])
+def test_wrong_login(jwt_client, wrong):
+    response = jwt_client.post("/auth", json={**JOE, **wrong})
+    assert (response.status_code, response.json["code"]) == (401, "invalid_credentials")
+
+
+def test_only_the_owner_deletes_an_item(app, jwt_client):
+    jwt_client.login(**JOE)
+    jwt_client.post("/items/chair", json={"price": 5})
+    app.test_client().post("/register", json={**JOE, "username": "ann"})
+    ann = JWTClient(app)
+    ann.login("ann", JOE["password"])
+    assert ann.delete("/items/chair").status_code == 403
+    assert jwt_client.delete("/items/chair").status_code == 204
+
+
+def test_token_expires(jwt_client, jwt_clock):
+    jwt_client.login(**JOE)
+    jwt_clock.tick(timedelta(minutes=6))
+    response = jwt_client.get("/items/chair")
+    assert (response.status_code, response.json["code"]) == (401, "token_expired")
+
+
+def test_deleted_user(app, jwt_client):
+    jwt_client.login(**JOE)
+    with app.app_context():
+        db.session.delete(db.session.get(User, 1))
+        db.session.commit()
+    response = jwt_client.get("/items/chair")
+    assert (response.status_code, response.json["code"]) == (401, "user_gone")
+
+
+def test_token_of_another_application(app, jwt_client):
+    token = jwt_headers(1, app=create_app(SECRET_KEY=secrets.token_hex()))
+    response = jwt_client.get("/items/chair", headers=token)
+    assert (response.status_code, response.json["code"]) == (401, "token_invalid")

@@ -1,0 +1,174 @@
+"""The fenced blocks of a page of the documentation, and pages whose commands are run as printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.serving import free_port, wait_until_it_responds
+from tests.support import ROOT
+
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<file>examples/\S+) -->\n)?```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+SET_UP = re.compile(r"(mkdir|cd|python3 -m venv|\. \.venv/bin/activate|pip install) ?")
+ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=.*")
+
+
+@dataclass
+class Block:
+    """A fenced block.
+
+    :ivar file: the file of examples/ that the block shows, from the comment above it, or None
+    :ivar line: where the block begins in the page
+    """
+
+    language: str
+    text: str
+    file: str | None
+    line: int
+
+
+def read_blocks(page: Path) -> list[Block]:
+    """Return the fenced blocks of *page* that name a language."""
+    text = page.read_text()
+    return [
+        Block(
+            match["language"],
+            match["text"],
+            match["file"],
+            text.count("\n", 0, match.start()) + 1,
+        )
+        for match in BLOCK.finditer(text)
+    ]
+
+
+class Walkthrough:
+    """Do what a page says, in an empty folder: save its files, run its commands, compare outputs.
+
+    The commands that make a folder and a virtual environment and install packages are left out;
+    the environment of the tests has everything. A block of text or JSON below commands is what they
+    print, where ``…`` stands for anything. ``<the access_token>`` in a command stands for this
+    member of the last JSON object that has one.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str] | None = None):
+        self.folder = folder
+        self.port = free_port()
+        self.output = ""
+        self.server: subprocess.Popen[str] | None = None
+        self.log = folder.parent / f"{folder.name}.log"
+        self.members: dict[str, str] = {}
+        scripts = Path(sys.executable).parent
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if "COV" not in name},
+            "FLASK_RUN_PORT": str(self.port),
+            "NO_COLOR": "1",
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "src"),
+            **(environment or {}),
+        }
+
+    def follow(self, page: Path) -> None:
+        """Follow *page* from its first block to its last."""
+        blocks = read_blocks(page)
+        assert any("flask run" in block.text for block in blocks if block.language == "sh")
+        try:
+            for block in blocks:
+                self._follow(block, f"{page.name}:{block.line}")
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            self.server.wait()
+
+    def _follow(self, block: Block, place: str) -> None:
+        if block.file is not None:
+            path = self.folder.joinpath(*Path(block.file).parts[2:])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text)
+        elif block.language == "sh":
+            self._run(block.text, place)
+        elif block.language == "json":
+            self._compare_json(json.loads(block.text), place)
+        elif block.language == "text":
+            pattern = ".*?".join(re.escape(part) for part in block.text.strip().split("…"))
+            found = re.match(pattern, self.output.lstrip(), re.DOTALL)
+            assert found, f"{place}: this was printed:\n{self.output}"
+            self.output = self.output.lstrip()[found.end() :]
+
+    def _run(self, text: str, place: str) -> None:
+        for name, value in self.members.items():
+            text = text.replace(f"<the {name}>", value)
+        text = text.replace("localhost:5000", f"localhost:{self.port}")
+        lines = [line for line in text.splitlines() if not SET_UP.match(line)]
+        if "flask run" in lines:
+            assert lines == ["flask run"], f"{place}: `flask run` needs a block of its own"
+            self._serve()
+            return
+        done = self._run_in_bash(lines, place)
+        self.output = done.stdout
+
+        # A variable is kept for later commands, and for the server.
+        for line in filter(ASSIGNMENT.fullmatch, lines):
+            name = ASSIGNMENT.fullmatch(line)[1]
+            value = self._run_in_bash([line, f'printf %s "${name}"'], place).stdout
+            self.environment[name] = value
+
+    def _run_in_bash(self, lines: list[str], place: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["bash", "-c", "\n".join(["set -e", *lines])], cwd=self.folder, env=self.environment,
+            check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{place}: {done.stdout}"
+        return done
+
+    def _serve(self) -> None:
+        self._stop()
+        with self.log.open("w") as log:
+            self.server = subprocess.Popen(
+                ["flask", "run"], cwd=self.folder, env=self.environment, text=True, stdout=log,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        wait_until_it_responds(f"http://127.0.0.1:{self.port}/", self.server)
+        # Werkzeug prints colors unless colorama is installed.
+        log = re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text())
+        self.output = log.replace(str(self.port), "5000")
+
+    def _compare_json(self, expected: object, place: str) -> None:
+        text = self.output.lstrip()
+        try:
+            printed, end = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            raise AssertionError(f"{place}: this was printed in place of JSON:\n{text}") from None
+        self.output = text[end:]
+        if isinstance(printed, dict):
+            self.members.update({k: v for k, v in printed.items() if isinstance(v, str)})
+        assert is_like(expected, printed), f"{place}: this was printed:\n{printed}"
+
+
+def is_like(expected: object, printed: object) -> bool:
+    """Return whether *printed* is *expected*, where ``…`` in a string stands for anything.
+
+    Numbers may differ by one: a lifetime is counted from the beginning of a second.
+    """
+    if isinstance(expected, dict) and isinstance(printed, dict):
+        return expected.keys() == printed.keys() and all(
+            is_like(expected[name], printed[name]) for name in expected
+        )
+    if isinstance(expected, list) and isinstance(printed, list):
+        return len(expected) == len(printed) and all(map(is_like, expected, printed))
+    if isinstance(expected, str) and isinstance(printed, str):
+        pattern = ".*".join(re.escape(part) for part in expected.split("…"))
+        return re.fullmatch(pattern, printed, re.DOTALL) is not None
+    if type(expected) is int and type(printed) is int:
+        return abs(expected - printed) <= 1
+    return type(expected) is type(printed) and expected == printed

@@ -1,0 +1,39 @@
+// Drive the client of docs/guides/mobile.md: read commands from standard input, one a line in JSON,
+// and write a line in JSON for each.
+
+import { createInterface } from 'node:readline';
+
+import { createClient } from '../examples/mobile/client.js';
+
+let stored = null;
+let loggedOut = 0;
+const storage = {
+  get: async () => stored,
+  set: async (value) => { stored = value; },
+  remove: async () => { stored = null; },
+};
+const url = process.argv[2];
+const create = () => createClient({ url, storage, onLoggedOut: () => { loggedOut += 1; } });
+let client = create();
+
+const commands = {
+  logIn: (...args) => client.logIn(...args),
+  logOut: () => client.logOut(),
+  request: async (path, times = 1) => {
+    const responses = await Promise.all(Array.from({ length: times }, () => client.request(path)));
+    return responses.map((response) => response.status);
+  },
+  restart: () => { client = create(); },
+  state: () => ({ stored, loggedOut }),
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [name, ...args] = JSON.parse(line);
+  let result;
+  try {
+    result = { value: (await commands[name](...args)) ?? null };
+  } catch (error) {
+    result = { error: error.message, code: error.code ?? null };
+  }
+  console.log(JSON.stringify(result));
+}
