@@ -4,8 +4,8 @@ Sections: guard (overhead of a request), issue (tokens per second), memory (of t
 import (time), gunicorn (requests per second), sessions (refreshes), passwords
 (whether the duration of a login reveals which users exist), issuers
 (what tokens of other issuers cost), grants (what required scopes and roles cost), openapi
-(what the guards cost in documents of 500 routes), http (requests beside other packages, over HTTP; it installs
-them into .venv-bench). All servers run on this machine.
+(what the guards cost in documents of 500 routes), http (requests beside other packages, over
+HTTP; it installs them into .venv-bench). All servers run on this machine.
 
 --page writes the figures of --json files into docs/design/performance.md, and measures nothing.
 """
