@@ -7,7 +7,6 @@ below, in place of inventories that intersphinx would fetch.
 from __future__ import annotations
 
 import ast
-import logging
 import re
 from importlib import import_module
 from pathlib import Path
@@ -233,13 +232,7 @@ def _is_within(node: nodes.Node, types: tuple[type[nodes.Node], ...]) -> bool:
     return any(isinstance(each, types) for each in _ancestors(node))
 
 
-def is_no_empty_folder(record: logging.LogRecord) -> bool:
-    """Drop the warning about a folder of docs that has no pages yet; it has no type to suppress."""
-    return "toctree glob pattern" not in str(record.msg)
-
-
 def setup(app: Sphinx) -> dict[str, bool]:
-    logging.getLogger("sphinx.sphinx.directives.other").addFilter(is_no_empty_folder)
     import_for_annotations()
     app.connect("missing-reference", resolve)
     app.connect("autodoc-process-docstring", add_docstring_of_assignment)

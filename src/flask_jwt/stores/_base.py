@@ -61,9 +61,9 @@ class Session:
     time may have the same place. It grows by no more than a million per second, unless the
     clock of the store is set."""
     grants: str | None = None
-    """The scopes and roles that the application has given to the session itself, as
-    :mod:`flask_jwt._sessions.granted` writes them; None: its tokens have those of the payload
-    handler. Each change of them is another string, so a store only has to compare it exactly."""
+    """The scopes and roles that the application has given to the session itself, as JSON; None: its
+    tokens have those of the payload handler. Each change of them is another string, so a store only
+    has to compare it exactly."""
 
     @property
     def position(self) -> tuple[int, float, str]:
