@@ -105,21 +105,13 @@ def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     statement = _upsert_of(connection.dialect.name, _placeholder(connection), len(changes))
     try:
         with _not_waiting_for_the_disk(connection):
-            connection.exec_driver_sql(statement, tuple(values)).close()
+            connection.exec_driver_sql(statement, tuple(values))
     except exc.DBAPIError as error:
         # MySQL reports it as another class of error than the other databases.
         if COUNTER_LIMIT in str(error.orig):
             return False
         raise
     return True
-
-
-_WITHOUT_WAITING = " RETURNING set_config('synchronous_commit', 'off', true)"
-"""Let PostgreSQL commit this statement without waiting for its disk, as SQLite below.
-
-The setting ends with the transaction, which is the statement. It needs no round trip, and no state
-that a pool such as PgBouncer could give to another client.
-"""
 
 
 @contextmanager
@@ -204,5 +196,4 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
     action = "DUPLICATE KEY UPDATE" if is_mysql else "CONFLICT (counter_key) DO UPDATE SET"
     columns, rows = ", ".join(_COLUMNS), ", ".join([row] * count)
     insert = f"INSERT INTO {_TABLE} ({columns}) VALUES {rows}"  # noqa: S608  only our own names
-    statement = f"{insert} ON {action} {', '.join(assignments)}"
-    return statement + _WITHOUT_WAITING if dialect == "postgresql" else statement
+    return f"{insert} ON {action} {', '.join(assignments)}"
