@@ -75,8 +75,9 @@ def test_the_digests_are_those_of_the_printed_secrets():
 
 
 LITERAL = re.compile(
-    # A variable of the shell, as in FLASK_SECRET_KEY_FALLBACKS="[\"$OLD\"]", is no secret.
-    r"""secret_key\S*\s*=\s*["'](?!\[\\"\$)|SECRET_KEY["']?\]?\s*[=:]\s*["']""",
+    # A variable or a command of the shell, as in FLASK_SECRET_KEY_FALLBACKS="[\"$OLD\"]", is no
+    # secret.
+    r"""secret_key\S*\s*=\s*["'](?!(?:\[\\")?\$)|SECRET_KEY["']?\]?\s*[=:]\s*["'](?!\$)""",
     re.IGNORECASE,
 )
 
