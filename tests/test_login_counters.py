@@ -14,7 +14,7 @@ from flask_jwt._clock import Clock as AppClock
 from flask_jwt._login.limits import LoginLimits
 from flask_jwt._sessions.circuit_breaker import CircuitBreakerStore
 from flask_jwt.errors import TooManyLoginAttempts
-from flask_jwt.stores import _sql_counters, open_store
+from flask_jwt.stores import open_store
 from flask_jwt.testing import Clock
 from tests.servers import stores, uri_of
 
@@ -361,27 +361,4 @@ def test_an_upgrade_replaces_the_table_of_an_earlier_snapshot(request, tmp_path)
         store.setup()
     store.upgrade(lambda payload: None, lambda done, total: None)
     assert [wait_of(limits_of(store, "1/minute"))] == [0]
-    store.close()
-
-
-@pytest.mark.servers
-def test_postgresql_does_not_wait_for_its_disk_for_counters_only(postgres_url, monkeypatch):
-    store = open_store(postgres_url, 5)
-    store.setup()
-    settings = []
-    show = "SHOW synchronous_commit"
-    upsert = _sql_counters._upsert
-
-    def upsert_in_a_transaction(connection, changes):
-        # Each statement is a transaction of its own, in which nothing else could be asked.
-        connection.exec_driver_sql("BEGIN")
-        result = upsert(connection, changes)
-        settings.append(connection.exec_driver_sql(show).scalar())
-        connection.exec_driver_sql("COMMIT")
-        settings.append(connection.exec_driver_sql(show).scalar())
-        return result
-
-    monkeypatch.setattr(_sql_counters, "_upsert", upsert_in_a_transaction)
-    limits_of(store).begin("joe", "192.0.2.1").succeed()
-    assert settings == ["off", "on"] * 2
     store.close()

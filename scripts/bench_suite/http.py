@@ -84,7 +84,7 @@ def _exit(_number: int, _frame: Any) -> None:
 
 def _run(plan: Plan) -> Section:
     python = install()
-    rounds, requests = plan.choose(3, 20), plan.choose(20, 80)
+    rounds, requests = plan.choose(3, 15), plan.choose(20, 60)
     data: dict[str, Any] = {
         "packages": versions(python), "workers": WORKERS, "clients": CLIENTS,
         "rounds": rounds, "requests": requests, "stores": {},

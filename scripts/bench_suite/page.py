@@ -46,7 +46,9 @@ def replace_section(text: str, section: str, block: str) -> str:
 
 def markdown(table: dict[str, Any]) -> str:
     """Return *table* with its title above and its notes below."""
-    rows = [table["columns"], ["---", *(["---:"] * (len(table["columns"]) - 1))], *table["rows"]]
+    names = [number for number, column in enumerate(table["columns"]) if column == "package"]
+    rule = ["---" if n in (0, *names) else "---:" for n in range(len(table["columns"]))]
+    rows = [table["columns"], rule, *table["rows"]]
     lines = [" | ".join(str(cell).replace("|", "\\|") for cell in row) for row in rows]
     parts = [f"**{table['title']}**", "\n".join(f"| {line} |" for line in lines)]
     if table["notes"]:

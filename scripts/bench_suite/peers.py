@@ -101,6 +101,12 @@ class OursUnlimited(Ours):
     environ = (("BENCH_WITHOUT_LIMITS", "1"),)
 
 
+class OursAutocommit(Ours):
+    name, label = "ours_autocommit", "Flask-JWT-Too, users in AUTOCOMMIT"
+    operations = ("login", "guard")
+    environ = (("BENCH_AUTOCOMMIT", "1"),)
+
+
 class Extended(Peer):
     name, label, module = "extended", "Flask-JWT-Extended, blocklist", "app_extended"
     stores = ("SQLite", "PostgreSQL", "Redis")
@@ -167,6 +173,7 @@ PEERS: tuple[Peer, ...] = (
     Ours(),
     OursUnlimited(),
     OursAlways(),
+    OursAutocommit(),
     Extended(),
     Security(),
     SimpleJwt(),

@@ -10,7 +10,11 @@ from shared import SECRET, STORE, UserColumns, check_password, create_tables, db
 
 from flask_jwt import JWT, current_identity, jwt_required
 
+options = {}
+if os.environ.get("BENCH_AUTOCOMMIT"):
+    options["SQLALCHEMY_ENGINE_OPTIONS"] = {"isolation_level": "AUTOCOMMIT"}
 app = flask_app(
+    **options,
     JWT_SECRET_KEY=SECRET,
     JWT_STORAGE_URI=STORE,
     JWT_TOKEN_LOCATION=["headers", "cookies"],
