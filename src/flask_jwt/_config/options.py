@@ -8,7 +8,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeGuard, TypeVar, get_args, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    TypeGuard,
+    TypeVar,
+    cast,
+    get_args,
+    overload,
+)
 
 from jwt import PyJWK
 
@@ -445,7 +455,7 @@ def parse_issuers(value: object) -> tuple[Issuer, ...] | IssuerLookup:
 
         if iscoroutinefunction(value):
             raise ValueError("the function that finds issuers can't be async; write a plain one")
-        return IssuerLookup(value)
+        return IssuerLookup(cast("Callable[[str], Issuer | None]", value))
     if not _is_list(value) or not all(isinstance(item, (Issuer, Mapping)) for item in value):
         raise InvalidValue(
             "write a list of Issuer objects, or of dicts with their arguments, or a function that "
