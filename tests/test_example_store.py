@@ -985,6 +985,89 @@ with app.app_context():
     ]  # fmt: skip
 
 
+# A user, and a thief who knows the password, each with a browser.
+TWO_BROWSERS = """
+from app import create_app
+from db import db
+from flask_jwt.errors import StoreUnavailable
+from flask_jwt.signals import authenticated
+from security import jwt
+
+app = create_app({"PREFERRED_URL_SCHEME": "https"})
+with app.app_context():
+    db.create_all()
+    sessions = type(jwt.sessions)
+headers = {"Origin": "https://localhost", "Accept": "text/html"}
+user, thief = app.test_client(), app.test_client()
+old = {"username": "ann", "password": "correct horse"}
+
+def change():
+    form = {"current": "correct horse", "password": "another password"}
+    print(user.post("/account", data=form, headers=headers).status_code)
+
+def sign_in():
+    print(thief.post("/sign-in", data=old, headers=headers).status_code)
+
+def get_token():
+    token = thief.post("/auth", json=old).json["access_token"]
+    thief.environ_base["HTTP_AUTHORIZATION"] = f"JWT {token}"
+    print(303)
+
+def show():
+    print(*(client.get("/account", headers=headers).status_code for client in (user, thief)))
+
+works = sessions.revoke_all
+user.post("/sign-up", data=old, headers=headers)
+"""
+
+
+def test_a_password_stays_if_the_other_devices_can_not_be_signed_out(copy):
+    """The user who sees the 503 tries again with the same form."""
+    script = """
+def fail(*arguments, **options):
+    raise StoreUnavailable
+
+sign_in()
+sessions.revoke_all = fail
+change()
+sessions.revoke_all = works
+change()
+show()
+"""
+    assert python("-c", TWO_BROWSERS + script, folder=copy).split() == [
+        "303", "503", "303", "200", "303",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("log_in", ["sign_in()", "get_token()"])
+def test_a_login_during_a_change_of_the_password_does_not_outlast_it(copy, log_in):
+    script = f"""
+def revoke_all(*arguments, **options):
+    sessions.revoke_all = works
+    works(*arguments, **options)
+    {log_in}
+
+sessions.revoke_all = revoke_all
+change()
+show()
+"""
+    assert python("-c", TWO_BROWSERS + script, folder=copy).split() == ["303", "303", "200", "303"]
+
+
+@pytest.mark.parametrize("log_in", ["sign_in()", "get_token()"])
+def test_a_login_with_a_password_that_changes_meanwhile_does_not_last(copy, log_in):
+    script = f"""
+def change_once(sender, **details):
+    authenticated.disconnect(change_once)
+    change()
+
+authenticated.connect(change_once)
+{log_in}
+show()
+"""
+    assert python("-c", TWO_BROWSERS + script, folder=copy).split() == ["303", "303", "200", "303"]
+
+
 def test_tables_of_an_earlier_version_are_reported(copy):
     """create_all() doesn't add the columns that they lack."""
     script = """

@@ -35,6 +35,9 @@ from flask_jwt import (
 from flask_jwt.errors import ConfigError, JWTError
 from flask_jwt.extended import JWTManager
 from flask_jwt.openapi import annotate, secure
+from flask_jwt.openapi.document import Document
+from flask_jwt.openapi.paths import Bases
+from flask_jwt.openapi.routes import get_routes
 from tests.openapi_apps import EXPECTED, LIBRARIES, TOKEN, make_flask_smorest
 from tests.support import ANYONE, SECRET, bearer, issue, login, make_app
 
@@ -285,6 +288,57 @@ def test_documents_with_other_servers_are_kept_apart():
         operation, document = operation_of(app)
         assert operation["x-required-roles"] == ["a"]
         assert "servers" not in document["paths"]["/auth"]
+
+
+PLACES = [
+    # A view outside of the servers' path, before and after, in one document and in an earlier one.
+    ({"/health": ["get"], "/items": ["get"]}, {}),
+    ({"/items": ["get"], "/health": ["get"]}, {}),
+    ({"/items": ["get"]}, {"/health": ["get"]}),
+]
+
+
+@pytest.mark.parametrize(("paths", "earlier"), PLACES)
+def test_a_path_is_relative_to_the_server_whatever_other_paths_are(paths, earlier):
+    app = make_app(guards={"/api/items": {}, "/api/orders": {}})
+    for path in "/items", "/health":
+        app.get(path, endpoint=path)(lambda: "open")
+    servers = [{"url": "https://x.example/gateway/api"}]
+    annotate(doc(earlier, servers=servers), app)
+    annotated = annotate(doc({**paths, "/orders": ["get"]}, servers=servers), app)["paths"]
+    assert annotated["/items"]["get"]["security"] == TOKEN
+    assert annotated["/auth"]["servers"] == [{"url": "/"}]
+
+
+def test_a_path_is_relative_to_each_server_before_a_part_of_one():
+    app = make_app(guards={"/v2/view": {}})
+    app.post("/view", endpoint="open")(lambda: "open")
+    servers = [{"url": "/gateway/v1"}, {"url": "/gateway/v2"}]
+    assert operation_of(app, servers=servers)[0]["security"] == TOKEN
+
+
+def test_documents_leave_nothing_behind_but_the_guards():
+    """A document's servers may contain a prefix that a client has sent."""
+    app = make_app(guards={"/view": {}})
+
+    def count():
+        routes = vars(app.extensions["flask-jwt"].routes[1])
+        return {name: len(value) for name, value in routes.items() if hasattr(value, "__len__")}
+
+    operation_of(app)
+    before = count()
+    for number in range(20):
+        assert operation_of(app, servers=[{"url": f"/p{number}"}])[0]["security"] == TOKEN
+    assert count() == before
+
+
+def test_a_long_prefix_is_tried_once():
+    app = make_app(guards={"/view": {}})
+    servers = [{"url": "/a" * 4000}]
+    document = Document(doc({"/view": ["post"]}, servers=servers))
+    bases = Bases(document, get_routes(app.extensions["flask-jwt"]).index)
+    assert list(bases._uses) == [""]
+    assert operation_of(app, servers=servers)[0]["security"] == TOKEN
 
 
 def test_what_a_caller_changes_in_a_document_is_not_in_the_next():

@@ -1,6 +1,8 @@
 """Define the functions that flask_jwt calls: for a login, for a token, and for a role."""
 
+from flask import g
 from flask_jwt import JWT, Grants, check_password
+from flask_jwt.signals import session_started
 
 from db import db
 from models import User, name_key
@@ -22,7 +24,10 @@ def authenticate(username, password):
         update = db.update(User).filter_by(id=user.id, password_hash=user.password_hash)
         db.session.execute(update.values(password_hash=new_hash))
         db.session.commit()
-    return user if correct else None
+    if not correct:
+        return None
+    g.checked = {"id": user.id, "password_hash": user.password_hash}
+    return user
 
 
 def identity(payload):
@@ -31,6 +36,18 @@ def identity(payload):
 
 
 jwt = JWT(authentication_handler=authenticate, identity_handler=identity)
+
+
+@session_started.connect
+def end_if_password_changed(_, session, **details):
+    """Revoke a new session if the password was changed after authenticate() had checked it.
+
+    account() has then revoked the user's other sessions, maybe just before this one started.
+    """
+    if checked := g.pop("checked", None):
+        db.session.rollback()  # so that the query sees what was committed meanwhile
+        if not db.session.scalar(db.select(User.id).filter_by(**checked)):
+            jwt.sessions.revoke(session.sid)
 
 
 @jwt.grants_loader

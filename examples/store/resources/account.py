@@ -79,8 +79,12 @@ def account():
         return page("account.html", error.description), error.status_code, error.headers
     except BadRequest as error:
         return rejected("account.html", error)
+    # First, because the old password must stay valid for another attempt if the store is down.
+    jwt.sessions.revoke_all(user, keep=get_jwt()["sid"])
     user.password_hash = hash_password(password)
     db.session.commit()
+    # Again, because somebody may have signed in with the old password before the commit;
+    # security.end_if_password_changed() ends a session that starts after this.
     jwt.sessions.revoke_all(user, keep=get_jwt()["sid"])
     return go_to(".account", done="password")
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from flask import Flask
-from werkzeug.routing import Rule
 
 from .._web.context import app_state
 from .._web.route_table import RouteGuards
 from .document import Document, JSONObject, as_object, is_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
-from .paths import to_openapi
+from .paths import Bases, to_openapi
 from .routes import get_routes
 from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
 
@@ -56,7 +55,7 @@ class _Annotation:
         self._state = state = app_state(app)
         self._document = Document(document)
         self._routes = get_routes(state)
-        self._bases, self._known = self._routes.get_operations(self._document)
+        self._bases = Bases(self._document, self._routes.index)
         self._settings = state.settings
         self._schemes = SecuritySchemes(self._document, self._settings)
         self._errors = ErrorResponses(self._document, state)
@@ -89,11 +88,11 @@ class _Annotation:
     def _annotate_operation(
         self, path: str, method: str, item: Mapping[str, Any], operation: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        known = self._known.get((path, method)) or self._find(path, method)
-        if known is None:
+        rule = self._bases.find(path, method)
+        if rule is None or rule.endpoint not in self._state.app.view_functions:
             self._warn(path, method)
             return operation
-        rule, guards = known
+        guards = self._routes.find_guards(rule, method)
         if guards.access == "built in":
             self._found.add((rule.rule, method))
             own = self._endpoints.describe(rule, method)
@@ -105,15 +104,6 @@ class _Annotation:
         if description is None:
             description = self._descriptions[id(guards), method] = self._describe(guards, method)
         return _add_guards(operation, description, has_security=bool(self._inherited))
-
-    def _find(self, path: str, method: str) -> tuple[Rule, RouteGuards] | None:
-        """Return the rule of an operation, and what guards it."""
-        rule = self._bases.find(self._routes.index, path, method)
-        if rule is None or rule.endpoint not in self._state.app.view_functions:
-            return None
-        found = rule, self._routes.find_guards(rule, method)
-        self._known[path, method] = found
-        return found
 
     def _describe(self, guards: RouteGuards, method: str) -> _Description:
         is_listed = self._document.is_json_schema

@@ -26,42 +26,64 @@ class RuleIndex:
     """Find rules by the shape of their paths, because a document may name parameters otherwise."""
 
     def __init__(self, app: Flask) -> None:
-        self._rules: dict[str, list[tuple[str, Rule]]] = {}
+        self._exact: dict[tuple[str, str], Rule] = {}
+        self._rules: dict[str, list[Rule]] = {}
+        self._beginnings = {""}
         for rule in app.url_map.iter_rules():
             if not rule.websocket and not rule.build_only:
                 path = to_openapi(rule.rule)
-                self._rules.setdefault(_shape(path), []).append((path, rule))
+                shape = _shape(path)
+                for method in rule.methods or ():
+                    self._exact.setdefault((path, method), rule)
+                self._rules.setdefault(shape, []).append(rule)
+                while shape not in self._beginnings:
+                    self._beginnings.add(shape)
+                    shape = shape.rpartition("/")[0]
+
+    def has_below(self, base: str) -> bool:
+        """Return whether a rule may begin with *base*."""
+        return _shape(base) in self._beginnings
 
     def find(self, path: str, method: str) -> Rule | None:
         """Return the rule for a path of the application and an HTTP method, or None."""
-        rules = [
-            (own_path, rule)
-            for own_path, rule in self._rules.get(_shape(path), ())
-            if rule.methods is None or method in rule.methods
-        ]
         # Rules of one shape differ in their converters. The names distinguish them.
-        exact = [rule for own_path, rule in rules if own_path == path]
-        return exact[0] if exact else rules[0][1] if rules else None
+        exact = self._exact.get((path, method))
+        if exact is not None:
+            return exact
+        for rule in self._rules.get(_shape(path), ()):
+            if rule.methods is None or method in rule.methods:
+                return rule
+        return None
 
 
 class Bases:
-    """Hold the paths that those of a document may be relative to, the most probable first."""
+    """Hold the paths that those of one document may be relative to, the most probable first.
 
-    def __init__(self, document: Document) -> None:
-        bases = [*dict.fromkeys(_list_bases(document)), ""]
+    The order is fixed. If it depended on the operations before, a document could describe the
+    guards of ``/items`` as those of ``/api/items``, only because it has a ``/health`` outside.
+    """
+
+    def __init__(self, document: Document, rules: RuleIndex) -> None:
+        bases = [*_list_bases(document), ""]
         # Some of it may be the prefix of a proxy, or SCRIPT_NAME, which rules don't contain.
-        self.all = tuple(dict.fromkeys(end for base in bases for end in _list_ends(base)))
+        ends = {end for base in bases for end in _list_ends(base)}
+        ordered = dict.fromkeys([*filter(None, bases), *sorted(ends, key=len, reverse=True)])
+        self._declared = bases[0]
+        self._rules = rules
+        # A client may have sent the prefix, so its length must not multiply the time for each path.
+        self._uses = {base: 0 for base in ordered if rules.has_below(base)}
 
     @property
     def base(self) -> str:
-        """Return the path that the paths of the document are relative to, in the application."""
-        return self.all[0]
+        """Return the path, in the application, that most paths of the document are relative to."""
+        base = max(self._uses, key=self._uses.__getitem__)
+        return base if self._uses[base] else self._declared
 
-    def find(self, rules: RuleIndex, path: str, method: str) -> Rule | None:
+    def find(self, path: str, method: str) -> Rule | None:
         """Return the rule for a path of the document, or None."""
-        for base in self.all:
-            if (rule := rules.find(base + path, method)) is not None:
-                self.all = (base, *(other for other in self.all if other != base))
+        for base in self._uses:
+            if (rule := self._rules.find(base + path, method)) is not None:
+                self._uses[base] += 1
                 return rule
         return None
 

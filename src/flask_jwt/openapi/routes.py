@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from werkzeug.routing import Rule
 
@@ -11,16 +11,7 @@ from .._web.app_state import AppState
 from .._web.default_guard import find_exemptions
 from .._web.route_table import RouteGuards, find_guards_of_rule
 from .._web.views import OPEN_VIEWS
-from .document import Document
-from .paths import Bases, RuleIndex
-
-
-class KnownOperations(NamedTuple):
-    """Hold the rules and the guards of operations that documents have described."""
-
-    bases: Bases
-    found: dict[tuple[str, str], tuple[Rule, RouteGuards]]
-    """By path in the document, and HTTP method."""
+from .paths import RuleIndex
 
 
 class Routes:
@@ -40,14 +31,8 @@ class Routes:
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         ]
         """The rules of this package's endpoints, with each of their HTTP methods."""
-        self._known: dict[tuple[str, ...], KnownOperations] = {}
         self._guards: dict[tuple[int, str], RouteGuards] = {}
         self._distinct: dict[RouteGuards, RouteGuards] = {}
-
-    def get_operations(self, document: Document) -> KnownOperations:
-        """Return the operations of the documents whose paths are relative to the same ones."""
-        bases = Bases(document)
-        return self._known.setdefault(bases.all, KnownOperations(bases, {}))
 
     def find_guards(self, rule: Rule, method: str) -> RouteGuards:
         """Return what guards *rule*. Rules with equal guards mostly have the same object."""
