@@ -977,11 +977,13 @@ with app.app_context():
         return check(*arguments)
     security.check_password = while_it_is_changed
     print(security.authenticate("ann", "correct horse") is ann)
+    with app.test_request_context():
+        security.jwt.log_in(ann)
     db.session.refresh(ann)
-    print(ann.password_hash)
+    print(ann.password_hash, security.jwt.sessions.list(ann))
 """
     assert python("-c", script, folder=copy).splitlines() == [
-        "None True", "True", "argon2id", "True", "new",
+        "None True", "True", "argon2id", "True", "new []",
     ]  # fmt: skip
 
 

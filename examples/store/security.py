@@ -16,17 +16,18 @@ def find_user(username):
 def authenticate(username, password):
     """Return the user with this name and password, or None; ``POST /auth`` calls this."""
     user = find_user(username)
+    old_hash = user.password_hash if user else None
     # With None this takes as long as for a wrong password, so the time doesn't reveal who exists.
-    correct, new_hash = check_password(user.password_hash if user else None, password)
+    correct, new_hash = check_password(old_hash, password)
     if new_hash:
         # Only if the hash is still the one that was read: otherwise a password that was changed
         # meanwhile would be undone.
-        update = db.update(User).filter_by(id=user.id, password_hash=user.password_hash)
+        update = db.update(User).filter_by(id=user.id, password_hash=old_hash)
         db.session.execute(update.values(password_hash=new_hash))
         db.session.commit()
     if not correct:
         return None
-    g.checked = {"id": user.id, "password_hash": user.password_hash}
+    g.checked = {"id": user.id, "password_hash": new_hash or old_hash}
     return user
 
 
