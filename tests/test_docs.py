@@ -153,6 +153,24 @@ def test_typed_example(tmp_path, monkeypatch):
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
+def test_the_example_of_data_in_tokens(tmp_path, monkeypatch):
+    client = run_example("token_data.py", tmp_path, monkeypatch)["app"].test_client()
+    token = client.post("/auth", json={"username": "joe", "password": "pass"}).json["access_token"]
+    assert client.get("/plan").json == {"plan": "free"}
+    assert client.get("/plan", headers=bearer(token)).json == {"plan": "pro"}
+    rejected = client.get("/plan", headers=bearer(token[:-2]))
+    assert (rejected.status_code, rejected.json) == (
+        401,
+        {"message": "Signature verification failed"},
+    )
+    assert "WWW-Authenticate" in rejected.headers
+    for _ in range(11):
+        failed = client.post("/auth", json={"username": "joe", "password": "wrong"})
+    assert failed.status_code == 429
+    assert failed.json.keys() == {"message"}
+    assert int(failed.headers["Retry-After"]) > 0
+
+
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings(page):
     missing = []

@@ -21,7 +21,7 @@ from flask import Blueprint, Flask
 from werkzeug.exceptions import HTTPException
 
 import flask_jwt
-from flask_jwt import JWTError, errors
+from flask_jwt import JWTError, errors, jwt_required
 from flask_jwt import extended as ours
 from flask_jwt.extended import exceptions as ours_exceptions
 from tests import error_table
@@ -330,6 +330,23 @@ def test_a_handler_is_called_once_and_the_usual_response_is_not_made(what):
     api.errorhandler(target)(lambda error: calls.append("mine") or ({"mine": 1}, 409))
     assert app.test_client().get("/view").status_code == 409
     assert calls == ["mine"]
+
+
+@pytest.mark.parametrize("read", [lambda e: e.get_response(), lambda e: e.response])
+def test_an_error_handler_may_start_from_the_usual_response(read):
+    app = make_app(guards={})
+
+    @app.jwt.jwt_error_handler
+    def change(error):
+        response = read(error)
+        response.data = json.dumps({"message": response.get_json()["description"]})
+        return response
+
+    app.add_url_rule("/view", view_func=jwt_required()(lambda: "ok"))
+    response = app.test_client().get("/view")
+    assert response.get_json() == {"message": "Request does not contain an access token"}
+    assert (response.status_code, response.headers["Cache-Control"]) == (401, "no-store")
+    assert response.headers["WWW-Authenticate"].startswith("JWT ")
 
 
 @pytest.mark.parametrize("errors", [{}, {"JWTError": {"message": "any", "status": 410}}])

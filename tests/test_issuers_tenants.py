@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import threading
+import uuid
 from dataclasses import replace
 
 import pytest
 
-from flask_jwt import ANY_AUDIENCE, JWT, ConfigError, get_jwt_issuer
+from flask_jwt import ANY_AUDIENCE, JWT, ConfigError, Issuer, get_jwt_issuer
 from flask_jwt._cli import jwt_cli
 from flask_jwt._issuers import lookup
 from flask_jwt._issuers.lookup import is_askable
@@ -342,6 +343,193 @@ def test_a_fork_while_an_answer_is_stored(app):
             signal.alarm(20)  # or it would wait for the lock indefinitely
             os._exit(0 if get(app, A.token()).status_code == 200 else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+# One issuer for many tenants
+
+
+GOOD = "11111111-1111-1111-1111-111111111111"
+ENTRA = ("https://login.microsoftonline.com/{tenant}/v2.0", "https://sts.windows.net/{tenant}/")
+
+
+class Entra:
+    """A function that returns one issuer for all tenants of Microsoft Entra ID."""
+
+    def __init__(self, clock):
+        self.accepted = {GOOD}
+        self.asked = []
+        self.error = None
+        issuer = Issuer.entra(tenants="organizations", audience="api", accept_tenant=self.accept)
+        self.fake = FakeIssuer(issuer, clock=clock)
+        self.issuer = self.fake.issuer
+
+    def accept(self, tenant):
+        self.asked.append(tenant)
+        if self.error is not None:
+            raise self.error
+        return tenant in self.accepted
+
+    def find(self, iss):
+        return self.issuer
+
+    def token(self, tenant, template=ENTRA[0], **claims):
+        iss = template.replace("{tenant}", str(tenant))
+        return self.fake.token(iss=iss, tid=str(tenant), **claims)
+
+
+@pytest.fixture
+def entra(clock):
+    return Entra(clock)
+
+
+@pytest.mark.parametrize("template", ENTRA)
+def test_no_keys_are_fetched_for_invented_tenants(entra, clock, template):
+    app = build(entra.find, clock)
+    for _ in range(5):
+        assert get(app, entra.token(uuid.uuid4(), template)).status_code == 401
+    assert entra.fake.requests == 0
+    assert get(app, entra.token(GOOD, template)).text == template.replace("{tenant}", GOOD)
+    assert entra.fake.requests == 1
+
+
+def test_a_flood_of_tenants_takes_no_place_of_an_accepted_one(entra, clock, monkeypatch):
+    monkeypatch.setattr(lookup, "MOST_ANSWERS", 4)
+    app = build(entra.find, clock)
+    assert get(app, entra.token(GOOD)).status_code == 200
+    for _ in range(6):
+        assert get(app, entra.token(uuid.uuid4())).status_code == 401
+    entra.fake.down()
+    assert get(app, entra.token(GOOD, n=1)).status_code == 200
+    answers = app.extensions["flask-jwt"].codecs.issuers()._answers
+    assert list(answers._known) == [ENTRA[0].replace("{tenant}", GOOD)]
+
+
+def test_a_tenant_is_accepted_later_and_no_longer(entra, clock):
+    app, other = build(entra.find, clock), str(uuid.uuid4())
+    assert get(app, entra.token(other)).status_code == 401
+    entra.accepted = {other}
+    clock.tick(60)
+    token = entra.token(other)
+    assert get(app, token).status_code == 200
+    entra.accepted = set()
+    clock.tick(600)
+    assert get(app, token).status_code == 401
+
+
+def test_accept_tenant_that_raises_is_a_failure_of_the_function(entra, clock, caplog):
+    app = build(entra.find, clock)
+    entra.error = ConnectionError("postgresql://joe:secret-1@db is down")
+    for _ in range(2):
+        response = get(app, entra.token(GOOD))
+        assert code(response) == (503, "issuer_unavailable")
+        assert "secret-1" not in response.text
+    assert caplog.text.count("of JWT_ISSUERS failed") == 1, "logged once in each outage"
+    assert entra.fake.requests == 0
+    entra.error = None
+    assert get(app, entra.token(GOOD)).status_code == 200, "a failure is no answer"
+
+
+def test_an_alias_of_an_issuer_with_tenants_needs_no_accept_tenant(entra, clock):
+    entra.issuer = replace(entra.issuer, aliases=("https://entra.example",))
+    app = build(entra.find, clock)
+    assert get(app, entra.token(GOOD, "https://entra.example")).status_code == 401
+    assert entra.asked == []
+
+
+@pytest.mark.parametrize(
+    ("template", "iss", "asked"),
+    [
+        ("https://x.example/{tenant}/{tenant}", f"https://x.example/{GOOD}/{GOOD}", [GOOD]),
+        (f"https://x.example/{uuid.UUID(int=1)}/{{tenant}}",
+         f"https://x.example/{uuid.UUID(int=1)}/{GOOD}", [GOOD]),
+        ("https://x.example", "https://x.example", []),
+        ("https://x.example/{tenant}/{tenant}",
+         f"https://x.example/{GOOD}/{uuid.UUID(int=1)}", None),
+        ("https://x.example/{tenant}", f"https://xxexample/{GOOD}", None),
+    ],
+)  # fmt: skip
+def test_the_tenant_in_an_iss(template, iss, asked):
+    seen = []
+    issuer = Issuer(
+        "https://x.example/common", audience="api", tenants=template,
+        accept_tenant=lambda tenant: seen.append(tenant) or True,
+    )  # fmt: skip
+    assert issuer.matches(iss) is (asked is not None)
+    assert issuer.accepts_tenant_of(iss) is (asked is not None)
+    assert seen == (asked or [])
+
+
+# Aliases
+
+
+EVIL = FakeIssuer("https://evil.example", audience="api")
+
+
+def evil_token(clock, **claims):
+    EVIL.now = clock
+    return EVIL.token("ceo", **claims)
+
+
+@pytest.mark.parametrize(
+    "name", ["https://a.example", "https://nobody.example", "urn:a", "http://127.0.0.1", OWN]
+)
+def test_no_tenant_takes_the_name_of_another_as_its_own(app, tenants, clock, caplog, name):
+    """Its row names the other one; its own iss is an alias."""
+    tenants.issuers["https://evil.example"] = replace(
+        EVIL.issuer, issuer=name, aliases=["https://evil.example"], jwks=EVIL.jwks(), jwks_uri=None
+    )
+    for number in range(3):
+        assert get(app, evil_token(clock, n=number)).status_code == 401
+        clock.tick(60)
+    assert caplog.text.count("doesn't return an equal issuer for its name") == 1
+    assert OWN not in tenants.asked
+    assert get(app, A.token()).text == "https://a.example"
+
+
+def test_two_tenants_that_name_each_other(app, tenants, clock):
+    names = ["https://evil.example", "https://evil2.example"]
+    for iss, other in (names, names[::-1]):
+        tenants.issuers[iss] = replace(EVIL.issuer, issuer=other, aliases=[iss])
+    for iss in names:
+        assert get(app, evil_token(clock, iss=iss)).status_code == 401
+
+
+def test_an_alias_of_the_same_issuer(clock, tenants):
+    """The function returns an equal issuer for each of its names."""
+
+    def find(iss):
+        tenants.asked.append(iss)
+        return replace(A.issuer, aliases=["https://old.example"])
+
+    app = build(find, clock)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    for number in range(2):
+        assert get(app, A.token(n=number, iss="https://old.example")).text == "https://a.example"
+    assert tenants.asked == ["https://old.example", "https://a.example"]
+
+
+def test_a_changed_issuer_with_an_alias(app, tenants, clock):
+    """The answer for its name, which is kept, is older than that for its alias."""
+    assert get(app, A.token()).status_code == 200
+    changed = replace(A.issuer, aliases=["https://old.example"])
+    tenants.issuers.update({"https://a.example": changed, "https://old.example": changed})
+    assert get(app, A.token(iss="https://old.example")).text == "https://a.example"
+
+
+def test_the_second_call_may_fail(clock, tenants, caplog):
+    issuer, error = replace(A.issuer, aliases=["https://old.example"]), ConnectionError("down")
+
+    def find(iss):
+        if iss == "https://a.example" and error is not None:
+            raise error
+        return issuer
+
+    app, token = build(find, clock), A.token(iss="https://old.example")
+    for _ in range(2):
+        assert code(get(app, token)) == (503, "issuer_unavailable")
+    assert caplog.text.count("of JWT_ISSUERS failed") == 1
+    error = None
+    assert get(app, token).status_code == 200
 
 
 # The configuration

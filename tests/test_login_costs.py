@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
@@ -41,6 +42,9 @@ def close(*apps):
         app.extensions["flask-jwt"].sessions.close()
 
 
+TIME_SCRIPT = hashlib.sha1(b"return redis.call('TIME')").hexdigest()
+
+
 class Monitor:
     """Commands that clients send to one of these servers, without those of scripts."""
 
@@ -58,9 +62,14 @@ class Monitor:
                 if seen["command"] == "ECHO end":
                     return
                 # Those of scripts, and of a new connection of this class, are not the login's; nor
-                # is TIME, which is asked once a minute.
+                # is the script TIME, which is run once a minute.
                 name = seen["command"].partition(" ")[0]
-                if seen["client_type"] != "lua" and name not in ("CLIENT", "HELLO", "ECHO", "TIME"):
+                is_time = seen["command"].startswith(f"EVALSHA {TIME_SCRIPT} ")
+                if (
+                    not is_time
+                    and seen["client_type"] != "lua"
+                    and name not in ("CLIENT", "HELLO", "ECHO")
+                ):
                     self.commands.append(seen["command"])
 
     def __enter__(self):

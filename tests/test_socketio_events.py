@@ -2,8 +2,9 @@
 
 import pytest
 from flask_socketio import SocketIO
+from socketio import packet
 
-from flask_jwt import current_identity, jwt_required
+from flask_jwt import current_identity, errors, jwt_required, verify_jwt_in_request
 from tests.support import Browser, make_app
 
 
@@ -24,7 +25,17 @@ def connected(request, clock):
     def describe(error):
         return error.status_code
 
+    late = []
+
+    @sockets.on("connect", namespace="/late")
+    def connect_late(auth=None):
+        with pytest.raises(errors.AuthError) as caught:
+            verify_jwt_in_request()
+        late.append(caught.value.status_code)
+
     app.add_url_rule("/me", "me", jwt_required()(lambda: "ok"))
+    # Without a guard on the handshake, nothing is known of it.
+    app.late = late if request.param == "guarded" else None
     browser = Browser(app)
     browser.sign_in()
     client = app.test_client()
@@ -42,6 +53,10 @@ def test_an_event_never_ends_the_session(connected, clock):
     assert browser.get("/me").status_code == 200
     clock.tick(60)  # longer than the grace period: the refresh cookie of the handshake is old
     assert connection.emit("say", "later", callback=True) == 401
+    if app.late is not None:
+        message = packet.Packet(packet.CONNECT, namespace="/late").encode()
+        connection.socketio.server._handle_eio_message(connection.eio_sid, message)
+        assert app.late == [401]
     assert browser.get("/me").status_code == 200
     with app.app_context():
         assert [session.is_active(clock()) for session in app.jwt.sessions.list(1)] == [True]

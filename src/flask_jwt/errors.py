@@ -50,7 +50,8 @@ ConfigError reports a mistake of the developer and never reaches a client.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import jwt
@@ -146,6 +147,15 @@ class JWTError(HTTPException):
     @response.setter
     def response(self, response: Any) -> None:
         self._response = response
+
+    @contextmanager
+    def responding(self) -> Iterator[None]:
+        """Let :attr:`response` be the usual JSON while an error handler makes another one of it."""
+        before, self._response = self._response, json_response(self)
+        try:
+            yield
+        finally:
+            self._response = before
 
     @property
     def data(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
@@ -256,12 +256,27 @@ class Issuer:
 
     def matches(self, iss: str) -> bool:
         """Return whether *iss* is that of a tenant, if any tenant may be accepted."""
-        if self.accept_tenant is None:
-            return False
-        return any(
-            re.fullmatch(re.escape(template).replace(r"\{tenant\}", _GUID), iss)
-            for template in self.tenants
+        return next(self._match_tenants(iss), None) is not None
+
+    def accepts_tenant_of(self, iss: str) -> bool:
+        """Return whether *accept_tenant* accepts the tenant in *iss*, which :meth:`matches`."""
+        accept = self.accept_tenant
+        # A template without {tenant} means one issuer, whose tenant only its tokens name.
+        return accept is not None and any(
+            "tenant" not in match.groupdict() or accept(match["tenant"])
+            for match in self._match_tenants(iss)
         )
+
+    def _match_tenants(self, iss: str) -> Iterator[re.Match[str]]:
+        if self.accept_tenant is None:
+            return
+        for template in self.tenants:
+            first, *others = re.escape(template).split(r"\{tenant\}")
+            if others:
+                first += f"(?P<tenant>{_GUID})" + "(?P=tenant)".join(others)
+            match = re.fullmatch(first, iss)
+            if match is not None:
+                yield match
 
     @property
     def grant_claims(self) -> GrantClaims:

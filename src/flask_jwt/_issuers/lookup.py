@@ -55,6 +55,7 @@ class Trusted(Protocol):
 
 
 T = TypeVar("T", bound=Trusted)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,8 @@ class Answers(Generic[T]):
         self._known: dict[str, _Answer[T]] = {}
         self._unknown: dict[str, _Answer[T]] = {}
         self._is_failing = False
+        self._unconfirmed: set[str] = set()
+        """The aliases about which a line was logged."""
         self._lock = Lock()
         """Held only while an answer is stored."""
         _instances.add(self)
@@ -107,7 +110,8 @@ class Answers(Generic[T]):
     def find(self, iss: str) -> T | None:
         """Return the issuer that the application trusts as *iss*, or None.
 
-        :raises IssuerUnavailable: if the function raises an exception
+        :raises IssuerUnavailable: if the function, or accept_tenant of its issuer, raises an
+            exception
         :raises ConfigError: if it returns something else than an issuer or None
         """
         now = self._clock.monotonic()
@@ -130,8 +134,20 @@ class Answers(Generic[T]):
             self._known, self._unknown = {}, {}
 
     def _ask(self, iss: str) -> Issuer | None:
+        issuer = self._call(self.lookup.function, iss)
+        if issuer is not None and not isinstance(issuer, Issuer):
+            raise ConfigError(
+                f"JWT_ISSUERS: the function {self.lookup.name} returned a "
+                f"{type(issuer).__name__}; return an Issuer, or None if there is none"
+            )
+        is_usable = issuer is not None and self._is_usable(issuer, iss)
+        # Only now, because accept_tenant or the second call may have failed.
+        self._is_failing = False
+        return issuer if is_usable else None
+
+    def _call(self, function: Callable[[str], R], argument: str) -> R:
         try:
-            issuer = self.lookup.function(iss)
+            return function(argument)
         except Exception as error:
             if not self._is_failing:
                 logger.exception(
@@ -140,21 +156,38 @@ class Answers(Generic[T]):
                 )  # fmt: skip
             self._is_failing = True
             raise IssuerUnavailable(retry_after=1) from error
-        self._is_failing = False
-        if issuer is None:
-            return None
-        if not isinstance(issuer, Issuer):
-            raise ConfigError(
-                f"JWT_ISSUERS: the function {self.lookup.name} returned a "
-                f"{type(issuer).__name__}; return an Issuer, or None if there is none"
-            )
-        if iss not in issuer.names and not issuer.matches(iss):
+
+    def _is_usable(self, issuer: Issuer, iss: str) -> bool:
+        """Return whether *issuer*, which the function returned, is that of *iss*."""
+        if iss not in issuer.names:
+            if issuer.matches(iss):
+                # Anyone can invent tenants, and each would get its own keys.
+                return self._call(issuer.accepts_tenant_of, iss)
             # A database may compare strings without regard to case.
             logger.warning(
                 "JWT_ISSUERS: asked for %r, %s returned %r", iss, self.lookup.name, issuer
             )
-            return None
-        return issuer
+            return False
+        return self._is_name_confirmed(issuer, iss)
+
+    def _is_name_confirmed(self, issuer: Issuer, iss: str) -> bool:
+        """Return whether the issuer by whose name the users of *iss* are identified is *issuer*.
+
+        Otherwise, a tenant whose row names another tenant could issue tokens for its users.
+        """
+        name = issuer.name_of(iss)
+        # Not from the answers that are kept: an older one differs if the issuer was changed.
+        if name == iss or (name != self.own and self._call(self.lookup.function, name) == issuer):
+            self._unconfirmed.discard(iss)
+            return True
+        if iss not in self._unconfirmed and len(self._unconfirmed) < MOST_ANSWERS:
+            self._unconfirmed.add(iss)
+            logger.warning(
+                "JWT_ISSUERS: asked for %r, %s returned %r with this alias, but doesn't return an "
+                "equal issuer for its name; tokens with the alias are rejected",
+                iss, self.lookup.name, issuer,
+            )  # fmt: skip
+        return False
 
     def _store(self, iss: str, issuer: Issuer | None, now: float) -> T | None:
         with self._lock:

@@ -66,7 +66,11 @@ def _repeats_handshake(request: Request) -> bool:
     its cookies since, so the refresh cookie there would look as if it had been stolen.
     """
     event: object = getattr(request, "event", None)
-    return isinstance(event, dict) and event.get("message") != "connect"
+    if not isinstance(event, dict):
+        return False
+    # Connecting to another namespace is an event of the same name, long after the handshake.
+    first = request.environ.setdefault("flask_jwt.handshake_event", event)
+    return first is not event or event.get("message") != "connect"
 
 
 def begin_renewal(state: AppState, request: Request, *, renew: bool) -> str:

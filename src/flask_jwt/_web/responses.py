@@ -92,7 +92,9 @@ def render(state: AppState, error: Exception) -> Response:
         # The browser's user has only not logged in yet; this is no rejection.
         logger.info("%s", _describe(reason, rejection, page.status_code))
         return page
-    response = state.app.make_response(state.call(state.handlers.jwt_error_callback, error))
+    with rejection.responding():
+        result = state.call(state.handlers.jwt_error_callback, error)
+    response = state.app.make_response(result)
     _log_rejection(state, reason, rejection, response.status_code)
     # Caches may keep some errors, such as a 404, without being asked to (RFC 9110 section 15.1).
     response.headers.setdefault("Cache-Control", "no-store")

@@ -139,7 +139,7 @@ def _get_expires_in(token: str) -> dict[str, int]:
         lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
     except (TokenMalformed, KeyError, TypeError):  # an encode handler may issue any string
         pass
-    return {"expires_in": max(0, int(lifetime))} if math.isfinite(lifetime) else {}
+    return {"expires_in": max(0, math.ceil(lifetime))} if math.isfinite(lifetime) else {}
 
 
 def refresh_view() -> Response:
