@@ -332,6 +332,17 @@ def test_of_two_valid_cookies_the_first_decides(make_app):
 # Tests of applications
 
 
+def test_scopes_in_tests_replace_all_of_the_additional_claims(make_app):
+    app = make_app(guards=GUARDS)
+    app.jwt.additional_claims_loader(lambda user: {"permissions": ["orders:read"]})
+    client = JWTClient(app)
+    for scopes, status in ((None, 200), ([], 403)):
+        client.login_as(1, scopes=scopes)
+        assert client.get("/read").status_code == status
+        headers = jwt_headers(1, app=app, scopes=scopes)
+        assert app.test_client().get("/read", headers=headers).status_code == status
+
+
 def test_login_as(make_app):
     app = make_app(guards=GUARDS)
     client = JWTClient(app)
