@@ -229,6 +229,14 @@ def test_scope_and_roles_are_no_reserved_claims(start):
     assert get(app, "/staff", token_for(app, roles="guest")).status_code == 403
 
 
+def test_scopes_of_a_token_replace_all_of_the_additional_claims(start):
+    app = start()
+    app.jwt.additional_claims_loader(lambda user: {"permissions": ["orders:read"], "scp": "b"})
+    assert get(app, "/read", token_for(app)).status_code == 200
+    assert get(app, "/read", token_for(app, scopes=[])).status_code == 403
+    assert get(app, "/read", token_for(app, roles=[])).status_code == 200
+
+
 def test_a_loader_replaces_the_claims(start):
     app = start()
     granted, calls = Grants(scopes="orders:read"), []
@@ -322,6 +330,17 @@ def test_of_two_valid_cookies_the_first_decides(make_app):
 
 
 # Tests of applications
+
+
+def test_scopes_in_tests_replace_all_of_the_additional_claims(make_app):
+    app = make_app(guards=GUARDS)
+    app.jwt.additional_claims_loader(lambda user: {"permissions": ["orders:read"]})
+    client = JWTClient(app)
+    for scopes, status in ((None, 200), ([], 403)):
+        client.login_as(1, scopes=scopes)
+        assert client.get("/read").status_code == status
+        headers = jwt_headers(1, app=app, scopes=scopes)
+        assert app.test_client().get("/read", headers=headers).status_code == status
 
 
 def test_login_as(make_app):

@@ -8,9 +8,20 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from flask_jwt import ConfigError, Grants, any_of, extended, jwt_required
+from flask_jwt import (
+    ConfigError,
+    Grants,
+    any_of,
+    create_access_token,
+    current_grants,
+    extended,
+    jwt_required,
+    verify_jwt_in_request,
+)
 from flask_jwt._cli import jwt_cli
-from flask_jwt.errors import RefreshTokenReused
+from flask_jwt._jose.grants import GrantClaims, replace_grants
+from flask_jwt._sessions.granted import write_grants
+from flask_jwt.errors import RefreshTokenReused, StoreUnavailable, TokenRevoked, UserNotFound
 from flask_jwt.stores.memory import MemoryStore
 from tests.servers import stores, uri_of
 from tests.support import ANYONE, bearer, claims_of, get, make_app
@@ -208,9 +219,136 @@ def test_the_payload_handler_is_called_anew_at_each_refresh(shop):
 
 
 def test_a_grants_loader_goes_first(shop):
+    before = start(shop, scopes="orders:read")
     shop.jwt.grants_loader(lambda user, claims: Grants(roles="staff"))
-    tokens = refresh(shop, start(shop, scopes="orders:read"))
-    assert list_allowed(shop, tokens) == {"/staff", "/renew"}
+    assert list_allowed(shop, refresh(shop, before)) == {"/staff", "/renew"}
+
+
+NESTED = {
+    "JWT_SCOPE_CLAIMS": ["scope", "scp", ("auth", "more", "scopes")],
+    "JWT_ROLE_CLAIMS": ["roles", ("auth", "roles"), "groups"],
+}
+
+
+@pytest.mark.parametrize("path", [("permissions",), ("scp",), ("scope",), ("roles",)], ids=str)
+@pytest.mark.parametrize("handler", ["additional_claims_loader", "jwt_payload_handler"])
+def test_given_grants_replace_all_claims_that_are_read(shop, path, handler):
+    check_replacement(shop, path, handler)
+
+
+@pytest.mark.parametrize(
+    "path", [("scp",), ("auth", "more", "scopes"), ("auth", "roles"), ("groups",)], ids=str
+)
+def test_given_grants_replace_nested_claims(make_app, path):
+    app = make_app(users=ANYONE, guards=REPLACED, JWT_STORAGE_URI="memory://", **NESTED)
+    check_replacement(app, path, "additional_claims_loader")
+
+
+REPLACED = {
+    "/write": {"scopes": "x"},
+    "/staff": {"roles": "x"},
+    "/renew-write": {"scopes": "x", "refresh": True},
+    "/renew-staff": {"roles": "x", "refresh": True},
+}
+
+
+def check_replacement(app, path, handler):
+    """Start, update and refresh sessions of a user with a scope or a role "x" in a claim."""
+    name = "roles" if path[-1] in ("roles", "groups") else "scopes"
+    other = "scopes" if name == "roles" else "roles"
+    claims = {"kept": 1}
+    for part, more in ((path, ["x"]), (("auth", "kept"), 2)):
+        place = claims
+        for key in part[:-1]:
+            place = place.setdefault(key, {})
+        place[part[-1]] = more
+    if handler == "jwt_payload_handler":
+        make = app.jwt.jwt_payload_callback
+        app.jwt.jwt_payload_handler(lambda user: {**make(user), **claims})
+    else:
+        app.jwt.additional_claims_loader(lambda user: claims)
+    seen = []
+    app.jwt.identity_handler(lambda payload: seen.append(payload) or "joe")
+
+    def is_granted(tokens, expected):
+        """Check the access token, and what the guard for refresh tokens reads."""
+        assert has_x(claims_of(tokens.access_token)) is expected
+        seen.clear()
+        for method in ("access_token", "refresh_token"):
+            token = getattr(tokens, method)
+            with app.test_request_context(headers=bearer(token)):
+                verify_jwt_in_request(refresh=method == "refresh_token")
+                assert ("x" in getattr(current_grants, name)) is expected
+        assert [has_x(payload) for payload in seen] == [expected, expected]
+
+    def has_x(value):
+        if isinstance(value, dict):
+            return any(map(has_x, value.values()))
+        return value in ("x", ["x"])
+
+    for given in ([], ["y"]):
+        tokens = start(app, **{name: given})
+        is_granted(tokens, expected=False)
+        seen.clear()
+        tokens = refresh(app, tokens)
+        assert not any(map(has_x, seen))
+        is_granted(tokens, expected=False)
+        present = claims_of(tokens.access_token)
+        assert (present["kept"], present["auth"]["kept"]) == (1, 2), "nothing else is removed"
+
+    is_granted(start(app), expected=True)
+    is_granted(tokens := start(app, **{other: ["y"]}), expected=True)
+    update(app, **{name: []})
+    is_granted(tokens := refresh(app, tokens), expected=False)
+    update(app)
+    is_granted(refresh(app, tokens), expected=True)
+
+
+def test_a_claim_that_a_path_leads_through_is_removed_if_it_is_no_object():
+    class Other:
+        """A JSON encoder of the application may make an object of it."""
+
+    sources = GrantClaims(roles=(("roles",), ("a", "roles")))
+    for value in (Other(), ["x"], "x", None, {"roles": "x"}):
+        kept = replace_grants({"a": value, "b": 1}, {"roles": []}, sources)
+        assert kept == {"roles": [], "b": 1} | ({"a": {}} if type(value) is dict else {})
+
+
+@pytest.mark.parametrize("storage", ["memory://", None])
+def test_a_login_without_a_session_replaces_them_too(make_app, storage):
+    app = make_app(users=ANYONE, guards=GUARDS, JWT_STORAGE_URI=storage)
+    app.jwt.additional_claims_loader(lambda user: {"permissions": ["orders:write"]})
+    app.post("/log-in")(lambda: app.jwt.log_in("joe", scopes=[]))
+    token = app.test_client().post("/log-in").get_json()["access_token"]
+    assert get(app, "/write", token).status_code == 403
+
+
+@pytest.mark.filterwarnings("ignore:The tokens of the jwt_encode_handler have no sid")
+@pytest.mark.parametrize("grants", [{"scopes": []}, {"roles": "staff"}], ids=str)
+@pytest.mark.parametrize("storage", ["memory://", None])
+@pytest.mark.parametrize("handler", ["grants_loader", "jwt_encode_handler"])
+def test_a_handler_that_would_ignore_them_is_an_error(make_app, handler, storage, grants):
+    app = make_app(users=ANYONE, guards=GUARDS, JWT_STORAGE_URI=storage)
+    app.post("/log-in", endpoint="log-in")(lambda: app.jwt.log_in("joe", **grants))
+    app.post("/plain", endpoint="plain")(lambda: app.jwt.log_in("joe"))
+    if storage:
+        tokens = start(app, roles="a")
+    getattr(app.jwt, handler)(
+        {"grants_loader": lambda user, claims: Grants(), "jwt_encode_handler": create_access_token}[
+            handler
+        ]
+    )
+    app.testing = True
+    with pytest.raises(ConfigError, match=f"(?s){handler}.*Drop one of the two"):
+        app.test_client().post("/log-in")
+    assert app.test_client().post("/plain").status_code == 200
+    if storage:
+        for function in (start, update):
+            with pytest.raises(ConfigError, match=handler):
+                function(app, **grants)
+        assert update(app) == 2, "those of before can be removed"
+        with app.app_context():
+            assert app.jwt.sessions.get(tokens.session.sid).grants is None
 
 
 def test_the_identity_handler_gets_them(shop):
@@ -220,6 +358,112 @@ def test_the_identity_handler_gets_them(shop):
     list_allowed(shop, tokens)
     assert len(seen) == 5
     assert all(roles == ["staff"] for roles in seen)
+
+
+@pytest.mark.parametrize("step", ["refresh", "repeat", "begin"])
+def test_the_identity_handler_gets_the_changed_ones(shop, step):
+    """What it returns decides the claims of the new access token."""
+    shop.jwt.identity_handler(lambda payload: payload.get("roles") or "joe")
+    shop.jwt.user_identity_loader(lambda user: "joe")
+    shop.jwt.additional_claims_loader(
+        lambda user: {"permissions": ["orders:write"] if "admin" in user else []}
+    )
+    tokens = refresh(shop, start(shop, roles=["admin"]))
+    assert list_allowed(shop, tokens) == {"/write"}
+    if step == "repeat":
+        refresh(shop, tokens)
+    update(shop, roles=[])
+    if step == "begin":
+        with shop.test_request_context():
+            pending = shop.jwt.sessions.begin_refresh(tokens.refresh_token)
+            tokens = shop.jwt.sessions.complete_refresh(pending)
+    else:
+        tokens = refresh(shop, tokens)
+    assert list_allowed(shop, tokens) == set()
+    assert tokens.identity == "joe"
+
+
+@pytest.mark.parametrize("method", ["refresh", "begin_refresh"])
+def test_a_user_who_is_gone_after_the_change(shop, method):
+    shop.jwt.identity_handler(lambda payload: "joe" if payload["roles"] else None)
+    tokens = start(shop, roles=["staff"])
+    update(shop, roles=[])
+    with shop.test_request_context():
+        with pytest.raises(UserNotFound):
+            getattr(shop.jwt.sessions, method)(tokens.refresh_token)
+        assert shop.jwt.sessions.get(tokens.session.sid).revoked_at is not None
+
+
+def test_an_identity_handler_that_fails_uses_no_token_up(make_app):
+    app = make_app(users=ANYONE, JWT_STORAGE_URI="memory://", JWT_REFRESH_GRACE=0)
+    is_down = True
+
+    def identify(payload):
+        if is_down and not payload["roles"]:
+            raise RuntimeError("the database is down")
+        return "joe"
+
+    app.jwt.identity_handler(identify)
+    tokens = start(app, roles=["staff"])
+    update(app, roles=[])
+    with pytest.raises(RuntimeError, match="down"):
+        refresh(app, tokens)
+    is_down = False
+    assert refresh(app, tokens).session.generation == 1
+
+
+# Simultaneous changes
+
+
+def test_no_change_is_lost(app, monkeypatch):
+    """A role is taken away while another caller, who has read it, changes the scopes."""
+    store = app.extensions["flask-jwt"].sessions.store.store.store
+    set_grants, late = store.set_grants, [{"roles": []}]
+
+    def set_late(*args, **kwargs):
+        if late:
+            update(app, **late.pop())
+        return set_grants(*args, **kwargs)
+
+    # Before the first use, because the circuit breaker keeps the method.
+    monkeypatch.setattr(store, "set_grants", set_late)
+    tokens = start(app, scopes="orders:read", roles="staff")
+    assert update(app, scopes="orders:write") == 1
+    assert not late
+    assert list_allowed(app, refresh(app, tokens)) == {"/write"}
+
+
+def test_a_session_that_changes_again_and_again(shop, monkeypatch):
+    store = shop.extensions["flask-jwt"].sessions.store.store.store
+    set_grants = store.set_grants
+
+    def set_late(sid, grants, *, expected):
+        other = write_grants({"roles": [secrets.token_hex(4)]})
+        assert set_grants(sid, other, expected=store.get(sid).grants)
+        return set_grants(sid, grants, expected=expected)
+
+    monkeypatch.setattr(store, "set_grants", set_late)
+    start(shop, roles="staff")
+    with pytest.raises(StoreUnavailable):
+        update(shop, scopes="a")
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_a_session_that_ends_meanwhile(shop, monkeypatch, is_pruned):
+    store = shop.extensions["flask-jwt"].sessions.store.store.store
+
+    def end(sid, grants, *, expected):
+        shop.jwt.sessions.revoke(sid)
+        if is_pruned:
+            monkeypatch.setattr(store, "get", lambda sid: None)
+        return False
+
+    monkeypatch.setattr(store, "set_grants", end)
+    tokens = start(shop, roles="staff")
+    assert update(shop, scopes="a") == 0
+    monkeypatch.undo()
+    with pytest.raises(TokenRevoked):
+        refresh(shop, tokens)
 
 
 def test_grants_that_are_required_claims(make_app):
@@ -326,7 +570,9 @@ def test_a_custom_store_of_before(make_app):
     tokens = refresh(app, start(app))
     assert get(app, "/read", tokens.access_token).status_code == 403
     for function in (start, update):
-        with pytest.raises(ConfigError, match=r"has no method set_grants\(sid, grants\)"):
+        with pytest.raises(
+            ConfigError, match=r"has no method set_grants\(sid, grants, expected=…\)"
+        ):
             function(app, roles="staff")
     with app.app_context():
         assert len(app.jwt.sessions.list("joe")) == 1, "the login was rejected"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psutil
@@ -123,22 +125,47 @@ def test_a_rotation_requires_the_present_grants(store):
         )
 
     assert not rotate(0, grants=first)
-    assert store.set_grants(session.sid, first)
+    assert store.set_grants(session.sid, first, expected=None)
     assert not rotate(0)
     assert not rotate(0, grants=second)
     assert rotate(0, grants=first)
     assert store.get(session.sid).grants == first
-    assert store.set_grants(session.sid, second)
-    assert store.set_grants(session.sid, second), "a repetition is no error"
+    assert store.set_grants(session.sid, second, expected=first)
+    assert store.set_grants(session.sid, second, expected=first), "a repetition is no error"
     assert not rotate(1, grants=first)
     assert rotate(1, grants=second)
-    assert store.set_grants(session.sid, None)
+    assert store.set_grants(session.sid, None, expected=second)
+    assert store.set_grants(session.sid, None, expected=second), "a repetition is no error"
     assert not rotate(2, grants=second)
     assert rotate(2)
     moved = kept(store, session)
     assert moved == replace(session, generation=3, rotated_at=1500.0, change_id="x")
-    assert not store.set_grants("0" * 32, first)
+    assert not store.set_grants("0" * 32, first, expected=None)
     assert store.get("0" * 32) is None
+
+
+def test_grants_change_only_from_the_expected_ones(store):
+    first, second, third = (json.dumps({"id": str(n)}) for n in range(3))
+    session = new()
+    store.create(session)
+    assert not store.set_grants(session.sid, first, expected=second)
+    assert store.get(session.sid).grants is None
+    assert store.set_grants(session.sid, first, expected=None)
+    for expected in (None, second):
+        for grants in (None, second, third):
+            if grants != expected:
+                assert not store.set_grants(session.sid, grants, expected=expected)
+    assert store.get(session.sid).grants == first
+
+
+def test_one_of_several_changes_of_the_grants_succeeds(store):
+    session = new()
+    store.create(session)
+    values = [json.dumps({"id": str(n)}) for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        changed = list(pool.map(lambda v: store.set_grants(session.sid, v, expected=None), values))
+    assert changed.count(True) == 1
+    assert store.get(session.sid).grants == values[changed.index(True)]
 
 
 @pytest.mark.parametrize("end", ["expired", "idle", "revoked", "unknown"])

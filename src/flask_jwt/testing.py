@@ -16,7 +16,7 @@ from ._config.settings import Settings
 from ._issuers.fake import FakeIssuer
 from ._jose.claims import Claims, ClaimsView
 from ._jose.codec import as_token
-from ._jose.grants import RequiredNames
+from ._jose.grants import RequiredNames, replace_grants
 from ._web.app_state import AppState
 from ._web.context import app_state, require_sessions
 from ._web.issue import grant_claims, login_context, signing_codec
@@ -104,8 +104,8 @@ def jwt_headers(
                 "jwt_headers() has no effect here, because JWT_TOKEN_LOCATION is "
                 f"{list(settings.locations)}, without 'headers'. {_ALTERNATIVE}"
             )
-        claims = {**_granted(state, scopes, roles), **claims}
-        token = _with_claims(state, identity, _token_of_login(state, identity, fresh), claims)
+        granted, token = _granted(state, scopes, roles), _token_of_login(state, identity, fresh)
+        token = _with_claims(state, identity, token, granted, claims)
     return {settings.header_name: _header(settings, token)}
 
 
@@ -170,8 +170,8 @@ class JWTClient(FlaskClient):
                 token = _token_of_login(state, identity)
             else:
                 token, refresh_token, *_ = state.sessions.start(identity)
-            claims = {**_granted(state, scopes, roles), **claims}
-            token = _with_claims(state, identity, token, claims)
+            granted = _granted(state, scopes, roles)
+            token = _with_claims(state, identity, token, granted, claims)
         self.use_tokens(token, refresh_token)
 
     def refresh(self, *, url: str | None = None) -> TestResponse:
@@ -303,12 +303,16 @@ def _granted(state: AppState, scopes: RequiredNames | None, roles: RequiredNames
     return grant_claims(state.settings, scopes, roles)
 
 
-def _with_claims(state: AppState, identity: object, token: str, claims: ClaimsView) -> str:
-    """Return *token*, signed again with *claims* replacing its claims of the same names."""
-    if not claims:
+def _with_claims(
+    state: AppState, identity: object, token: str, granted: ClaimsView, claims: ClaimsView
+) -> str:
+    """Return *token*, signed again with *granted* replacing its scopes and roles, and *claims* its
+    claims of the same names."""
+    if not granted and not claims:
         return token
     header, payload = state.codecs.decode_unverified(token)
     codec = signing_codec(state, identity)
+    payload = replace_grants(payload, granted, state.settings.grant_claims)
     return codec.issue({**payload, **claims}, header, now=state.clock.now())
 
 

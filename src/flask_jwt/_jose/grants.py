@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Set
 from typing import Literal, NamedTuple
 
-from .claims import ClaimsView
+from .claims import Claims, ClaimsView
 
 GrantType = Literal["scopes", "roles"]
 
@@ -158,6 +158,33 @@ def read_grants(claims: ClaimsView, sources: GrantClaims) -> Grants:
     return tuple.__new__(
         Grants, (_read(claims, sources.scopes, " "), _read(claims, sources.roles, None))
     )
+
+
+def replace_grants(
+    claims: ClaimsView, granted: ClaimsView, sources: GrantClaims = DEFAULT_GRANT_CLAIMS
+) -> Claims:
+    """Return *claims* with *granted* in place of all claims from which the same grants are read.
+
+    A guard reads the union of several claims, so the others must not remain beside those given.
+
+    :param granted: ``scope``, ``roles`` or both; an empty one takes away all
+    """
+    kept = dict(claims)
+    for name, paths in (("scope", sources.scopes), ("roles", sources.roles)):
+        if name in granted:
+            for path in paths:
+                kept = _remove_claim(kept, path)
+    return {**kept, **granted}
+
+
+def _remove_claim(claims: ClaimsView, path: ClaimPath) -> Claims:
+    name, rest = path[0], path[1:]
+    kept = {key: value for key, value in claims.items() if key != name}
+    # Only the member is removed, because the others of its claim may be something else. What isn't
+    # a mapping is removed as a whole: its JSON might be an object that has the member.
+    if rest and isinstance(value := claims.get(name), Mapping):
+        kept[name] = _remove_claim(value, rest)
+    return kept
 
 
 def _read(claims: ClaimsView, paths: Iterable[ClaimPath], separator: str | None) -> frozenset[str]:

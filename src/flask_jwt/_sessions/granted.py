@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from .._jose.claims import ClaimsView
+from .._jose.grants import GrantClaims, replace_grants
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def read_granted(grants: str | None) -> dict[str, Any]:
     return claims
 
 
-def read_claims(session: Session) -> dict[str, Any]:
+def read_claims(session: Session, sources: GrantClaims) -> dict[str, Any]:
     """Return the claims of a session's access tokens, without those of a single token."""
-    return {**json.loads(session.payload), **read_granted(session.grants)}
+    return replace_grants(json.loads(session.payload), read_granted(session.grants), sources)
 
 
 def require_grants(store: SessionStore) -> None:
@@ -44,7 +45,7 @@ def require_grants(store: SessionStore) -> None:
     if not hasattr(store, "set_grants"):
         raise ConfigError(
             "This session store can't keep the scopes and roles of a session, because it has no "
-            "method set_grants(sid, grants). Add it as flask_jwt.stores.SessionStore describes it, "
-            "store Session.grants, and let rotate() compare its argument grants with it. Or return "
-            "the scopes and roles from an additional_claims_loader."
+            "method set_grants(sid, grants, expected=…). Add it as flask_jwt.stores.SessionStore "
+            "describes it, store Session.grants, and let rotate() compare its argument grants with "
+            "it. Or return the scopes and roles from an additional_claims_loader."
         )

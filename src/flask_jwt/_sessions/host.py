@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .._clock import Clock
 from .._jose.claims import claimed_identity, identity_of
 from .._jose.codec import TokenCodec
-from .._jose.grants import RequiredNames
+from .._jose.grants import RequiredNames, replace_grants
 from ..stores import Session
 
 
@@ -61,6 +61,10 @@ class SessionHost(NamedTuple):
         lambda _scopes, _roles: {}
     )
     """Return the claims that grant scopes and roles."""
+    replace_grants: Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]] = (
+        replace_grants
+    )
+    """Return claims with others, which grant scopes and roles, in place of those that did so."""
     get_claimed_identity: Callable[[Mapping[str, Any]], Any] = lambda claims: claimed_identity(
         dict(claims), None
     )

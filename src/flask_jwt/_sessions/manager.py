@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import signals
@@ -25,6 +25,9 @@ logger = logging.getLogger("flask_jwt")
 MOST_SESSIONS = 100
 """The most active sessions of a user if the application sets no limit. A client that logs in
 again and again, and never out, would otherwise fill the store."""
+
+MOST_UPDATES = 5
+"""The most attempts to change the grants of a session that others change at the same time."""
 
 
 class SessionManager(SessionRotation, UserSessions):
@@ -58,7 +61,8 @@ class SessionManager(SessionRotation, UserSessions):
         :param check: called with the tokens before the session is stored; an error that it raises
             ends the login
         :raises StoreUnavailable: if the store can't be reached; no session was started
-        :raises ConfigError: if a custom store can't keep *scopes* and *roles*
+        :raises ConfigError: if a custom store can't keep *scopes* and *roles*, or the application
+            has a ``grants_loader`` or a ``jwt_encode_handler``, which would ignore them
         """
         policy = self._host.get_policy()
         now = self._host.clock.now()
@@ -158,16 +162,32 @@ class SessionManager(SessionRotation, UserSessions):
         :param scopes: the new scopes; default: those of each session don't change
         :param roles: likewise, the new roles
         :returns: the number of active sessions
-        :raises ConfigError: if *user* is neither a user nor an identity, or a custom store can't
-            keep scopes and roles
+        :raises ConfigError: if *user* is neither a user nor an identity, or for the reasons of
+            :meth:`start`
+        :raises StoreUnavailable: if the store can't be reached, or others go on changing the same
+            session; some sessions may have changed, so call this method again
         """
         require_grants(self.store)
         given = self._host.create_grants(scopes, roles)
         updated = 0
         for session in self.iterate(user):
-            kept = read_granted(session.grants) if given else {}
-            updated += self.store.set_grants(session.sid, write_grants({**kept, **given}))
+            updated += self._update_grants(session, given)
         return updated
+
+    def _update_grants(self, session: Session, given: Mapping[str, Any]) -> bool:
+        """Change the grants of a session; return False if it has ended."""
+        sid, present = session.sid, session
+        for _ in range(MOST_UPDATES):
+            kept = read_granted(present.grants) if given else {}
+            changed = write_grants({**kept, **given})
+            if self.store.set_grants(sid, changed, expected=present.grants):
+                return True
+            # Another call has changed the scopes and this one changes the roles, for example.
+            stored = self.store.get(sid)
+            if stored is None or stored.revoked_at is not None:
+                return False
+            present = stored
+        raise StoreUnavailable
 
     def close(self) -> None:
         """Close the store's connections. The next use opens new ones."""

@@ -38,6 +38,11 @@ class RefreshClaims(NamedTuple):
     grants: str | None = None
     """The session's :attr:`~flask_jwt.stores.Session.grants` when the token was issued."""
 
+    @property
+    def jti(self) -> str:
+        """Return the id of the token."""
+        return f"{self.sid}.{self.generation}"
+
     def is_valid(self) -> bool:
         """Return whether every claim has the type with which :class:`SessionManager` issues it."""
         required = tuple(map(type, self[: len(_REFRESH_CLAIM_TYPES)]))

@@ -87,21 +87,29 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         now = self._host.clock.now()
         call = self._make_call()
         claims, identity = self._identify(token, now)
-        session = self._rotate_or_resolve(claims, now, call)
+        session, identity = self._rotate_or_resolve(claims, identity, now, call)
         return self._issue_tokens(identity, session, claims.payload, claims.remember)
 
-    def _rotate_or_resolve(self, claims: RefreshClaims, now: float, call: _Call) -> Session:
-        """Rotate a session; if another request has done so, return what it has stored."""
+    def _rotate_or_resolve(
+        self, claims: RefreshClaims, identity: Any, now: float, call: _Call
+    ) -> tuple[Session, Any]:
+        """Rotate a session; if another request has done so, return what it has stored.
+
+        :returns: the session, and its user as the session's present grants make it
+        """
         for _ in range(2):
             session = self._rotate(claims, now, call)
             if session is not None:
                 signals.session_refreshed.send(self._host.sender, session=session)
-                return session
+                return session, identity
             session = self._resolve_stale(claims, self._host.get_policy().grace, now, call)
+            if session.grants != claims.grants:
+                # They have changed since the token was issued. The user is loaded before the token
+                # is used up, so that the client can repeat a refresh that fails here.
+                claims = claims._replace(grants=session.grants)
+                identity = self._load_user(claims)
             if session.generation != claims.generation:
-                return session
-            # The grants have changed since the token was issued.
-            claims = claims._replace(grants=session.grants)
+                return session, identity
         # The session changed between rotate() and get(); ask the client to retry.
         raise StoreUnavailable
 
@@ -122,10 +130,12 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         if session.generation == claims.generation and policy.idle is not None:
             # The access token is sent to the client only if the rotation extends the idle limit.
             renewed = replace(session, idle_expires_at=now + policy.idle)
+        if session.grants != claims.grants:
+            claims = claims._replace(grants=session.grants)
+            identity = self._load_user(claims)
         access_token = self._host.issue_access_token(identity, renewed, None)
-        # A process of an earlier version may have rotated the session, and left out the value. The
-        # grants may have changed.
-        claims = claims._replace(csrf=session.csrf, grants=session.grants)
+        # A process of an earlier version may have rotated the session, and left out the value.
+        claims = claims._replace(csrf=session.csrf)
         return PendingRefresh(claims, session, access_token, identity)
 
     def complete_refresh(self, pending: PendingRefresh) -> Tokens | None:
@@ -204,12 +214,16 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         verified, claims = self._verify_refresh_token(token, now)
         # Before anything changes, so that a listed token has no effect.
         self._host.check_blocklist(verified.header, verified.claims)
-        own = {"jti": verified.claims.get("jti"), "exp": claims.expires_at}
-        identity = self._host.load_user({**claims.payload, **read_granted(claims.grants), **own})
+        return claims, self._load_user(claims)
+
+    def _load_user(self, claims: RefreshClaims) -> Any:
+        """Return the user of a refresh token; if there is none, revoke the session."""
+        payload = self._host.replace_grants(claims.payload, read_granted(claims.grants))
+        identity = self._host.load_user({**payload, "jti": claims.jti, "exp": claims.expires_at})
         if identity is None:
             self.revoke(claims.sid)
             raise UserNotFound(ended_sid=claims.sid)
-        return claims, identity
+        return identity
 
     def _rotate(self, claims: RefreshClaims, now: float, call: _Call) -> Session | None:
         """Rotate a session, and return it; None if it has another generation or has ended."""

@@ -60,7 +60,8 @@ def _load_grants(state: AppState, current: RequestState) -> Grants:
             )
         return grants
     if current.session is not None:  # a refresh token
-        return read_grants(read_claims(current.session), state.settings.grant_claims)
+        sources = state.settings.grant_claims
+        return read_grants(read_claims(current.session, sources), sources)
     if current.verified is not None:
         return current.verified.grants
     # A decode handler may return anything.

@@ -430,7 +430,7 @@ def _verify(
         # As read_identity() does, without the call.
         identity = foreign or claimed_identity(claims, state.config.latest.identity_claim)
     else:
-        identity = state.call(identify, _get_identity_claims(current))
+        identity = state.call(identify, _get_identity_claims(state, current))
     if identity is None and (identify is not None or state.profile.checks_identity):
         raise UserNotFound(ended_sid=_get_sid(state, current))
     current.identity = identity
@@ -485,7 +485,7 @@ def _check_with_handlers(state: AppState, current: RequestState, options: GuardO
         raise ClaimsRejected
 
 
-def _get_identity_claims(current: RequestState) -> Any:
+def _get_identity_claims(state: AppState, current: RequestState) -> Any:
     """Return the claims for the identity handler.
 
     A session's refresh token has none of its own: they are in its payload, as they were issued in
@@ -494,7 +494,8 @@ def _get_identity_claims(current: RequestState) -> Any:
     claims = current.claims
     if current.session is None:
         return claims
-    return {**read_claims(current.session), "jti": claims["jti"], "exp": claims["exp"]}
+    kept = read_claims(current.session, state.settings.grant_claims)
+    return {**kept, "jti": claims["jti"], "exp": claims["exp"]}
 
 
 def _check_fresh(state: AppState, claims: object, fresh: bool | timedelta) -> None:

@@ -30,7 +30,7 @@ from .._jose.claims import (
 )
 from .._jose.codec import Token, TokenCodec, as_token, numeric_date
 from .._jose.encoding import parse_json
-from .._jose.grants import ClaimPath, RequiredNames, list_names
+from .._jose.grants import ClaimPath, RequiredNames, list_names, replace_grants
 from ..errors import ConfigError
 from .app_state import AppState
 from .caching import note_user_data
@@ -80,8 +80,9 @@ def create_access_token(
     :param fresh: True if the user has just entered the password; a timedelta from now, or a
         timestamp in seconds, until which the token counts as fresh
     :param scopes: the scopes of the token, its claim ``scope`` (RFC 8693 section 4.2): a string
-        with spaces between them, or several strings
-    :param roles: the roles of the token, its claim ``roles`` (RFC 9068 section 2.2.3.1)
+        with spaces between them, or several strings. They replace all that the
+        ``additional_claims_loader`` grants
+    :param roles: likewise the roles of the token, its claim ``roles`` (RFC 9068 section 2.2.3.1)
     :param overwrite: True to let *claims* replace claims that this package issues
     :raises ValueError: if *claims* would replace a claim that this package issues, such as ``exp``
         or ``identity``, and *overwrite* is False; or if both *scopes* and *claims* state scopes
@@ -91,7 +92,7 @@ def create_access_token(
     if repeated := granted.keys() & (claims or {}).keys():
         raise ValueError(f"{' and '.join(sorted(repeated))} stands in claims too; write it once")
     payload = _issued_claims(identity, "access", expires_delta, fresh)
-    return _create(identity, payload, {**(claims or {}), **granted}, headers, overwrite)
+    return _create(identity, payload, claims, headers, overwrite, granted=granted)
 
 
 def grant_claims(
@@ -110,6 +111,31 @@ def grant_claims(
         _check_is_read("JWT_ROLE_CLAIMS", "roles", sources.roles)
         claims["roles"] = list_names("roles", roles)
     return claims
+
+
+def grant_login_claims(
+    state: AppState, scopes: RequiredNames | None, roles: RequiredNames | None
+) -> Claims:
+    """Return the claims that grant *scopes* and *roles* to a login or a session.
+
+    :raises ConfigError: if the application has a handler that would ignore them
+    """
+    if scopes is None and roles is None:
+        return {}
+    if state.handlers.grants_callback is not None:
+        raise ConfigError(
+            "The scopes and roles of a login have no effect, because the grants_loader of this "
+            "application alone decides them. Drop one of the two: the grants_loader, or the "
+            "arguments scopes and roles."
+        )
+    if state.handlers.jwt_encode_callback is not _default_jwt_encode_handler:
+        raise ConfigError(
+            "The scopes and roles of a login have no effect, because the jwt_encode_handler of "
+            "this application issues the access tokens without them. Drop one of the two: the "
+            "jwt_encode_handler (a jwt_payload_handler can set claims too), or the arguments "
+            "scopes and roles."
+        )
+    return grant_claims(state.settings, scopes, roles)
 
 
 def _check_is_read(option: str, claim: str, paths: Iterable[ClaimPath]) -> None:
@@ -144,11 +170,13 @@ def _create(
     claims: ClaimsView | None,
     headers: HeaderView | None,
     overwrite: bool,
+    *,
+    granted: ClaimsView | None = None,
 ) -> Token:
     state = app_state()
     if has_request_context():  # the view probably returns the token
         note_user_data(request)
-    payload.update(_additional_claims(state, identity, claims, overwrite))
+    payload.update(_additional_claims(state, identity, claims, overwrite, granted))
     _check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
     return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
@@ -170,11 +198,16 @@ def _additional_headers(state: AppState, identity: object) -> HeaderView:
 
 
 def _additional_claims(
-    state: AppState, identity: object, claims: ClaimsView | None, overwrite: bool
+    state: AppState,
+    identity: object,
+    claims: ClaimsView | None,
+    overwrite: bool,
+    granted: ClaimsView | None = None,
 ) -> Claims:
     load = state.handlers.additional_claims_callback
     loaded: ClaimsView = {} if load is None else state.call(load, identity)
-    more = {**loaded, **(claims or {})}
+    more = {**replace_grants(loaded, granted or {}, state.settings.grant_claims), **(claims or {})}
+    more.update(granted or {})
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
@@ -355,16 +388,14 @@ def login_context(
 
 
 def _add_login_claims(payload: ClaimsView) -> ClaimsView:
-    """Return *payload* with the scopes and roles of the login. With a session, add ``sid``,
-    ``auth_time`` and ``csrf``, and an ``exp`` no later than the session's.
+    """Return *payload*; in a session with ``sid``, ``auth_time`` and ``csrf``, and an ``exp`` no
+    later than the session's.
     """
     login = _login.get()
-    if login is None:
+    if login is None or login.session is None:
         return payload
-    if login.session is None:
-        return {**payload, **login.granted}
     # Not left to the payload handler: without a sid its tokens could not be revoked.
-    claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload, **login.granted}
+    claims = {"auth_time": login.auth_time, "sid": login.session.sid, **payload}
     if login.session.csrf is not None:
         # One value for all tokens of the session, so that a form in an open page stays valid while
         # tokens are renewed. Flask-JWT-Extended's profile has issued another one for each token.
@@ -424,9 +455,9 @@ def _default_jwt_encode_handler(identity: object) -> Token:
         payload = state.call(state.handlers.jwt_payload_callback, identity)
     headers = state.call(state.handlers.jwt_headers_callback, identity)
     codec = signing_codec(state, identity)
-    missing = state.settings.required_claims.difference(
-        payload, () if login is None else login.granted
-    )
+    if login is not None:
+        payload = replace_grants(payload, login.granted, state.settings.grant_claims)
+    missing = state.settings.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     _check_identity(state, payload)

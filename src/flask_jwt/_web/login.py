@@ -30,7 +30,7 @@ from .caching import no_store
 from .context import is_issued_in_cookies, issued_tokens, make_request_state, set_issued_tokens
 from .cookies import get_cookies, report_sizes, set_cookies
 from .csrf import explain_origin, is_cross_origin
-from .issue import grant_claims, login_context, storage_namespace
+from .issue import grant_login_claims, login_context, storage_namespace
 from .request_token import codec_for
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _log_in(
     remember: bool | None,
 ) -> Response:
     if state.sessions is None:
-        granted = grant_claims(state.settings, *grants)
+        granted = grant_login_claims(state, *grants)
         with login_context(state.clock.now(), granted=granted):
             access_token = as_token(state.call(state.handlers.jwt_encode_callback, identity))
         if in_cookies:

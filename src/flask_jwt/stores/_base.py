@@ -187,8 +187,14 @@ class SessionStore(Protocol):
         """Set the label of a session; return False if the session is unknown."""
         ...
 
-    def set_grants(self, sid: str, grants: str | None) -> bool:
-        """Set :attr:`Session.grants`; return False if the session is unknown.
+    def set_grants(self, sid: str, grants: str | None, *, expected: str | None) -> bool:
+        """Set :attr:`Session.grants` atomically, if it is *expected*.
+
+        It is no error if it is *grants* already: the response to an earlier attempt was lost.
+
+        :param expected: the value that the caller has read and changed, compared as
+            :meth:`rotate` compares it
+        :returns: False if the session has other grants or is unknown
 
         A custom store may leave this method out. Sessions then can't have scopes and roles of
         their own, which is an error where they are given.

@@ -131,6 +131,16 @@ else redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1
 """)
 
+# The second value is that of an earlier attempt, whose response was lost.
+SET_GRANTS = _register("""
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local present = redis.call('HGET', KEYS[1], 'grants') or ''
+if present ~= ARGV[1] and present ~= ARGV[2] then return 0 end
+if ARGV[2] == '' then redis.call('HDEL', KEYS[1], 'grants')
+else redis.call('HSET', KEYS[1], 'grants', ARGV[2]) end
+return 1
+""")
+
 SET_SUBJECT_KEY = _register("""
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 return redis.call('HSETNX', KEYS[1], 'subject_key', ARGV[1])

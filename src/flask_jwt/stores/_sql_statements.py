@@ -40,6 +40,7 @@ CREATE = sa.insert(sessions_table).from_select(
         )
     ).where(_row.subject_key == sa.bindparam("subject_key_", type_=sa.String)),
 )
+_present_grants = sa.func.coalesce(_row.grants, sa.literal_column("''"))
 # The condition and the change are one statement, so the database decides which of several callers
 # rotates a generation; its row count says who did.
 ROTATE = (
@@ -47,7 +48,7 @@ ROTATE = (
     .where(
         _row.sid == sa.bindparam("sid_"),
         _row.generation == sa.bindparam("current"),
-        sa.func.coalesce(_row.grants, sa.literal_column("''")) == sa.bindparam("grants_"),
+        _present_grants == sa.bindparam("grants_"),
         IS_ACTIVE,
     )
     .values(
@@ -121,9 +122,16 @@ RENAME = (
     .where(_row.sid == sa.bindparam("sid_"))
     .values(label=sa.bindparam("label_"))
 )
+# The second value is that of an earlier attempt, whose response was lost.
 SET_GRANTS = (
     sa.update(sessions_table)
-    .where(_row.sid == sa.bindparam("sid_"))
+    .where(
+        _row.sid == sa.bindparam("sid_"),
+        sa.or_(
+            _present_grants == sa.bindparam("expected"),
+            _present_grants == sa.bindparam("repeated"),
+        ),
+    )
     .values(grants=sa.bindparam("grants_"))
 )
 _SURPLUS = (

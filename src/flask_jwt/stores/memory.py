@@ -111,13 +111,14 @@ class MemoryStore(MemoryCounters):
                 self._sessions[sid] = replace(session, label=label)
         return session is not None
 
-    def set_grants(self, sid: str, grants: str | None) -> bool:
-        """Set the grants of a session."""
+    def set_grants(self, sid: str, grants: str | None, *, expected: str | None) -> bool:
+        """Set the grants of a session, if they are *expected*."""
         with self._lock:
             session = self._sessions.get(sid)
-            if session is not None:
-                self._sessions[sid] = replace(session, grants=grants)
-        return session is not None
+            if session is None or session.grants not in (expected, grants):
+                return False
+            self._sessions[sid] = replace(session, grants=grants)
+            return True
 
     def list_active(
         self,

@@ -209,10 +209,10 @@ class RedisStore:
         with self._translating_errors():
             return bool(self._run(scripts.SET_FIELD, [_key(sid)], "label", label or ""))
 
-    def set_grants(self, sid: str, grants: str | None) -> bool:
-        """Set the grants of a session."""
+    def set_grants(self, sid: str, grants: str | None, *, expected: str | None) -> bool:
+        """Set the grants of a session, if they are *expected*, in one script."""
         with self._translating_errors():
-            return bool(self._run(scripts.SET_FIELD, [_key(sid)], "grants", grants or ""))
+            return bool(self._run(scripts.SET_GRANTS, [_key(sid)], expected or "", grants or ""))
 
     def list_active(
         self,

@@ -223,9 +223,12 @@ class SqlStore:
         """Set the label of a session."""
         return self._execute(statements.RENAME, {"sid_": sid, "label_": label}) == 1
 
-    def set_grants(self, sid: str, grants: str | None) -> bool:
-        """Set the grants of a session."""
-        return self._execute(statements.SET_GRANTS, {"sid_": sid, "grants_": grants}) == 1
+    def set_grants(self, sid: str, grants: str | None, *, expected: str | None) -> bool:
+        """Set the grants of a session, if they are *expected*, in one UPDATE."""
+        values = {
+            "sid_": sid, "grants_": grants, "expected": expected or "", "repeated": grants or "",
+        }  # fmt: skip
+        return self._execute(statements.SET_GRANTS, values) == 1
 
     def list_active(
         self,
