@@ -193,7 +193,7 @@ def _bare(name: str, uri: str, store: Any, stack: ExitStack) -> Callable[[], Non
         client = stack.enter_context(redis.Redis.from_url(uri, decode_responses=True))
 
         def execute(now: float) -> Any:
-            changes = (str(generation), repr(now), "idle_expires_at", "")
+            changes = (str(generation), "", repr(now), "idle_expires_at", "")
             return client.eval(ROTATE.script, 1, _key(session.sid), *changes)
     elif name == "SQLite":
         import sqlite3
