@@ -57,9 +57,14 @@ def test_a_poll_ahead_of_time_delays_a_request_by_100_ms(kind, servers, request,
         server.thaw()
     # mysqlclient needs a second to connect, so it polls when it must.
     passed += 60 if kind == "mysqlclient" else 2
-    before = app.extensions["flask-jwt"].sessions.revocations._polled_at
-    assert get(app, "/protected", token).status_code == 200
-    assert app.extensions["flask-jwt"].sessions.revocations._polled_at > before
+    revocations = app.extensions["flask-jwt"].sessions.revocations
+    before = revocations._polled_at
+    for _ in range(10):
+        assert get(app, "/protected", token).status_code == 200
+        if revocations._polled_at > before:
+            break
+        passed += 2  # the server was busy for 100 ms: the next attempt may be made
+    assert revocations._polled_at > before
     assert caplog.text == "", "no outage: a login would have waited longer"
     app.extensions["flask-jwt"].sessions.close()
 
