@@ -292,7 +292,7 @@ oauth.register("google", server_metadata_url="https://accounts.google.com/.well-
     "Google's credentials": "from google.oauth2 import service_account",
     "relative import": "from .jose import jwt\nfrom . import cognitojwt",
     "an Issuer": 'from flask_jwt import Issuer\nIssuer.auth0("a.auth0.com", audience="a")',
-    "a client of ours": "from flask_jwt.testing import FakeIssuer\nidp = FakeIssuer()",
+    "a client with this package": "from flask_jwt.testing import FakeIssuer\nidp = FakeIssuer()",
 }
 
 

@@ -172,7 +172,7 @@ def test_cognito_without_the_preset(pool):
     assert status(app, cognito.id_token) == 200
 
 
-# An application of ours
+# An application with this package
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ def test_our_own_issuer_is_never_asked_for(tenants, clock):
 
 
 def test_a_database_that_ignores_case(app, tenants, caplog):
-    """It finds the row of another spelling; that isn't the issuer of the token."""
+    """It finds a row whose name differs in case; that isn't the issuer of the token."""
     tenants.issuers["https://A.example"] = A.issuer
     assert get(app, A.token(iss="https://A.example")).status_code == 401
     assert "asked for 'https://A.example'" in caplog.text

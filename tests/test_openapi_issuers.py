@@ -48,6 +48,18 @@ def test_each_issuer_has_a_scheme(issuers, version):
     assert "503" in operation["responses"]
 
 
+def test_a_function_for_issuers(issuers):
+    """No issuer is known before a token names it, but asking for one may fail."""
+    find = {issuer.issuer: issuer for issuer in issuers}.get
+    for guard in ({}, {"issuers": IDP}):
+        operation, document = operation_of(app_with(find, guard))
+        assert operation["security"] == TOKEN
+        assert "503" in operation["responses"]
+        assert document["components"]["securitySchemes"].keys() == {"bearerAuth"}
+    operation, _ = operation_of(app_with(find, {"refresh": True}))
+    assert "503" not in operation["responses"]
+
+
 def test_swagger_has_no_such_scheme(issuers):
     operation, _ = operation_of(app_with(issuers, {}), version="2.0")
     assert operation["security"] == TOKEN

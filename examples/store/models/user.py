@@ -23,7 +23,7 @@ class User(db.Model):
 
     @validates("username")
     def set_name_key(self, _, username):
-        """Keep the name as it was typed, and what no other user's name may be equal to."""
+        """Store the name as typed, and its key, which is the same for "Joe" and "joe"."""
         self.name_key = name_key(username)
         return username
 

@@ -19,6 +19,11 @@ _REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
 _OPTIONAL_CLAIM_NAMES = ("csrf", "remember", "grants")
 
 
+def make_jti(sid: str, generation: int) -> str:
+    """Return the id of a session's refresh token."""
+    return f"{sid}.{generation}"
+
+
 class RefreshClaims(NamedTuple):
     """Hold the claims of a session's refresh token.
 
@@ -41,7 +46,7 @@ class RefreshClaims(NamedTuple):
     @property
     def jti(self) -> str:
         """Return the id of the token."""
-        return f"{self.sid}.{self.generation}"
+        return make_jti(self.sid, self.generation)
 
     def is_valid(self) -> bool:
         """Return whether every claim has the type with which :class:`SessionManager` issues it."""
@@ -118,7 +123,7 @@ class RefreshTokens:
             "auth_time": int(session.created_at),
             "iat": int(session.rotated_at),
             "exp": int(session.expires_at),
-            "jti": f"{session.sid}.{session.generation}",
+            "jti": make_jti(session.sid, session.generation),
             **{name: value for name, value in optional.items() if value is not None},
             **self._host.get_parties(),
         }

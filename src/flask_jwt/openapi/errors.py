@@ -13,7 +13,7 @@ from .._web.app_state import AppState
 from .._web.guarded_views import GuardOptions
 from ..errors import JWTError
 from .document import Document, JSONObject
-from .issuers import fetches_keys
+from .issuers import may_fetch_keys
 
 _DESCRIPTIONS = {
     303: "A browser that opens a page is sent to the login page",
@@ -72,7 +72,7 @@ class ErrorResponses:
         needs_network = state.sessions is not None or state.handlers.decode_key_callback is not None
         # The token of any issuer is verified before its issuer is compared with the guard's.
         if not all(guard.refresh for guard in guards):
-            needs_network = needs_network or any(map(fetches_keys, state.settings.issuers))
+            needs_network = needs_network or may_fetch_keys(state.settings)
         if needs_network:
             statuses.append(503)
         return self.of_statuses(*statuses)

@@ -33,6 +33,13 @@ def accepts_own_tokens(settings: Settings, guard: GuardOptions) -> bool:
     return guard.issuers is None or settings.encode_issuer in guard.issuers
 
 
+def may_fetch_keys(settings: Settings) -> bool:
+    """Return whether keys of some issuer are fetched, which may fail."""
+    if not isinstance(settings.issuers, tuple):
+        return True  # a function finds the issuers, so none is known here
+    return any(map(fetches_keys, settings.issuers))
+
+
 def fetches_keys(issuer: Issuer) -> bool:
     """Return whether keys of *issuer* are fetched, which may fail."""
     return issuer.jwks is None or issuer.jwks_uri is not None
