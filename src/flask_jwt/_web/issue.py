@@ -138,6 +138,12 @@ def grant_login_claims(
     return grant_claims(state.settings, scopes, roles)
 
 
+def apply_grants(state: AppState, claims: ClaimsView, granted: ClaimsView) -> ClaimsView:
+    """Return *claims* with *granted* in place of all claims that grant the same."""
+    # Most tokens have none, and reading the settings compares every option.
+    return replace_grants(claims, granted, state.settings.grant_claims) if granted else claims
+
+
 def _check_is_read(option: str, claim: str, paths: Iterable[ClaimPath]) -> None:
     if (claim,) not in paths:
         raise ConfigError(
@@ -206,7 +212,7 @@ def _additional_claims(
 ) -> Claims:
     load = state.handlers.additional_claims_callback
     loaded: ClaimsView = {} if load is None else state.call(load, identity)
-    more = {**replace_grants(loaded, granted or {}, state.settings.grant_claims), **(claims or {})}
+    more = {**apply_grants(state, loaded, granted or {}), **(claims or {})}
     more.update(granted or {})
     collisions = RESERVED_CLAIMS.intersection(more)
     if collisions and not overwrite:
@@ -456,7 +462,7 @@ def _default_jwt_encode_handler(identity: object) -> Token:
     headers = state.call(state.handlers.jwt_headers_callback, identity)
     codec = signing_codec(state, identity)
     if login is not None:
-        payload = replace_grants(payload, login.granted, state.settings.grant_claims)
+        payload = apply_grants(state, payload, login.granted)
     missing = state.settings.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")

@@ -19,7 +19,6 @@ from .._jose.claims import (
     subject_of,
 )
 from .._jose.codec import as_token
-from .._jose.grants import replace_grants
 from .._sessions.circuit_breaker import CircuitBreakerStore
 from .._sessions.granted import read_granted
 from .._sessions.host import SessionHost, SessionPolicy
@@ -31,6 +30,7 @@ from ..stores._location import describe_location
 from .app_state import AppState
 from .issue import (
     _default_jwt_encode_handler,
+    apply_grants,
     grant_login_claims,
     issuer_and_audience,
     login_context,
@@ -127,9 +127,7 @@ def _create_host(state: AppState) -> SessionHost:
         get_parties=lambda: issuer_and_audience(state.settings),
         get_identity=get_identity,
         create_grants=lambda scopes, roles: grant_login_claims(state, scopes, roles),
-        replace_grants=lambda claims, granted: replace_grants(
-            claims, granted, state.settings.grant_claims
-        ),
+        replace_grants=partial(apply_grants, state),
         get_claimed_identity=get_claimed_identity,
         get_client=_get_client,
         namespace=storage_namespace(settings),
