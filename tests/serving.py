@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
+from contextlib import contextmanager
 
 import httpx
 
@@ -26,3 +28,17 @@ def wait_until_it_responds(url, process, seconds=20):
         except httpx.TransportError:
             time.sleep(0.05)
     raise AssertionError(f"{url} did not respond within {seconds} s")
+
+
+@contextmanager
+def running(arguments, url, log_file, *, cwd, environment):
+    """Run the server that *arguments* start until the end of the block; print its output then."""
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(arguments, cwd=cwd, env=environment, stdout=log, stderr=log)
+        try:
+            wait_until_it_responds(url, process)
+            yield
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            print(log_file.read_text())

@@ -262,15 +262,20 @@ def test_an_invalid_token_is_rejected(store, header):
     assert response.headers["WWW-Authenticate"].startswith("JWT realm=")
 
 
-@pytest.mark.slow
-def test_a_token_expires(tmp_path):
-    with serving(
-        tmp_path,
-        DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
-        SESSIONS_URL=f"sqlite:///{tmp_path}/sessions.db",
+def serve_short_tokens(folder):
+    """Serve the store with access tokens that live two seconds."""
+    return serving(
+        folder,
+        DATABASE_URL=f"sqlite:///{folder}/store.db",
+        SESSIONS_URL=f"sqlite:///{folder}/sessions.db",
         FLASK_JWT_EXPIRATION_DELTA="2",
         FLASK_JWT_LEEWAY="0",
-    ) as store:
+    )
+
+
+@pytest.mark.slow
+def test_a_token_expires(tmp_path):
+    with serve_short_tokens(tmp_path) as store:
         token = log_in(store, sign_up(store)).json()["access_token"]
         headers = {"Authorization": f"JWT {token}"}
         assert store.get("/me", headers=headers).status_code == 200
@@ -648,14 +653,9 @@ def test_the_panel_shows_how_a_request_was_verified(store, cookies, auth):
         assert "so no one is signed in" in panel_of(store.get(path, headers=PAGE))
 
 
+@pytest.mark.slow
 def test_the_panel_shows_a_renewal(tmp_path):
-    with serving(
-        tmp_path,
-        DATABASE_URL=f"sqlite:///{tmp_path}/store.db",
-        SESSIONS_URL=f"sqlite:///{tmp_path}/sessions.db",
-        FLASK_JWT_EXPIRATION_DELTA="2",
-        FLASK_JWT_LEEWAY="0",
-    ) as store:
+    with serve_short_tokens(tmp_path) as store:
         form = {"username": sign_up(store), "password": PASSWORD}
         cookies = cookies_of(send_form(store, "/sign-in", **form))
         token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]

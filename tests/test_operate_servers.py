@@ -16,7 +16,7 @@ import yaml
 
 from flask_jwt import hash_password
 from flask_jwt._cli import jwt_cli
-from tests.serving import free_port, wait_until_it_responds
+from tests.serving import free_port, running
 from tests.support import ROOT, bearer, claims_of, make_app
 
 FILES = ROOT / "examples/operate"
@@ -41,17 +41,10 @@ def served(line, folder, **environment):
         "FLASK_USERS": json.dumps({"joe": hash_password("pass")}),
         **environment,
     }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *arguments], cwd=FILES, env=environment, stdout=log, stderr=log
-        )
-        try:
-            wait_until_it_responds(f"http://{address}/healthz", process)
-            yield f"http://{address}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            print((folder / "log").read_text())
+    arguments = [program, *arguments]
+    url = f"http://{address}"
+    with running(arguments, f"{url}/healthz", folder / "log", cwd=FILES, environment=environment):
+        yield url
 
 
 def use(address):

@@ -20,7 +20,7 @@ import pymysql
 import pytest
 
 from tests.servers import stores, uri_of
-from tests.serving import free_port, wait_until_it_responds
+from tests.serving import free_port, running
 from tests.support import ROOT, bearer, claims_of
 
 COUNT = int(os.environ.get("SOAK_RESPONSES", "5000"))
@@ -55,18 +55,10 @@ def command(server, address, *, is_preloaded):
 def served(server, url, folder, *, is_preloaded):
     address = f"127.0.0.1:{free_port()}"
     environment = {**os.environ, "STORE_URL": url, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command(server, address, is_preloaded=is_preloaded),
-            cwd=ROOT, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
-        try:
-            wait_until_it_responds(f"http://{address}/protected", process)
-            yield f"http://{address}"
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            print((folder / "log").read_text())
+    arguments = command(server, address, is_preloaded=is_preloaded)
+    url = f"http://{address}"
+    with running(arguments, f"{url}/protected", folder / "log", cwd=ROOT, environment=environment):
+        yield url
 
 
 def use(url, number, count, wrong):
