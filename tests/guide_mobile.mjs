@@ -19,9 +19,15 @@ let client = create();
 const commands = {
   logIn: (...args) => client.logIn(...args),
   logOut: () => client.logOut(),
-  request: async (path, times = 1) => {
-    const responses = await Promise.all(Array.from({ length: times }, () => client.request(path)));
+  request: async (...paths) => {
+    const responses = await Promise.all(paths.map((path) => client.request(path)));
     return responses.map((response) => response.status);
+  },
+  logInDuring: async (path, ...args) => {
+    const request = client.request(path);
+    await client.logIn(...args);
+    await client.request('/me');
+    return (await request).status;
   },
   restart: () => { client = create(); },
   state: () => ({ stored, loggedOut }),

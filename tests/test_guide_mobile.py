@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -23,15 +24,26 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def site():
-    """The application, its clock, the refreshes that it has been asked for, and its outages."""
+    """The application, its clock, the refreshes that it has been asked for, and its outages.
+
+    It responds to /me?late once another request has had a 200.
+    """
     with example("start", "app") as program:
         app = program.create_app(SECRET_KEY=SECRET, JWT_STORAGE_URI="memory://", TESTING=True)
-        site = SimpleNamespace(app=app, refreshes=0, is_down=False)
+        site = SimpleNamespace(app=app, refreshes=0, is_down=False, has_succeeded=threading.Event())
 
         @app.before_request
         def count():
             site.refreshes += request.path == "/auth/refresh"
             return ("", 503) if site.is_down and request.path == "/auth/refresh" else None
+
+        @app.after_request
+        def delay(response):
+            if "late" in request.args and response.status_code == 401:
+                site.has_succeeded.wait(10)
+            elif request.path == "/me" and response.status_code == 200:
+                site.has_succeeded.set()
+            return response
 
         site.clock = app.extensions["flask-jwt"].clock.now = Clock()
         with served(app) as port:
@@ -63,10 +75,10 @@ def test_login_refresh_restart_and_logout(site, call):
     assert call("logIn", "joe", "pass", "Phone") == {"value": None}
     assert call("request", "/me") == {"value": [200]}
     site.clock.tick(400)
-    assert call("request", "/me", 5) == {"value": [200] * 5}
+    assert call("request", *["/me"] * 5) == {"value": [200] * 5}
     assert site.refreshes == 1
     call("restart")
-    assert call("request", "/me", 3) == {"value": [200] * 3}
+    assert call("request", *["/me"] * 3) == {"value": [200] * 3}
     assert site.refreshes == 2
     stored = call("state")["value"]["stored"]
     assert call("logOut") == {"value": None}
@@ -74,6 +86,21 @@ def test_login_refresh_restart_and_logout(site, call):
     refresh = {"Authorization": f"Bearer {stored}"}
     response = site.app.test_client().post("/auth/refresh", headers=refresh)
     assert response.json["code"] == "token_revoked"
+
+
+def test_401_that_arrives_after_the_refresh(site, call):
+    call("logIn", "joe", "pass", "Phone")
+    site.clock.tick(400)
+    assert call("request", "/me?late", "/me") == {"value": [200, 200]}
+    assert site.refreshes == 1
+
+
+def test_401_that_arrives_after_a_logout_and_a_login(site, call):
+    call("logIn", "joe", "pass", "Phone")
+    with site.app.app_context():
+        site.app.extensions["flask-jwt"].sessions.revoke_all(1)
+    assert call("logInDuring", "/me?late", "joe", "pass", "Phone") == {"value": 200}
+    assert call("state")["value"]["stored"] is not None
 
 
 def test_session_that_was_ended_elsewhere(site, call):

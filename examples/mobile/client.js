@@ -56,14 +56,15 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
     // after the server has said that it has expired.
     async request(path, options) {
       if (accessToken === null && !(await refresh())) throw new Error("Nobody is logged in");
+      const sent = accessToken;
       const response = await send(path, options);
       if (response.status !== 401) return response;
       const { code } = await response.clone().json();
-      if (code !== "token_expired") {
-        if (code === "token_revoked" || code === "user_gone") await forget();
-        return response;
-      }
-      return (await refresh()) ? send(path, options) : response;
+      // Responses overtake each other: this 401 may be about a token that is replaced by now.
+      if (accessToken !== sent) return accessToken ? send(path, options) : response;
+      if (code === "token_expired") return (await refresh()) ? send(path, options) : response;
+      if (code === "token_revoked" || code === "user_gone") await forget();
+      return response;
     },
 
     async logOut() {
