@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import click
 import pytest
@@ -62,6 +64,18 @@ def test_audit_example(tmp_path, monkeypatch, caplog):
     for secret in ("se-cret", *body.values(), *fresh.values()):
         assert not (isinstance(secret, str) and len(secret) > 6 and secret in caplog.text)
     app.extensions["flask-jwt"].sessions.close()
+
+
+def test_audit_example_without_any_configuration_of_logging(tmp_path):
+    """In another process, because pytest configures the logging of this one."""
+    program = "from app import app; app.test_client().post('/auth', json={})"
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples/login")])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["event"] for line in lines] == ["authentication_failed"]
 
 
 def test_pages_example(tmp_path, monkeypatch):
