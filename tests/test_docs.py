@@ -68,7 +68,7 @@ def test_audit_example(tmp_path, monkeypatch, caplog):
 
 def test_audit_example_without_any_configuration_of_logging(tmp_path):
     """In another process, because pytest configures the logging of this one."""
-    program = "from app import app; app.test_client().post('/auth', json={})"
+    program = "from app import app; app.test_client().post('/auth', json={'username': 'joe', 'password': 'x'})"
     path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples/login")])
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},

@@ -32,7 +32,11 @@ def site():
     with example("start", "app") as program:
         app = program.create_app(SECRET_KEY=SECRET, JWT_STORAGE_URI="memory://", TESTING=True)
         site = SimpleNamespace(
-            app=app, refreshes=0, is_down=False, has_succeeded=threading.Event(), proxy=None,
+            app=app,
+            refreshes=0,
+            is_down=False,
+            has_succeeded=threading.Event(),
+            proxy=None,
             delay=lambda: None,
         )
 

@@ -66,9 +66,12 @@ def test_page_that_says_something_else_fails(text, reason, tmp_path):
     shutil.copytree(ROOT / "examples" / "start", folder)
     page = tmp_path / "page.md"
     page.write_text(text)
-    with pytest.raises(AssertionError, match=reason):
-        with Walkthrough(folder, {"FLASK_SECRET_KEY": "k" * 40}) as walkthrough:
-            walkthrough.follow(page)
+    environment = {"FLASK_SECRET_KEY": "k" * 40}
+    with (
+        pytest.raises(AssertionError, match=reason),
+        Walkthrough(folder, environment) as walkthrough,
+    ):
+        walkthrough.follow(page)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,7 @@ def make_app(tmp_path):
     def make():
         database = f"sqlite:///{tmp_path}/test{len(apps)}.db"
         secret = secrets.token_hex()
-        apps.append(
-            create_app(TESTING=True, SECRET_KEY=secret, SQLALCHEMY_DATABASE_URI=database)
-        )
+        apps.append(create_app(TESTING=True, SECRET_KEY=secret, SQLALCHEMY_DATABASE_URI=database))
         return apps[-1]
 
     yield make
