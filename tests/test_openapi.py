@@ -35,8 +35,8 @@ from flask_jwt import (
 from flask_jwt.errors import ConfigError, JWTError
 from flask_jwt.extended import JWTManager
 from flask_jwt.openapi import annotate, secure
+from flask_jwt.openapi.bases import Bases
 from flask_jwt.openapi.document import Document
-from flask_jwt.openapi.paths import Bases
 from flask_jwt.openapi.routes import get_routes
 from tests.openapi_apps import EXPECTED, LIBRARIES, TOKEN, make_flask_smorest
 from tests.support import ANYONE, SECRET, bearer, issue, login, make_app
@@ -336,7 +336,7 @@ def test_a_long_prefix_is_tried_once():
     app = make_app(guards={"/view": {}})
     servers = [{"url": "/a" * 4000}]
     document = Document(doc({"/view": ["post"]}, servers=servers))
-    bases = Bases(document, get_routes(app.extensions["flask-jwt"]).index)
+    bases = Bases(document, get_routes(app.extensions["flask-jwt"]))
     assert list(bases._uses) == [""]
     assert operation_of(app, servers=servers)[0]["security"] == TOKEN
 

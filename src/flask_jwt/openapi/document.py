@@ -102,7 +102,7 @@ class Document:
 
 def as_object(value: object) -> Mapping[str, Any]:
     """Return *value* if it is a JSON object, and otherwise an empty one."""
-    return value if is_object(value) else {}
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
