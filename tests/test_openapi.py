@@ -320,15 +320,20 @@ def test_a_path_is_relative_to_each_server_before_a_part_of_one():
 def test_documents_leave_nothing_behind_but_the_guards():
     """A document's servers may contain a prefix that a client has sent."""
     app = make_app(guards={"/view": {}})
+    app.post("/<id>/view")(jwt_required()(lambda id: {}))
 
     def count():
         routes = vars(app.extensions["flask-jwt"].routes[1])
         return {name: len(value) for name, value in routes.items() if hasattr(value, "__len__")}
 
     operation_of(app)
+    document = doc({"/view": ["post"], "/{id}/view": ["post"]})
+    annotate(document, app)
     before = count()
     for number in range(20):
-        assert operation_of(app, servers=[{"url": f"/p{number}"}])[0]["security"] == TOKEN
+        servers = [{"url": f"/p{number}"}, {"url": f"/{{p{number}}}"}]
+        assert operation_of(app, servers=servers)[0]["security"] == TOKEN
+        annotate(doc({f"/{{p{number}}}/view": ["post"]}), app)
     assert count() == before
 
 
