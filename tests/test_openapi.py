@@ -324,7 +324,7 @@ def test_documents_leave_nothing_behind_but_the_guards():
 
     def count():
         routes = vars(app.extensions["flask-jwt"].routes[1])
-        return {name: len(value) for name, value in routes.items() if hasattr(value, "__len__")}
+        return {name: len(str(value)) for name, value in routes.items()}
 
     operation_of(app)
     document = doc({"/view": ["post"], "/{id}/view": ["post"]})

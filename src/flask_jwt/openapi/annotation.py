@@ -125,12 +125,17 @@ class _Annotation:
             if name not in _METHODS or not is_object(written):
                 continue
             operation = self._bases.find(path, name)
-            if operation is None or operation.guards is None:
+            guards = None if operation is None else operation.guards
+            if operation is None or guards is None:
                 self._warn(path, name.upper())
-            elif operation.guards.options:
-                description = self._find_description(operation.guards, operation.method)
+            elif guards.options:
+                # By identity, because a comparison of all options would take longer than the rest.
+                description = self._descriptions.get(id(guards))
+                if description is None:
+                    description = self._describe(guards, operation.method)
+                    self._descriptions[id(guards)] = description
                 annotated[name] = description.add_to(written)
-            elif operation.guards.access == "built in":
+            elif guards.access == "built in":
                 annotated[name] = self._complete(operation, written, item)
         return annotated
 
@@ -141,13 +146,6 @@ class _Annotation:
         self._found.add((rule.rule, method))
         own = self._endpoints.describe(rule, method)
         return written if own is None else complete(written, own, item)
-
-    def _find_description(self, guards: RouteGuards, method: str) -> _Description:
-        # By identity, because a comparison of all options would take longer than all the rest.
-        description = self._descriptions.get(id(guards))
-        if description is None:
-            description = self._descriptions[id(guards)] = self._describe(guards, method)
-        return description
 
     def _describe(self, guards: RouteGuards, method: str) -> _Description:
         is_listed = self._document.is_json_schema

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from werkzeug.routing import Rule
 
@@ -15,7 +16,8 @@ from .changes import Snapshot
 from .paths import RuleIndex, to_openapi
 
 
-class Operation(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Operation:
     """Hold one HTTP method of a rule, and what guards it."""
 
     rule: Rule
@@ -42,7 +44,8 @@ class Routes:
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         ]
         """The rules of this package's endpoints, with each of their HTTP methods."""
-        self._by_path: dict[tuple[str, str], Operation] = {}
+        # By method first: a look into one of few dictionaries is faster than a tuple as the key.
+        self._by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
         self._by_rule: dict[tuple[int, str], Operation] = {}
         self._guards: dict[tuple[str, RouteGuards], RouteGuards] = {}
 
@@ -51,7 +54,8 @@ class Routes:
 
         :param name: the HTTP method, as documents write it
         """
-        operation = self._by_path.get((path, name))
+        known = self._by_path[name]
+        operation = known.get(path)
         if operation is None:
             method = name.upper()
             rule = self.index.find(path, method)
@@ -61,7 +65,7 @@ class Routes:
             # A document may name the parameters otherwise, and part of its paths may have been
             # sent by a client. So others than those of the rules aren't kept.
             if path == to_openapi(rule.rule):
-                self._by_path[path, name] = operation
+                known[path] = operation
         return operation
 
     def _find_operation(self, rule: Rule, method: str) -> Operation:
