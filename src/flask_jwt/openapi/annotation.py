@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
+from werkzeug.routing import Rule
 
 from .._web.context import app_state
 from .._web.route_table import RouteGuards
@@ -15,7 +16,7 @@ from .document import Document, JSONObject, as_object, is_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
 from .paths import to_openapi
-from .routes import Operation, get_routes
+from .routes import get_routes
 from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
 
 logger = logging.getLogger("flask_jwt")
@@ -103,7 +104,7 @@ class _Annotation:
         self._inherited = document.get("security")
         """The author's ``security`` for all operations without one."""
         self._descriptions: dict[int, _Description] = {}
-        """The description of guards, by the id of the object that lists them."""
+        """The description of the guards of an operation, by the id of the object."""
         self._found: set[tuple[str, str]] = set()
         """The rules of this package's endpoints that the document has, with their methods."""
 
@@ -125,24 +126,23 @@ class _Annotation:
             if name not in _METHODS or not is_object(written):
                 continue
             operation = self._bases.find(path, name)
-            guards = None if operation is None else operation.guards
-            if operation is None or guards is None:
+            if operation is None or operation.guards is None:
                 self._warn(path, name.upper())
-            elif guards.options:
+            elif operation.guards.options:
                 # By identity, because a comparison of all options would take longer than the rest.
-                description = self._descriptions.get(id(guards))
+                description = self._descriptions.get(id(operation))
                 if description is None:
-                    description = self._describe(guards, operation.method)
-                    self._descriptions[id(guards)] = description
+                    description = self._describe(operation.guards, operation.method)
+                    self._descriptions[id(operation)] = description
                 annotated[name] = description.add_to(written)
-            elif guards.access == "built in":
-                annotated[name] = self._complete(operation, written, item)
+            elif operation.rule is not None:
+                annotated[name] = self._complete(operation.rule, operation.method, written, item)
         return annotated
 
     def _complete(
-        self, operation: Operation, written: Mapping[str, Any], item: Mapping[str, Any]
+        self, rule: Rule, method: str, written: Mapping[str, Any], item: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        rule, method = operation.rule, operation.method
+        """Return the operation of an endpoint of this package with what it lacks."""
         self._found.add((rule.rule, method))
         own = self._endpoints.describe(rule, method)
         return written if own is None else complete(written, own, item)

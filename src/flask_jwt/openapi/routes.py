@@ -18,13 +18,16 @@ from .paths import RuleIndex, to_openapi
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Hold one HTTP method of a rule, and what guards it."""
+    """Hold what guards an HTTP method of a rule. Equal ones mostly are the same object.
 
-    rule: Rule
+    An application has few different ones, so few objects are read for a document of many routes.
+    """
+
     method: str
     guards: RouteGuards | None
-    """None if the rule has no view. Operations with the same method and equal guards mostly have
-    the same object."""
+    """None if the rule has no view."""
+    rule: Rule | None
+    """The rule of an endpoint of this package, and otherwise None."""
 
 
 class Routes:
@@ -47,7 +50,7 @@ class Routes:
         # By method first: a look into one of few dictionaries is faster than a tuple as the key.
         self._by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
         self._by_rule: dict[tuple[int, str], Operation] = {}
-        self._guards: dict[tuple[str, RouteGuards], RouteGuards] = {}
+        self._distinct: dict[Operation, Operation] = {}
 
     def find(self, path: str, name: str) -> Operation | None:
         """Return the operation at a path of the application, or None.
@@ -72,16 +75,19 @@ class Routes:
         key = id(rule), method
         if key not in self._by_rule:
             # If another thread has found the same meanwhile, both use the same object.
-            self._by_rule.setdefault(key, Operation(rule, method, self._find_guards(rule, method)))
+            self._by_rule.setdefault(key, self._make_operation(rule, method))
         return self._by_rule[key]
 
-    def _find_guards(self, rule: Rule, method: str) -> RouteGuards | None:
+    def _make_operation(self, rule: Rule, method: str) -> Operation:
         if rule.endpoint not in self._state.app.view_functions:
-            return None
+            return Operation(method, None, None)
         guards = find_guards_of_rule(self._state, self._exemptions, rule, method)
+        if guards.access == "built in":
+            return Operation(method, guards, rule)
+        operation = Operation(method, guards, None)
         with suppress(TypeError):  # locations may be a list
-            return self._guards.setdefault((method, guards), guards)
-        return guards
+            return self._distinct.setdefault(operation, operation)
+        return operation
 
 
 def get_routes(state: AppState) -> Routes:
