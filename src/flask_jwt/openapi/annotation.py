@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from .._web.context import app_state
 from .._web.route_table import RouteGuards
 from .bases import Bases
-from .document import Document, JSONObject, as_object, is_object
+from .document import OBJECT_TYPES, Document, JSONObject, as_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
 from .paths import to_openapi
@@ -66,9 +66,7 @@ class _Description:
         """Return *operation* with what it lacks of this description."""
         annotated = dict(operation)
         if self._security and "security" not in annotated:
-            annotated["security"] = [
-                {name: list(scopes) for name, scopes in one.items()} for one in self._security
-            ]
+            annotated["security"] = self._copy_security()
         for name, value in self._extensions.items():
             choices = [list(one) if isinstance(one, list) else one for one in value]
             annotated.setdefault(name, choices)
@@ -81,6 +79,16 @@ class _Description:
             if name not in responses and status not in responses:
                 responses[name] = response
         return annotated
+
+    def _copy_security(self) -> list[SecurityRequirement]:
+        # Loops, because before Python 3.12 each comprehension takes as long as a call.
+        security = []
+        for requirement in self._security:
+            copy = requirement.copy()
+            for name, scopes in requirement.items():
+                copy[name] = scopes.copy()
+            security.append(copy)
+        return security
 
     def _add_text(self, written: str) -> str:
         added = " ".join(sentence for sentence in self._sentences if sentence not in written)
@@ -112,7 +120,7 @@ class _Annotation:
         root = self._document.root
         paths: JSONObject = dict(as_object(root.get("paths")))
         for path, item in paths.items():
-            if is_object(item):
+            if isinstance(item, OBJECT_TYPES):
                 paths[path] = self._annotate_item(str(path), item)
         if endpoints:
             self._add_endpoints(paths)
@@ -123,7 +131,7 @@ class _Annotation:
     def _annotate_item(self, path: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
         annotated = dict(item)
         for name, written in item.items():
-            if name not in _METHODS or not is_object(written):
+            if name not in _METHODS or not isinstance(written, OBJECT_TYPES):
                 continue
             operation = self._bases.find(path, name)
             if operation is None or operation.guards is None:
