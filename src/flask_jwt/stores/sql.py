@@ -168,17 +168,22 @@ class SqlStore:
         process.is_ready = False  # a SQLite database in memory ends with its connection
         process.engine.dispose()
 
-    def create(self, session: Session) -> None:
-        """Store a new session."""
+    def create(self, session: Session) -> int | None:
+        """Store a new session; return an upper bound of the user's sessions if they are few."""
         values = {f"{name}_": value for name, value in asdict(session).items()}
         values["subject_"] = legacy_subject(session.subject)[:255]
         try:
+            # The row count is -1 before SQLAlchemy 2.0.28. Then the second INSERT fails, and says so.
+            if self._execute(statements.CREATE_IF_FEW, values) == 1:
+                # Logins at the same time don't see each other, so the bound has room for them.
+                return 2 * statements.FEW_SESSIONS
             self._execute(statements.CREATE, values)
         except exc.IntegrityError as error:
             # An earlier attempt has stored it, and its response was lost. If not, the error may
             # quote the row.
             if self.get(session.sid) is None:
                 raise store_unavailable(error, self._backend) from None
+        return None
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
