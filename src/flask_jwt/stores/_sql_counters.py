@@ -207,5 +207,5 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
     columns, rows = ", ".join(_COLUMNS), f"VALUES {', '.join([row] * count)}"
     if dialect == "postgresql":
         rows = f"SELECT new.* FROM {_ASYNCHRONOUS_COMMIT}, ({rows}) AS new"  # noqa: S608
-    insert = f"INSERT INTO {_TABLE} ({columns}) {rows}"  # noqa: S608  only our own names
+    insert = f"INSERT INTO {_TABLE} ({columns}) {rows}"
     return f"{insert} ON {action} {', '.join(assignments)}"

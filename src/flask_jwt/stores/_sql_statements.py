@@ -43,9 +43,9 @@ def _create(last_sequence: sa.ColumnElement[int]) -> sa.Select[Any]:
 
 
 _is_same_user = _row.subject_key == sa.bindparam("subject_key_", type_=sa.String)
-_columns = [column.name for column in _row]
+COLUMNS = [column.name for column in _row]
 CREATE = sa.insert(sessions_table).from_select(
-    _columns, _create(sa.func.max(_row.sequence)).where(_is_same_user)
+    COLUMNS, _create(sa.func.max(_row.sequence)).where(_is_same_user)
 )
 FEW_SESSIONS = 50
 _some = sa.select(_row.sequence).where(_is_same_user).limit(FEW_SESSIONS).subquery("some_sessions")
@@ -55,7 +55,7 @@ _few = sa.select(
 #: Inserts no row if the user has as many sessions as FEW_SESSIONS; the row count says so.
 CREATE_IF_FEW = (
     sa.insert(sessions_table)
-    .from_select(_columns, _create(_few.c.last).where(_few.c.number < FEW_SESSIONS))
+    .from_select(COLUMNS, _create(_few.c.last).where(_few.c.number < FEW_SESSIONS))
     .execution_options(preserve_rowcount=True)  # SQLAlchemy keeps that of an INSERT only on request
 )
 _present_grants = sa.func.coalesce(_row.grants, sa.literal_column("''"))
