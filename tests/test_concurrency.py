@@ -17,8 +17,7 @@ from tests.servers import stores, uri_of
 from tests.support import bearer, claims_of, issue, make_app
 from tests.workers import log_in, new_app, refresh, refresh_on_command, refresh_until_killed
 
-slow = pytest.mark.slow
-FEW_OR_MANY = pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=slow)])
+ROUNDS = 200
 
 
 @pytest.fixture(params=stores("sqlite", "postgres", "redis"))
@@ -55,7 +54,7 @@ def check_round(app, responses, sid, generation):
 # Refreshes
 
 
-@FEW_OR_MANY
+@pytest.mark.parametrize("rounds", [5, pytest.param(ROUNDS, marks=pytest.mark.slow)])
 def test_32_threads_refresh_one_token(app, rounds):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
@@ -69,8 +68,8 @@ FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.workers"])
 
 
-@FEW_OR_MANY
-def test_4_processes_refresh_one_token(app, uri, rounds):
+@pytest.mark.slow
+def test_4_processes_refresh_one_token(app, uri):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
     pipes, processes = [], []
@@ -84,7 +83,7 @@ def test_4_processes_refresh_one_token(app, uri, rounds):
     try:
         for pipe in pipes:
             assert pipe.recv() == "ready"
-        for number in range(rounds):
+        for number in range(ROUNDS):
             for pipe in pipes:
                 pipe.send(token)
             responses = [response for pipe in pipes for response in pipe.recv()]
@@ -98,11 +97,11 @@ def test_4_processes_refresh_one_token(app, uri, rounds):
             process.join(10)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=slow)])
-def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
+@pytest.mark.slow
+def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
-    for _ in range(kills):
+    for _ in range(ROUNDS // 2):
         ours, theirs = FORK.Pipe(duplex=False)
         process = FORK.Process(target=refresh_until_killed, args=(uri, theirs, token), daemon=True)
         process.start()

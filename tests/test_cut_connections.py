@@ -216,7 +216,7 @@ def rename(shop, break_connection):
 OPERATIONS = [create, rotate, revoke, list_sessions, get, rename]
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.__name__)
 def test_a_connection_is_cut(make_shop, proxy, kind, operation, when, rounds):
