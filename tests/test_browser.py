@@ -1,14 +1,11 @@
 """examples/store in a browser: Chromium, driven by Playwright.
 
-It needs a Chromium: Debian's, or the one that the environment variable CHROMIUM names. Screenshots of
-the pages are kept in artifacts/screenshots/.
+Screenshots of the pages are kept in artifacts/screenshots/.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sqlite3
 import threading
 import time
@@ -21,26 +18,12 @@ import httpx
 import jwt
 import pytest
 
+from tests.browsers import ARGUMENTS, CHROMIUM, api, launched
 from tests.store_server import SECRET, served
 from tests.support import ROOT
 
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
-                allow_module_level=True)  # fmt: skip
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SCREENSHOTS = ROOT / "artifacts" / "screenshots"
 PASSWORD = f"correct horse {token_hex(8)}"
 WRONG_PASSWORD = f"wrong horse {token_hex(8)}"
@@ -104,17 +87,14 @@ def store(folder):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @contextmanager
 def device(chromium, **options):
     """Open a page in another browser. Chromium must report no violation of the CSP."""
     context = chromium.new_context(**options)
-    context.set_default_timeout(20_000)
     messages = []
     context.on("console", lambda message: messages.append(message.text))
     try:
