@@ -17,8 +17,6 @@ from tests.servers import stores, uri_of
 from tests.support import bearer, claims_of, issue, make_app
 from tests.workers import log_in, new_app, refresh, refresh_on_command, refresh_until_killed
 
-ROUNDS = 200
-
 
 @pytest.fixture(params=stores("sqlite", "postgres", "redis"))
 def uri(request, tmp_path):
@@ -54,7 +52,14 @@ def check_round(app, responses, sid, generation):
 # Refreshes
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(ROUNDS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        5,
+        pytest.param(50, marks=pytest.mark.slow),
+        pytest.param(500, marks=[pytest.mark.slow, pytest.mark.soak]),
+    ],
+)
 def test_32_threads_refresh_one_token(app, rounds):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
@@ -69,7 +74,8 @@ FORK.set_forkserver_preload(["tests.workers"])
 
 
 @pytest.mark.slow
-def test_4_processes_refresh_one_token(app, uri):
+@pytest.mark.parametrize("rounds", [50, pytest.param(500, marks=pytest.mark.soak)])
+def test_4_processes_refresh_one_token(app, uri, rounds):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
     pipes, processes = [], []
@@ -83,7 +89,7 @@ def test_4_processes_refresh_one_token(app, uri):
     try:
         for pipe in pipes:
             assert pipe.recv() == "ready"
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for pipe in pipes:
                 pipe.send(token)
             responses = [response for pipe in pipes for response in pipe.recv()]
@@ -98,10 +104,11 @@ def test_4_processes_refresh_one_token(app, uri):
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri):
+@pytest.mark.parametrize("kills", [30, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
-    for _ in range(ROUNDS // 2):
+    for _ in range(kills):
         ours, theirs = FORK.Pipe(duplex=False)
         process = FORK.Process(target=refresh_until_killed, args=(uri, theirs, token), daemon=True)
         process.start()
