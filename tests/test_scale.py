@@ -21,7 +21,9 @@ import pytest
 import redis
 
 from flask_jwt._clock import Clock as AppClock
+from flask_jwt._sessions.refresh_tokens import create_sid
 from flask_jwt._sessions.revocations import Revocations
+from flask_jwt._sessions.subjects import subject_key
 from flask_jwt.stores import Session, open_store
 from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
@@ -146,21 +148,59 @@ def test_operations_on_a_million_sessions_take_as_long_as_on_a_thousand(store):
     assert all(many[name] < 3 * few[name] + 20 for name in few), (few, many)
 
 
+def make_ended(number):
+    """Return a session as a login stores it, of a random user, two seconds after the one before."""
+    started = 1.7e9 + 2.0 * number
+    user = random.randrange(ROWS // 10)
+    return replace(
+        session(0, str(user), revoked_at=None if number % 100 else started + 60.0),
+        sid=create_sid(started), subject_key=subject_key("", user), user_agent=200 * "x",
+        created_at=started, rotated_at=started, expires_at=started + 30 * 86_400, csrf=22 * "x",
+    )  # fmt: skip
+
+
+def fill_with_ended(store, rows):
+    for first in range(0, rows, BATCH):
+        batch = [make_ended(number) for number in range(first, min(rows, first + BATCH))]
+        if hasattr(store, "engine"):
+            insert(store, batch)
+        else:
+            for each in batch:
+                store.create(each)
+
+
+def log_in_until(store, is_done):
+    """Start sessions until the event; return how long the longest wait was."""
+    longest = 0.0
+    while not is_done.wait(0.02):
+        started = time.perf_counter()
+        store.create(session(random.getrandbits(128), expires_at=9e9))
+        longest = max(longest, time.perf_counter() - started)
+    return longest
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("store", stores("memory", "sqlite", "postgres", "mariadb"), indirect=True)
-def test_a_million_sessions_are_pruned_in_short_transactions(store):
+def test_a_million_sessions_are_pruned_in_short_transactions_beside_logins(store):
     times = []
     for rows in (ROWS // 4, ROWS):
-        fill(store, (random.getrandbits(128) for _ in range(rows)))
+        fill_with_ended(store, rows)
         app = make_app(store=store, clock=Clock(5e9))
         batches = [time.perf_counter()]
         note = batches.append
-        with app.app_context():
+        is_done = threading.Event()
+        with ThreadPoolExecutor(1) as pool, app.app_context():
+            logins = pool.submit(log_in_until, store, is_done)
             total = app.jwt.sessions.prune(on_batch=lambda _, n=note: n(time.perf_counter()))
+            is_done.set()
+            waited = logins.result()
         assert total >= rows
         times.append(batches[-1] - batches[0])
     longest = max(second - first for first, second in pairwise(batches))
-    print(f"{ROWS // 4} in {times[0]:.1f} s, {ROWS} in {times[1]:.1f} s; longest {longest:.2f} s")
+    print(
+        f"{ROWS // 4} in {times[0]:.1f} s, {ROWS} in {times[1]:.1f} s; longest {longest:.2f} s;"
+        f" a login waited {waited:.2f} s at most"
+    )
     assert times[1] < 4 * (2 * times[0] + 5), "the time is linear"
     assert longest < 2, "a long transaction would block the logins meanwhile"
 

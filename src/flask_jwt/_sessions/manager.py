@@ -15,7 +15,7 @@ from ..errors import StoreUnavailable
 from ..stores import Session
 from .granted import read_granted, require_grants, write_grants
 from .printable import printable
-from .refresh_tokens import is_sid
+from .refresh_tokens import create_sid, is_sid
 from .rotation import SessionRotation, Tokens
 from .subjects import subject_key
 from .users import UserSessions
@@ -79,7 +79,7 @@ class SessionManager(SessionRotation, UserSessions):
             user_id = self._host.get_identity(identity)
         user_agent, ip = printable(user_agent, 255), printable(ip, 45)
         session = Session(
-            sid=secrets.token_hex(16),
+            sid=create_sid(now),
             subject=subject_of(user_id),
             payload=json.dumps(kept_claims),
             generation=0,

@@ -72,7 +72,7 @@ def note_user_data(request: Request) -> None:
 def no_store(response: Any) -> Response:
     """Return *response* with the headers that keep caches from sending it to another client."""
     response.headers.setdefault("Cache-Control", "no-store")
-    response.vary.update(["Accept", "Cookie"])
+    _vary(response, ("Accept", "Cookie"))
     typed_response: Response = response
     return typed_response
 

@@ -296,7 +296,7 @@ def _warn_of_identity(state: AppState, user_id: object) -> None:
 
 def _check_identity(state: AppState, payload: ClaimsView) -> None:
     """Raise a ConfigError if the identity in *payload* is True or False."""
-    claim = state.settings.identity_claim
+    claim = state.config.latest.identity_claim
     if state.profile.checks_identity and has_bool_identity(payload, claim):
         raise ConfigError(
             "The identity in the payload is True or False, and True is equal to 1 in Python, so "
@@ -463,7 +463,7 @@ def _default_jwt_encode_handler(identity: object) -> Token:
     codec = signing_codec(state, identity)
     if login is not None:
         payload = apply_grants(state, payload, login.granted)
-    missing = state.settings.required_claims.difference(payload)
+    missing = state.config.latest.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
     _check_identity(state, payload)

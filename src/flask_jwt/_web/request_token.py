@@ -339,11 +339,12 @@ def find_unverified_token(state: AppState, locations: Sequence[TokenLocation]) -
     :raises CsrfFailed: if the only token is in a cookie, and the CSRF value is missing or wrong
     """
     request = current_request()
-    note_locations(request, state.settings, locations)
+    settings = state.settings
+    note_locations(request, settings, locations)
     failure: CsrfFailed | None = None
     for location in locations:
         try:
-            token = extract_token(location, request, state.settings, refresh=False)
+            token = extract_token(location, request, settings, refresh=False)
             if location == "cookies":
                 _check_header_value(state, request, token)
         except TokenMissing:

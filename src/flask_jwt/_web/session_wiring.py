@@ -105,7 +105,7 @@ def _create_host(state: AppState) -> SessionHost:
         )
 
     def load_user(claims: Mapping[str, Any]) -> Any:
-        claimed = claimed_identity(claims, state.settings.identity_claim)
+        claimed = claimed_identity(claims, state.config.latest.identity_claim)
         identify = state.handlers.identity_callback
         if identify is None:
             return claimed

@@ -111,29 +111,28 @@ def _default_auth_response_handler(access_token: Token, identity: object) -> Any
     If the tokens are sent in cookies, it is 204, or a redirect to a local ``next``. A script of
     another origin can't read the cookie with the CSRF value, so it gets the value as JSON.
     """
+    settings = app_state().settings
     if is_issued_in_cookies():
         is_html = prefers_html()
-        settings = app_state().settings
         if settings.csrf_protect and not is_html and is_of_trusted_origin(request, settings):
             return jsonify(csrf_token=get_csrf_token(access_token))
         target = next_url()
         return redirect_to(target) if target is not None or is_html else ("", 204)
     tokens = issued_tokens()
-    settings = app_state().settings
     if tokens is None:
         return jsonify({"access_token": access_token.decode("utf-8")})
     return jsonify(
         access_token=access_token.decode("utf-8"),
         refresh_token=tokens.refresh_token,
-        **_get_expires_in(access_token),
+        **_get_expires_in(access_token, settings),
         token_type="Bearer" if "bearer" in settings.prefixes else settings.scheme,
     )
 
 
-def _get_expires_in(token: str) -> dict[str, int]:
+def _get_expires_in(token: str, settings: Settings) -> dict[str, int]:
     """Return the member of the response that holds the lifetime, if the token ever expires."""
     state = app_state()
-    lifetime = state.settings.expiration
+    lifetime = settings.expiration
     try:
         claims = state.codecs.decode_unverified(token)[1]
         lifetime = math.inf if claims["exp"] == END_OF_TIME else claims["exp"] - state.clock.now()
@@ -159,9 +158,9 @@ def _find_refresh_token(state: AppState) -> str | None:
     """
     # Not split: the order in which the locations are searched is decided here.
     # The body comes first, because many clients send an access token in every request's header.
-    body = _parse_optional_body(state.settings)
-    token = body.get("refresh_token")
     settings = state.settings
+    body = _parse_optional_body(settings)
+    token = body.get("refresh_token")
     may_be_cookie = token is None and "cookies" in settings.locations
     if may_be_cookie and not _header_has_token(settings) and has_refresh_cookie(state, request):
         return None

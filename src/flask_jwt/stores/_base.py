@@ -19,7 +19,7 @@ class Session:
     """One login on one device. Times are seconds since the epoch."""
 
     sid: str
-    """The session id, 128 random bits in hexadecimal."""
+    """The session id: the hour of the login and 108 random bits, in hexadecimal."""
     subject: str
     """The user's id as a string, for people to read. It may be shortened, and two users may have
     the same one; :attr:`subject_key` identifies the user."""

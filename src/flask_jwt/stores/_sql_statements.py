@@ -163,20 +163,21 @@ _before = sa.bindparam("before", type_=sa.Double)
 
 def _delete_ended(column: sa.Column[Any], *, has_using: bool) -> sa.Delete:
     # Not every database supports DELETE with LIMIT. MySQL and MariaDB would compare each row of the
-    # table with a subquery after IN; SQLite has no other form.
+    # table with a subquery after IN; SQLite has no other form, and finds a row by its rowid without
+    # an index.
+    rowid = sa.literal_column("jwt_sessions.rowid", sa.Integer)
     batch = (
-        sa.select(_row.sid)
+        sa.select(_row.sid if has_using else rowid)
         .where(
             column < _before,
             sa.or_(_row.revocation_kept_until.is_(None), _row.revocation_kept_until <= _now),
         )
         .order_by(column)
         .limit(sa.bindparam("maximum", type_=sa.Integer))
-        .subquery("batch")
     )
     if has_using:
-        return sa.delete(sessions_table).where(_row.sid == batch.c.sid)
-    return sa.delete(sessions_table).where(_row.sid.in_(sa.select(batch.c.sid)))
+        return sa.delete(sessions_table).where(_row.sid == batch.subquery("batch").c.sid)
+    return sa.delete(sessions_table).where(rowid.in_(batch))
 
 
 _END_COLUMNS = (_row.expires_at, _row.idle_expires_at, _row.revoked_at)
