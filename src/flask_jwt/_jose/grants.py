@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from .claims import Claims, ClaimsView
@@ -78,22 +79,23 @@ class GrantClaims(NamedTuple):
 DEFAULT_GRANT_CLAIMS = GrantClaims()
 
 
-class Requirement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Requirement:
     """Hold the scopes or the roles that a guard requires."""
 
     type: GrantType
     names: tuple[str, ...]
     is_any: bool
     """Whether one of the names is enough."""
+    is_met_by: Callable[[frozenset[str]], object] = field(init=False, repr=False, compare=False)
+    """Returns a true value if the granted names include all of *names*, or one of them if that is
+    enough. Names are compared exactly: there are no wildcards and no hierarchy, and case counts."""
 
-    def is_met_by(self, granted: frozenset[str]) -> bool:
-        """Return whether *granted* has all of the names, or one of them if that is enough.
-
-        Names are compared exactly: there are no wildcards and no hierarchy, and case counts.
-        """
-        if self.is_any:
-            return not granted.isdisjoint(self.names)
-        return granted.issuperset(self.names)
+    def __post_init__(self) -> None:
+        # A method of a set, because the guard calls it at each request.
+        names = frozenset(self.names)
+        is_met_by = names.intersection if self.is_any else names.issubset
+        object.__setattr__(self, "is_met_by", is_met_by)
 
     def __str__(self) -> str:
         names = [f'"{name}"' for name in self.names]

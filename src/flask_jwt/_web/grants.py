@@ -1,4 +1,4 @@
-"""Check the scopes and roles of the user of a request."""
+"""Find the scopes and roles of the user of a request."""
 
 from __future__ import annotations
 
@@ -6,37 +6,18 @@ from typing import Any
 
 from werkzeug.local import LocalProxy
 
-from .._jose.grants import NO_GRANTS, Grants, read_grants
+from .._jose.grants import NO_GRANTS, Grants, Requirement, read_grants
 from .._sessions.granted import read_claims
 from ..errors import ConfigError, InsufficientScope
 from .app_state import AppState
 from .context import RequestState, app_state, request_state, require_verified
-from .guarded_views import GuardOptions
 
 
-def check_grants(state: AppState, current: RequestState, options: GuardOptions) -> None:
-    """Check that the user of the request has the scopes and the roles of a guard.
-
-    :raises InsufficientScope: if one is missing
-    """
-    verified, scopes, roles = current.verified, options.scopes, options.roles
-    if (
-        verified is not None
-        and state.handlers.grants_callback is None
-        and current.session is None
-        and current.identity is not None
-    ):
-        # What grants_of() mostly returns, without its calls, which cost more than the rest.
-        grants = verified.grants
-    else:
-        grants = grants_of(state, current)
-    if (scopes is None or scopes.is_met_by(grants[0])) and (
-        roles is None or roles.is_met_by(grants[1])
-    ):
-        return
+def missing_grant(scopes: Requirement | None, roles: Requirement | None) -> InsufficientScope:
+    """Return the error for a user who lacks a scope or a role that a guard requires."""
     # The message names the required scopes, never those that the user has.
     needed = " and ".join(str(required) for required in (scopes, roles) if required is not None)
-    raise InsufficientScope(f"This needs {needed}", scopes=() if scopes is None else scopes.names)
+    return InsufficientScope(f"This needs {needed}", scopes=() if scopes is None else scopes.names)
 
 
 def grants_of(state: AppState, current: RequestState) -> Grants:

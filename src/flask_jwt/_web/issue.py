@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import secrets
 from collections.abc import Iterable, Iterator
@@ -22,19 +21,14 @@ from .._jose.claims import (
     ClaimsView,
     Header,
     HeaderView,
-    find_id,
-    has_bool_identity,
-    plain_id,
-    reject_foreign_subject,
-    subject_of,
 )
 from .._jose.codec import Token, TokenCodec, as_token, numeric_date
-from .._jose.encoding import parse_json
 from .._jose.grants import ClaimPath, RequiredNames, list_names, replace_grants
 from ..errors import ConfigError
 from .app_state import AppState
 from .caching import note_user_data
 from .context import app_state
+from .identities import check_identity, get_user_id, identity_claims
 
 if TYPE_CHECKING:
     from ..stores import Session
@@ -183,7 +177,7 @@ def _create(
     if has_request_context():  # the view probably returns the token
         note_user_data(request)
     payload.update(_additional_claims(state, identity, claims, overwrite, granted))
-    _check_identity(state, payload)
+    check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
     return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
 
@@ -232,77 +226,19 @@ def _issued_claims(
     state = app_state()
     settings = state.settings
     now = state.clock.now()
-    user_id = _get_user_id(state, identity)
+    user_id = get_user_id(state, identity)
     lifetime = settings.expiration if token_type == "access" else settings.refresh_lifetime
     if expires is not None:
         lifetime = seconds_of(expires)
     return {
         **_fresh_claim(state, fresh, now),
-        **_identity_claims(state, settings, user_id),
+        **identity_claims(state, settings, user_id),
         **_time_claims(settings, now, lifetime),
         "jti": secrets.token_urlsafe(12),
         "type": token_type,
         **_csrf_claim(state, settings),
         **issuer_and_audience(settings),
     }
-
-
-def _get_user_id(state: AppState, identity: object) -> object:
-    """Return the id that a token for *identity* contains.
-
-    :raises ConfigError: if there is none, or JSON can't represent it
-    """
-    user_id = state.call(state.handlers.user_identity_callback, identity)
-    reject_foreign_subject(user_id)
-    if not state.profile.checks_identity:
-        return user_id
-    if user_id is None:
-        # The guard would reject such a token, because None stands for a user who doesn't exist.
-        raise ConfigError("The user_identity_loader returned None; return the id of the user")
-    user_id = plain_id(user_id)
-    try:
-        # As the guard will read it, which rejects lone surrogates and repeated members, too: the
-        # keys 1 and "1" of a dict are the same in JSON.
-        parse_json(json.dumps(user_id, allow_nan=False).encode())
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            "The user_identity_loader returned a value that JSON can't represent, so no token can "
-            f"contain it: {error}. Return a string instead."
-        ) from None
-    return user_id
-
-
-def _warn_of_identity(state: AppState, user_id: object) -> None:
-    """Warn of an identity that no token, or only a rejected one, can contain.
-
-    If JSON can't represent it, the TypeError that follows is the one of Flask-JWT-Extended.
-    """
-    name = type(user_id).__name__
-    try:
-        state.app.json.dumps(user_id)
-    except (TypeError, ValueError):
-        state.notices.warn(
-            f"This identity is of type {name}, and JSON can't represent it or its content. Set a "
-            "user_identity_loader that returns a string, for example: return "
-            f"{find_id(user_id) or 'str(user.id)'}"
-        )
-        return
-    state.notices.warn(
-        f"This identity is of type {name}, so its token will be rejected: "
-        '"sub" must be a string (RFC 7519 section 4.1.2). Write create_access_token(str(…)), '
-        "or set JWT_VERIFY_SUB = False to issue and accept the identity unchanged."
-    )
-
-
-def _check_identity(state: AppState, payload: ClaimsView) -> None:
-    """Raise a ConfigError if the identity in *payload* is True or False."""
-    claim = state.config.latest.identity_claim
-    if state.profile.checks_identity and has_bool_identity(payload, claim):
-        raise ConfigError(
-            "The identity in the payload is True or False, and True is equal to 1 in Python, so "
-            "the token would be accepted as user 1's. Return the user's id from the "
-            "jwt_payload_handler or the user_identity_loader."
-        )
 
 
 def _fresh_claim(state: AppState, fresh: bool | float | timedelta | None, now: float) -> Claims:
@@ -344,14 +280,6 @@ def storage_namespace(settings: Settings) -> str:
     """Return the name that separates this application from others that share its store."""
     namespace = settings.storage_namespace
     return (settings.encode_issuer or "") if namespace is None else namespace
-
-
-def _identity_claims(state: AppState, settings: Settings, user_id: object) -> Claims:
-    if settings.identity_claim is None:
-        return {"identity": user_id, "sub": subject_of(user_id)}
-    if settings.verify_sub and settings.identity_claim == "sub" and type(user_id) is not str:
-        _warn_of_identity(state, user_id)
-    return {settings.identity_claim: user_id}
 
 
 class _Login(NamedTuple):
@@ -466,5 +394,5 @@ def _default_jwt_encode_handler(identity: object) -> Token:
     missing = state.config.latest.required_claims.difference(payload)
     if missing:
         raise ConfigError(f"Payload is missing required claims: {', '.join(sorted(missing))}")
-    _check_identity(state, payload)
+    check_identity(state, payload)
     return as_token(codec.issue(_add_login_claims(payload), headers, now=state.clock.now()))
