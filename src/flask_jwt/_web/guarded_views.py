@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from weakref import ReferenceType, WeakSet, ref
 
 from flask import Flask
-from flask.views import MethodView
+from flask.views import MethodView, http_method_funcs
 
 from .._config.options import TokenLocation
 from .._jose.grants import Requirement
@@ -128,6 +128,17 @@ def list_layers(view: object, method: str) -> Iterator[Any]:
     yield from decorators.get(name, ()) if isinstance(decorators, dict) else decorators
     if issubclass(owner, MethodView):
         yield from unwrap(getattr(owner, name, None))
+
+
+CLASS_MEMBERS = ("dispatch_request", "method_decorators", *sorted(http_method_funcs))
+"""What :func:`list_layers` reads of a view class, in which the guards of its views are."""
+
+
+def find_view_class(view: object) -> type | None:
+    """Return the class of a class-based view, whatever wraps it, or None."""
+    # A mock or a proxy has every attribute, so what it has may be anything.
+    classes = (getattr(layer, "view_class", None) for layer in unwrap(view))
+    return next(filter(isclass, classes), None)
 
 
 def unwrap(view: object) -> Iterator[object]:
