@@ -19,7 +19,6 @@ BLOCK = re.compile(
 )
 SET_UP = re.compile(r"(mkdir|cd|python3 -m venv|\. \.venv/bin/activate|pip install) ?")
 SERVER = re.compile(r"flask (--app \w+ )?run")
-SAVED_AS = re.compile(r"[Ss]ave (?:this|it|these|the)\b[^.]*?`([\w/]+\.\w+)`")
 SHOWN = re.compile(r"^```.*?^```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 A_TIME = 1_000_000_000
 ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=.*")
@@ -102,8 +101,7 @@ class Walkthrough:
 
     def _follow(self, block: Block, place: str, above: str = "") -> None:
         if block.file is not None:
-            # A file of a folder of examples/ has the name that it has there.
-            name = "/".join(Path(block.file).parts[2:]) or SAVED_AS.findall(above)[-1]
+            name = "/".join(Path(block.file).parts[2:])
             assert f"`{name}`" in above, f"{place}: say that this is {name}"
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

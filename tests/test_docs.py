@@ -35,7 +35,7 @@ def test_sessions_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
+    app = run_example("sessions/app.py", tmp_path, monkeypatch)["app"]
     client = app.test_client()
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
     assert client.get("/me", headers=bearer(body["access_token"])).get_json() == {"name": "joe"}
@@ -46,7 +46,7 @@ def test_sessions_example(tmp_path, monkeypatch):
 
 
 def test_audit_example(tmp_path, monkeypatch, caplog):
-    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
+    app = run_example("sessions/app.py", tmp_path, monkeypatch)["app"]
     run_example("login/audit.py", tmp_path, monkeypatch)["connect"](app)
     client = app.test_client()
     client.post("/auth", json={"username": "joe", "password": "se-cret"})
@@ -82,7 +82,7 @@ def test_pages_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run_example("pages.py", tmp_path, monkeypatch)["app"]
+    app = run_example("pages/app.py", tmp_path, monkeypatch)["app"]
     browser = Browser(app)
     page = browser.get("/?a=1", follow_redirects=True)
     assert 'name="next" value="/?a=1"' in page.text
@@ -98,7 +98,7 @@ def test_pages_example(tmp_path, monkeypatch):
 
 
 def test_login_view_example(tmp_path, monkeypatch):
-    app = run_example("login_view.py", tmp_path, monkeypatch)["app"]
+    app = run_example("pages/login_view.py", tmp_path, monkeypatch)["app"]
     browser, other = Browser(app), Browser(app)
     joe = {"name": "joe", "password": "long enough"}
     assert browser.post("/sign-up", data={"name": "joe"}).status_code == 400

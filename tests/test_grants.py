@@ -373,7 +373,7 @@ def test_the_log_does_not_say_what_the_user_has(make_app, caplog):
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    return run_example("grants.py", tmp_path, monkeypatch)["create_app"]()
+    return run_example("roles/app.py", tmp_path, monkeypatch)["create_app"]()
 
 
 def test_the_example(example):
