@@ -19,11 +19,12 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_jwt import create_refresh_token
+from flask_jwt import Issuer, create_refresh_token
 from flask_jwt._cli import jwt_cli
 from flask_jwt._cli.output import clean, print_table
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
+from flask_jwt.testing import FakeIssuer
 from tests.support import ROOT, SECRET, issue, login
 
 CONTROLS = {
@@ -322,6 +323,24 @@ def test_rows_that_are_too_wide_become_lists(make_app, tmp_path):
     for kid in kids:
         assert f"KID             {kid}\n" in result.output, "in one piece, to copy it"
     assert "STATE           pending" in result.output
+
+
+def test_the_only_key_can_be_copied(make_app, tmp_path):
+    path = tmp_path / "keys.json"
+    run(Flask("tool"), "keys", "generate", "--file", str(path))
+    (key,) = json.loads(path.read_text())["keys"]
+    for command in ("list", "prune"):
+        result = check(run(make_app(JWT_KEY_FILE=str(path)), "keys", command), is_table=True)
+        assert f"KID             {key['kid']}\n" in result.output
+
+
+@pytest.mark.parametrize("table", [["list"], ["check"]])
+def test_the_name_of_an_issuer_can_be_copied(make_app, table):
+    url = "https://sso.acme.dev/realms/a-realm-with-a-rather-long-name"
+    keys = FakeIssuer(url).jwks()
+    issuer = Issuer(url, audience="https://api.acme.dev", jwks=keys)
+    result = check(run(make_app(JWT_ISSUERS=[issuer]), "issuers", *table), is_table=True)
+    assert url in result.output
 
 
 def test_an_empty_list_says_none(shop):

@@ -96,6 +96,7 @@ def _show(keys: KeySet, now: float, as_json: bool) -> None:
             )
             for row in rows
         ],
+        copied="KID",
     )  # fmt: skip
 
 
