@@ -192,7 +192,8 @@ def explain(state: AppState, header: Header, claims: Claims) -> list[str]:
 
 
 def _explain_times(issuer: Issuer, claims: ClaimsView, now: float) -> Iterator[str]:
-    expires, begins = claims.get("exp"), claims.get("nbf")
+    expires: Any = claims.get("exp")
+    begins: Any = claims.get("nbf")
     if type(expires) in (int, float) and expires <= now - issuer.leeway_seconds:
         yield f"It expired at {_format_claim(expires)}."
     if type(begins) in (int, float) and begins > now + issuer.leeway_seconds:
