@@ -55,7 +55,8 @@ class Walkthrough:
     The commands that make a folder and a virtual environment and install packages are left out;
     the environment of the tests has everything. A block of text or JSON below commands is what they
     print, where ``…`` stands for anything. ``<the access_token>`` in a command stands for this
-    member of the last JSON object that has one.
+    member of the last JSON object that has one, and ``<the link>`` for the last URL in the log of the
+    server.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None):
@@ -70,14 +71,18 @@ class Walkthrough:
             **{name: value for name, value in os.environ.items() if "COV" not in name},
             "FLASK_RUN_PORT": str(self.port),
             "NO_COLOR": "1",
+            "PYTHONUNBUFFERED": "1",
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "src"),
             **(environment or {}),
         }
 
-    def follow(self, page: Path) -> None:
-        """Follow *page* from its first block to its last."""
+    def follow(self, page: Path, until: str | None = None) -> None:
+        """Follow *page* from its first block to its last, or to the last before the line *until*."""
         blocks = read_blocks(page)
+        if until is not None:
+            end = page.read_text().splitlines().index(until)
+            blocks = [block for block in blocks if block.line < end]
         assert any("flask run" in block.text for block in blocks if block.language == "sh")
         try:
             for block in blocks:
@@ -94,7 +99,7 @@ class Walkthrough:
         if block.file is not None:
             path = self.folder.joinpath(*Path(block.file).parts[2:])
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text)
+            path.write_text(block.text.replace("localhost:5000", f"localhost:{self.port}"))
         elif block.language == "sh":
             self._run(block.text, place)
         elif block.language == "json":
@@ -108,6 +113,8 @@ class Walkthrough:
     def _run(self, text: str, place: str) -> None:
         for name, value in self.members.items():
             text = text.replace(f"<the {name}>", value)
+        if "<the link>" in text:
+            text = text.replace("<the link>", re.findall(r"http://\S+", self.log.read_text())[-1])
         text = text.replace("localhost:5000", f"localhost:{self.port}")
         lines = [line for line in text.splitlines() if not SET_UP.match(line)]
         if "flask run" in lines:

@@ -413,6 +413,16 @@ def test_the_only_key_is_not_pruned(make_app, tmp_path):
     assert run(app, "keys", "prune", "--", kid).exit_code == 0
 
 
+def test_rotating_at_once_reports_the_pending_key_that_it_removes(make_app, tmp_path):
+    path = tmp_path / "keys.json"
+    run(Flask("tool"), "keys", "generate", "--file", str(path))
+    app = make_app(JWT_KEY_FILE=str(path))
+    assert "Removed" not in run(app, "keys", "rotate", "--now").stderr
+    rows = json.loads(run(app, "keys", "rotate", "--json").stdout)
+    (kid,) = (row["kid"] for row in rows if row["state"] == "pending")
+    assert f"Removed the pending key {kid}, " in check(run(app, "keys", "rotate", "--now")).stderr
+
+
 def test_the_advice_on_the_key_file_names_the_environment(make_app, tmp_path):
     created = run(Flask("tool"), "keys", "generate", "--file", str(tmp_path / "keys.json"))
     missing = run(make_app(), "keys", "list")

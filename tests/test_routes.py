@@ -22,6 +22,7 @@ from flask_jwt import (
     verify_jwt_in_request,
 )
 from flask_jwt._cli import jwt_cli
+from flask_jwt._cli.diagnosis.live import examine_program
 from tests.support import bearer
 
 READ = {"scopes": "orders:read"}
@@ -303,6 +304,18 @@ def test_decorators_of_the_pages_of_apiflask(make_app, option, path):
     assert {rows[rule][0] for rule in before if rule.startswith(("/docs", "/openapi"))
             and rule != path} == {"open"}  # fmt: skip
     assert [status_of(app, "GET", path, grants) for grants in (None, {}, ALL)] == [401, 403, 200]
+    assert (path, True) not in [(row["rule"], row["guard_above_route"]) for row in table(app)]
+    assert "jwt_required" in {r.guard for r in examine_program(app)[2] if r.rule == path}
+
+
+def test_decorators_of_apiflask_count_before_the_guard_by_default(make_app):
+    guard = jwt_required(locations=["query_string"])
+    app = make_app(flask=apiflask.APIFlask, guards={}, JWT_REQUIRED_BY_DEFAULT=True)
+    app.config["DOCS_DECORATORS"] = [guard]
+    assert app.test_client().get("/docs").status_code == 401
+    with app.app_context():
+        token = create_access_token(1)
+    assert app.test_client().get(f"/docs?jwt={token}").status_code == 200
 
 
 def test_csrf(make_app):

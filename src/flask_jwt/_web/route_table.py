@@ -100,11 +100,7 @@ def find_guards_of_rule(
     view = app.view_functions.get(endpoint)
     if view in OPEN_VIEWS:
         return RouteGuards("built in")
-    guards = (
-        *_guards_of_requests(app, endpoint, method),
-        *_guards_of_apiflask(app, endpoint, method),
-        *_guards_of_view(view, method),
-    )
+    guards = (*_guards_of_requests(app, endpoint, method), *_guards_of_view(view, method))
     access: Access
     if guards:
         access = "optional" if all(guard.optional for guard in guards) else "guarded"
@@ -146,21 +142,6 @@ def _guards_of_requests(app: Flask, endpoint: str, method: str) -> Iterator[Guar
     for name in [None, *list_blueprints(endpoint)]:
         for function in app.before_request_funcs.get(name, ()):
             yield from _guards_of_view(function, method)
-
-
-# APIFlask applies the decorators in these options each time that it calls its view.
-_DECORATORS_OF_APIFLASK = {
-    "openapi.docs": "DOCS_DECORATORS",
-    "openapi.spec": "SPEC_DECORATORS",
-    "openapi.swagger_ui_oauth_redirect": "SWAGGER_UI_OAUTH_REDIRECT_DECORATORS",
-}
-
-
-def _guards_of_apiflask(app: Flask, endpoint: str, method: str) -> Iterator[GuardOptions]:
-    view = app.view_functions.get(endpoint)
-    if endpoint in _DECORATORS_OF_APIFLASK and getattr(view, "__module__", "") == "apiflask.app":
-        for decorator in app.config.get(_DECORATORS_OF_APIFLASK[endpoint]) or ():
-            yield from _guards_of_view(decorator, method)
 
 
 def _guards_of_view(view: object, method: str) -> list[GuardOptions]:
