@@ -32,6 +32,7 @@ PAGES = [
     "guides/keys.md",
     "guides/locations.md",
     "guides/openapi.md",
+    "migrating/flask-jwt-extended.md",
 ]
 UNTIL = {
     "guides/issuers.md": "## Providers",
