@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 import pytest
 from flask.globals import app_ctx
 
 from flask_jwt.testing import Clock
 from tests import support
 
+# Part of the release tools, for jsonschema, which goes without. Flask-RESTX imports jsonschema, and
+# this module's grammars take two seconds in each process.
+sys.modules.setdefault("rfc3987_syntax", None)
+
 pytest_plugins = ["tests.servers"]
 
 SERVERS = {"tests.servers", "tests.providers.fixtures"}
 """Modules with fixtures that start servers."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Don't search the tests for garbage: there are a million objects, and all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config, items):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 
 
 def free_port() -> int:
-    """Return a port on which nothing listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Return a port that is free, and stays so: the system gives higher ones to connections."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
-def wait_until_it_responds(url, process, seconds=20):
+def wait_until_it_responds(url, process, seconds=60):
     """Wait for any HTTP response from *url*; fail with the output of *process* if it ends."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

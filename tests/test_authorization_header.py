@@ -59,6 +59,6 @@ def test_a_token_within_another_scheme_s_quoted_string_is_none(app, value):
     "value", ['"' * 8000 + ",", '"\\' * 4000 + ",", '"\\"' * 2600 + ",", "," * 8000]
 )
 def test_a_header_takes_no_longer_than_its_length(app, value):
-    started = time.perf_counter()
+    started = time.thread_time()  # other processes may have the processor meanwhile
     assert status(app, f"Bearer {value}") in (401, 422)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1

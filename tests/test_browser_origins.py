@@ -6,8 +6,6 @@ The applications are served by threads of this process.
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import threading
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
@@ -19,31 +17,21 @@ from werkzeug.serving import make_server
 
 from flask_jwt import JWT, jwt_required
 from flask_jwt.extended import JWTManager
+from tests.browsers import launched
 from tests.support import ANYONE, make_app
 
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
-                allow_module_level=True)  # fmt: skip
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--test-third-party-cookie-phaseout"]
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched("--test-third-party-cookie-phaseout") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
     yield context.new_page()
     context.close()
 

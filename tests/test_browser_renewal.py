@@ -5,8 +5,6 @@ The application is served by threads of this process, so that a test can set its
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from types import SimpleNamespace
 
@@ -16,27 +14,19 @@ from werkzeug.serving import make_server
 
 import flask_jwt
 from flask_jwt import jwt_required
+from tests.browsers import launched
 from tests.support import heard, make_app
-
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium, or set CHROMIUM=/path/to/chromium",
-                allow_module_level=True)  # fmt: skip
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HOST, PARENT = "shop.example.test", "example.test"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP *.{PARENT} 127.0.0.1"]
 ACCESS_LIFETIME, GRACE = 400, 30
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched(f"--host-resolver-rules=MAP *.{PARENT} 127.0.0.1") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -95,7 +85,6 @@ def shop(clock):
 @pytest.fixture
 def context(chromium):
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
     yield context
     context.close()
 

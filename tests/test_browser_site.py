@@ -1,30 +1,25 @@
 """The site that scripts/docs builds, in Chromium: complete without a network, and accessible.
 
-Like tests/test_browser.py this needs a Chromium. Screenshots are saved in artifacts/screenshots/site.
+Screenshots are saved in artifacts/screenshots/site.
 """
 
 from __future__ import annotations
 
 import functools
 import http.server
-import os
-import shutil
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from tests.browsers import api, launched
 from tests.support import ROOT
 
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
 axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="pip install -r requirements-dev.txt"
 )
 pytest.importorskip("furo", reason="pip install -e '.[docs]', with Python 3.11 or newer")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium", allow_module_level=True)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -63,10 +58,8 @@ def url(site):
 
 @pytest.fixture(scope="module")
 def browser():
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=PAGES)

@@ -17,9 +17,6 @@ from tests.servers import stores, uri_of
 from tests.support import bearer, claims_of, issue, make_app
 from tests.workers import log_in, new_app, refresh, refresh_on_command, refresh_until_killed
 
-slow = pytest.mark.slow
-FEW_OR_MANY = pytest.mark.parametrize("rounds", [5, pytest.param(200, marks=slow)])
-
 
 @pytest.fixture(params=stores("sqlite", "postgres", "redis"))
 def uri(request, tmp_path):
@@ -55,7 +52,14 @@ def check_round(app, responses, sid, generation):
 # Refreshes
 
 
-@FEW_OR_MANY
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        5,
+        pytest.param(50, marks=pytest.mark.slow),
+        pytest.param(500, marks=[pytest.mark.slow, pytest.mark.soak]),
+    ],
+)
 def test_32_threads_refresh_one_token(app, rounds):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
@@ -69,7 +73,8 @@ FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.workers"])
 
 
-@FEW_OR_MANY
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [50, pytest.param(500, marks=pytest.mark.soak)])
 def test_4_processes_refresh_one_token(app, uri, rounds):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid
@@ -98,7 +103,8 @@ def test_4_processes_refresh_one_token(app, uri, rounds):
             process.join(10)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(100, marks=slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [30, pytest.param(300, marks=pytest.mark.soak)])
 def test_a_worker_killed_in_mid_rotation_loses_no_session(app, uri, kills):
     token = log_in(app)["refresh_token"]
     sid = session_of(app, token).sid

@@ -216,7 +216,7 @@ def rename(shop, break_connection):
 OPERATIONS = [create, rotate, revoke, list_sessions, get, rename]
 
 
-@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [20, pytest.param(200, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.__name__)
 def test_a_connection_is_cut(make_shop, proxy, kind, operation, when, rounds):
@@ -255,10 +255,10 @@ def test_a_lost_rotation_is_no_reuse_without_a_grace_period(make_shop, proxy, wh
 @pytest.mark.parametrize("fault", ["drop", "swallow", "delay"])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda o: o.__name__)
 def test_the_store_does_not_respond(make_shop, proxy, operation, fault):
-    shop = make_shop(JWT_STORE_TIMEOUT=0.2)
+    shop = make_shop(JWT_STORE_TIMEOUT=0.4)  # a busy machine needs a part of it for what succeeds
     for skip in range(2):
         status = operation(
-            shop, lambda s=skip: proxy.break_next(fault, skip=s, times=9, seconds=0.5)
+            shop, lambda s=skip: proxy.break_next(fault, skip=s, times=9, seconds=0.8)
         )
         assert status in (200, 204, 503)
     assert set(shop.statuses) <= {200, 204, 401, 503}, shop.statuses

@@ -112,6 +112,7 @@ for path in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_example_starts_as_pasted(tmp_path):
     """As ``flask --app FILE run`` starts it: without debug mode and without an environment."""
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -142,6 +143,7 @@ def test_every_example_starts_as_pasted(tmp_path):
         assert (secret == "None") or (len(secret) == 64 and secret != second[name]), name
 
 
+@pytest.mark.slow
 def test_an_example_takes_its_secret_from_the_environment(tmp_path):
     (tmp_path / "app.py").write_text((ROOT / "examples" / "sessions.py").read_text())
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path),

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import flask_jwt_extended as fje
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from flask import Flask, g, jsonify, make_response
 
 import flask_jwt.extended as ours
@@ -24,7 +24,7 @@ from flask_jwt.extended import exceptions
 from flask_jwt.extended.config import config
 from flask_jwt.stores.memory import MemoryStore
 from flask_jwt.testing import Clock
-from tests.support import ROOT, SECRET, bearer, body_of, make_app, private_pem, public_pem
+from tests.support import ROOT, SECRET, bearer, body_of, make_app, private_pem, public_pem, rsa_key
 
 PACKAGE = Path(ours.__file__).parent
 
@@ -257,7 +257,7 @@ def pem(key):
 
 KEYS = {
     "HS256": dict,
-    "RS256": lambda: pem(rsa.generate_private_key(65537, 2048)),
+    "RS256": lambda: pem(rsa_key()),
     "ES256": lambda: pem(ec.generate_private_key(ec.SECP256R1())),
     "EdDSA": lambda: pem(ed25519.Ed25519PrivateKey.generate()),
 }

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from flask_jwt._cli import jwt_cli
 from flask_jwt.extended import create_access_token, decode_token
-from tests.support import bearer
+from tests.support import bearer, rsa_key
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "extended"
 
@@ -226,7 +225,7 @@ def test_blocklist_database(start):
 
 def test_identity_provider(start, monkeypatch):
     """test_identity_provider_example.py runs it with the tokens of real providers."""
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa_key()
     jwk = {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "k1", "use": "sig"}
     monkeypatch.setattr(pyjwt.PyJWKClient, "fetch_data", lambda self: {"keys": [jwk]})
     client = start("identity_provider")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import ExitStack
 
 import pytest
 from flask import Flask, send_from_directory
 
 from flask_jwt.testing import freeze
+from tests.browsers import launched
 from tests.guides import example, served
 from tests.support import ROOT, SECRET
-
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium", allow_module_level=True)
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -26,18 +20,13 @@ CONFIG = {"TESTING": True, "SECRET_KEY": SECRET, "JWT_STORAGE_URI": "memory://"}
 
 @pytest.fixture(scope="module")
 def chromium():
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--test-third-party-cookie-phaseout"]
-        )
+    with launched("--test-third-party-cookie-phaseout") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(chromium):
     context = chromium.new_context()
-    context.set_default_timeout(20_000)
     page = context.new_page()
     yield page
     context.close()

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import flask_jwt._sessions.revocations as revocations_module
 from tests.servers import stores, until, uri_of
 from tests.support import claims_of, get
 from tests.workers import log_in, new_app
@@ -36,7 +37,22 @@ def servers(kind, request):
         each.thaw()
 
 
-def test_a_poll_ahead_of_time_delays_a_request_by_100_ms(kind, servers, request, tmp_path, caplog):
+def count_polls(sessions):
+    """Return a list that gets an element for each poll from now on."""
+    store, polls = sessions.store.store.store, []
+    original = store.read_revocations
+
+    def read_revocations(*arguments, **options):
+        polls.append(time.monotonic())
+        return original(*arguments, **options)
+
+    store.read_revocations = read_revocations
+    return polls
+
+
+def test_a_poll_ahead_of_time_delays_a_request_by_100_ms(
+    kind, servers, request, tmp_path, caplog, monkeypatch
+):
     caplog.set_level(logging.WARNING, "flask_jwt")
     app = new_app(uri_of(kind, request, tmp_path), JWT_REVOCATION_CHECK=60, JWT_STORE_TIMEOUT=5)
     passed = 0
@@ -44,6 +60,8 @@ def test_a_poll_ahead_of_time_delays_a_request_by_100_ms(kind, servers, request,
     token = log_in(app)["access_token"]
     assert get(app, "/protected", token).status_code == 200
     passed += 31  # half of the time has passed, so a request polls
+    sessions = app.extensions["flask-jwt"].sessions
+    polls = count_polls(sessions)
     for server in servers:
         server.freeze()
     took = []
@@ -51,13 +69,13 @@ def test_a_poll_ahead_of_time_delays_a_request_by_100_ms(kind, servers, request,
         began = time.monotonic()
         assert get(app, "/protected", token).status_code == 200
         took.append(time.monotonic() - began)
-    assert 0.05 < max(took) < 0.6, "100 ms, and a margin for a busy machine"
-    assert sum(sorted(took)[:-1]) < 0.6, "only one of them has polled"
+    assert 0.05 < max(took) < 2.5, "100 ms on an idle machine, and not the 5 s of the timeout"
+    assert len(polls) == 1
     for server in servers:
         server.thaw()
     with app.app_context():  # a server that has just gone on may need more than 100 ms
-        sessions = app.extensions["flask-jwt"].sessions
         until(lambda: sessions.list(1) is not None, "the store responds again")
+    monkeypatch.setattr(revocations_module, "EARLY_WAIT", 5.0)  # as may a busy machine
     # mysqlclient needs a second to connect, so it polls when it must.
     passed += 60 if kind == "mysqlclient" else 2
     revocations = sessions.revocations
@@ -84,7 +102,7 @@ def test_all_threads_of_a_new_worker_get_a_response_from_a_store_that_is_silent(
     with socket.create_server(("127.0.0.1", 0), backlog=50) as listener:
         app = new_app(
             uri.format(f"127.0.0.1:{listener.getsockname()[1]}"),
-            JWT_STORE_TIMEOUT=1, JWT_LOGIN_LIMITS=None, JWT_REVOCATION_CHECK=5,
+            JWT_STORE_TIMEOUT=2, JWT_LOGIN_LIMITS=None, JWT_REVOCATION_CHECK=5,
         )  # fmt: skip
         took, statuses = [], []
 
@@ -102,7 +120,7 @@ def test_all_threads_of_a_new_worker_get_a_response_from_a_store_that_is_silent(
         for thread in threads:
             thread.join(20)
         assert statuses == [503] * 16
-        assert max(took) < 2, "the timeout, a quarter for a probe, and a margin"
+        assert max(took) < 3.9, "the timeout, a quarter for a probe, and a margin; not twice that"
         app.extensions["flask-jwt"].sessions.close()
 
 

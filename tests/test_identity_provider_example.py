@@ -98,6 +98,7 @@ def test_a_provider_that_is_down(isolated_oidc_provider, monkeypatch, outage):
     assert get(client, token).status_code == 200
 
 
+@pytest.mark.slow
 def test_rotated_keys_of_a_provider(isolated_oidc_provider, monkeypatch):
     provider = isolated_oidc_provider
     url, old = provider.discover()["jwks_uri"], provider.token("urn:api")

@@ -251,10 +251,11 @@ def test_whatever_a_provider_responds(server, name, place):
     server.publish(idp.jwks()["keys"])
     good = server.pages[place]
     issuer = Issuer(server.url, audience="api")
-    app, cold = (api(issuer, JWT_ISSUER_TIMEOUT=0.3) for _ in range(2))
+    app, cold = api(issuer), api(issuer)
     assert status(app, idp.token()) == 200
 
     server.pages[place] = page
+    app.config["JWT_ISSUER_TIMEOUT"] = cold.config["JWT_ISSUER_TIMEOUT"] = 0.3
     app.passed += 300
     started = time.monotonic()
     assert status(app, idp.token()) == 200
@@ -267,6 +268,7 @@ def test_whatever_a_provider_responds(server, name, place):
 
     server.pages[place] = good
     for each in (app, cold):
+        del each.config["JWT_ISSUER_TIMEOUT"]  # a busy machine may need more than 0.3 s
         each.passed += 2
         assert status(each, idp.token()) == 200
 

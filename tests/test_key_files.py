@@ -314,6 +314,7 @@ def test_a_broken_file_is_one_line_at_start(name, path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [
     ["keys", "list"], ["keys", "rotate"], ["keys", "prune"], ["inspect", "a.b.c"],
     ["sessions", "list", "1"],

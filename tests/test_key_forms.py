@@ -16,7 +16,7 @@ import jwt as pyjwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -29,7 +29,7 @@ from flask import Flask
 
 import flask_jwt.extended as ours
 from flask_jwt import JWT, ConfigError, create_access_token, jwt_required
-from tests.support import bearer
+from tests.support import bearer, rsa_key
 
 PKCS8 = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 OPENSSH = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
@@ -37,17 +37,17 @@ TRADITIONAL = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
 KIDS = [None, "the-provider-s-own"]
 
 
-def generate(algorithm):
+def generate(algorithm, number):
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
-    return rsa.generate_private_key(65537, 2048)
+    return rsa_key(number if algorithm == "RS256" else number + 3)
 
 
-KEYS = {name: generate(name) for name in ("RS256", "PS256", "ES256", "EdDSA")}
-OTHERS = {name: generate(name) for name in KEYS}
-STRANGERS = {name: generate(name) for name in KEYS}
+KEYS = {name: generate(name, 0) for name in ("RS256", "PS256", "ES256", "EdDSA")}
+OTHERS = {name: generate(name, 1) for name in KEYS}
+STRANGERS = {name: generate(name, 2) for name in KEYS}
 
 
 def public_pem(key):
@@ -380,7 +380,11 @@ def test_a_pair_that_can_not_work_stops_the_start(config, message):
 DER = KEYS["RS256"].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 BASE64 = public_pem(KEYS["RS256"]).split("-----")[2]
 ENCRYPTED = (Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pw"))
-LOCKED = (Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"pw"))
+LOCKED = (
+    Encoding.PEM,
+    PrivateFormat.OpenSSH,
+    PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1).build(b"pw"),
+)
 
 
 CRYPTOGRAPHY = int(version("cryptography").split(".")[0])

@@ -9,7 +9,7 @@ import time
 import flask_jwt_extended as fje
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448
 from flask import Flask, request
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
@@ -25,9 +25,9 @@ from flask_jwt import (
 )
 from flask_jwt._cli import jwt_cli
 from flask_jwt.testing import Clock
-from tests.support import bearer
+from tests.support import bearer, rsa_key
 
-PRIVATE = rsa.generate_private_key(65537, 2048)
+PRIVATE = rsa_key()
 PUBLIC = PRIVATE.public_key()
 JWK = {**RSAAlgorithm.to_jwk(PUBLIC, as_dict=True), "alg": "RS256", "kid": "k1"}
 del JWK["key_ops"]
@@ -123,7 +123,7 @@ def test_a_request_handler_s_token_needs_no_configured_key(extension):
 
 
 def test_the_loader_is_asked_before_the_configured_key():
-    other = rsa.generate_private_key(65537, 2048).public_key()
+    other = rsa_key(1).public_key()
     app = make_app(JWT, lambda header, payload: PUBLIC, JWT_PUBLIC_KEY=other)
     assert get(app, token()).status_code == 200
     app = make_app(JWT, lambda header, payload: other, JWT_PUBLIC_KEY=PUBLIC)
@@ -356,7 +356,7 @@ def test_a_jwk_changed_in_place_is_another_key():
     jwk = dict(JWK)
     app = make_app(JWT, lambda header, payload: jwk)
     assert get(app, token()).status_code == 200
-    other = RSAAlgorithm.to_jwk(rsa.generate_private_key(65537, 2048).public_key(), as_dict=True)
+    other = RSAAlgorithm.to_jwk(rsa_key(1).public_key(), as_dict=True)
     jwk["n"] = other["n"]
     assert get(app, token()).status_code == 401
 

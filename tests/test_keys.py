@@ -17,10 +17,10 @@ from flask_jwt._cli import generate_keys as generate
 from flask_jwt._cli import jwt_cli
 from flask_jwt._jose.keys import ALGORITHMS, Key
 from flask_jwt.testing import Clock
-from tests.support import SECRET, get, issue, make_app, private_pem, public_pem
+from tests.support import SECRET, get, issue, make_app, private_pem, public_pem, rsa_key
 
 PRIVATE = {
-    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "RS256": rsa_key(),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "ES384": ec.generate_private_key(ec.SECP384R1()),
     "ES512": ec.generate_private_key(ec.SECP521R1()),

@@ -18,7 +18,7 @@ from unittest import mock
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from flask_jwt import (
     JWT,
@@ -44,6 +44,7 @@ from tests.support import (
     make_app,
     private_pem,
     public_pem,
+    rsa_key,
 )
 
 # Long enough for HS512, so that no warning depends on the algorithm.
@@ -59,7 +60,7 @@ class Pair:
 
 
 EC, OTHER_EC = (Pair(ec.generate_private_key(ec.SECP256R1())) for _ in range(2))
-RSA = Pair(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+RSA = Pair(rsa_key())
 
 SIGNERS = {
     # name: key to sign with, key to verify with, algorithm

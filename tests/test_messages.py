@@ -13,7 +13,7 @@ from functools import partial
 from unittest.mock import Mock
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -42,7 +42,7 @@ from flask_jwt.extended import JWTManager
 from flask_jwt.stores._location import describe_location
 from tests import mistakes
 from tests.mistakes import EC_DER, EC_KEY, EC_PEM, PASSWORD, ObjectId, app_of, observe
-from tests.support import ROOT, SECRET, bearer, issue, make_app
+from tests.support import ROOT, SECRET, bearer, issue, make_app, rsa_key
 
 BOTH = pytest.mark.parametrize("extension", [JWT, JWTManager])
 
@@ -958,7 +958,7 @@ def forms(key):
 
 
 KEYS = {
-    "RSA": rsa.generate_private_key(65537, 2048),
+    "RSA": rsa_key(),
     "EC": EC_KEY,
     "Ed25519": ed25519.Ed25519PrivateKey.generate(),
 }

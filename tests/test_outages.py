@@ -130,6 +130,7 @@ def test_a_store_goes_away_under_load_and_comes_back(own_server, how, caplog):
     assert any("is available again" in message for message in messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_an_acknowledged_logout_outlives_the_store(own_server, how):
     app = new_app(own_server.url, JWT_REVOCATION_CHECK="always")

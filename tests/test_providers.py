@@ -48,6 +48,7 @@ def test_oidc_provider_publishes_one_public_key_for_each_algorithm(oidc_provider
     assert not any({"d", "key_ops"} & jwk.keys() for jwk in keys)
 
 
+@pytest.mark.slow
 def test_oidc_provider_rotates_its_keys(isolated_oidc_provider):
     before = isolated_oidc_provider.token()
     isolated_oidc_provider.rotate()
@@ -61,6 +62,7 @@ def test_oidc_provider_rotates_its_keys(isolated_oidc_provider):
     assert kids == [f"{algorithm.lower()}-3" for algorithm in RESOURCES.values()]
 
 
+@pytest.mark.slow
 def test_oidc_provider_hangs_stops_and_comes_back(isolated_oidc_provider):
     jwks = isolated_oidc_provider.jwks()
     isolated_oidc_provider.freeze()

@@ -7,7 +7,7 @@ import os
 
 import jwt as pyjwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,9 +19,9 @@ from flask_jwt import JWT, ConfigError
 from flask_jwt._jose.keys import Key
 from flask_jwt.extended import JWTManager
 
-from .support import get, make_app
+from .support import get, make_app, rsa_key
 
-RSA = rsa.generate_private_key(65537, 2048)
+RSA = rsa_key()
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.serving import free_port, wait_until_it_responds
 from tests.test_release import extras, metadata
@@ -15,6 +16,7 @@ from tests.test_release import extras, metadata
 README = Path(__file__).parent.parent / "README.md"
 
 
+@pytest.mark.slow
 def test_quickstart_runs_as_pasted(tmp_path):
     text = README.read_text()
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -160,6 +160,7 @@ def test_redis_keeps_a_session_as_long_as_it_lasts(server, client, skew):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_revocation_stays_in_the_feed_as_long_as_it_is_kept(server, client):
     store = open_store(server.url, 5)
     long, short, other = new(), new(), new()

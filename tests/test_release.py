@@ -125,6 +125,7 @@ def test_a_link_that_does_not_work_on_pypi_is_reported(text):
 # The public API
 
 
+@pytest.mark.slow
 @needs_git
 def test_no_tag_no_comparison(tmp_path):
     """Without a release, scripts/api says so."""
@@ -135,12 +136,14 @@ def test_no_tag_no_comparison(tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @needs_git
 def test_a_shallow_clone_without_tags_is_an_error(tmp_path):
     repository = clone(tmp_path, "--depth=1")
     assert run_api(repository).returncode == 2
 
 
+@pytest.mark.slow
 @needs_git
 def test_each_removed_name_is_found(tmp_path):
     """All public names of all public modules."""
@@ -176,6 +179,7 @@ def public_names(name: str) -> list[str]:
     return [n for n in own if not n.startswith("_")]
 
 
+@pytest.mark.slow
 @needs_git
 def test_a_removed_parameter_is_found_and_a_new_major_version_may_remove_it(tmp_path):
     repository = clone(tmp_path)

@@ -13,6 +13,8 @@ from flask import Flask
 
 from flask_jwt import JWT, ConfigError, jwt_required
 from flask_jwt._cli import jwt_cli
+from flask_jwt.errors import StoreUnavailable
+from flask_jwt.stores import open_store
 from flask_jwt.stores.sql import metadata, sessions_table
 from tests.servers import stores
 from tests.support import SECRET
@@ -274,6 +276,20 @@ def test_many_sessions_are_upgraded_in_batches(make_app, engine):
     assert added["sessions"] == 7 + 1200
     assert sum(number for number, _ in steps) == 1200 + len(ROWS)
     assert {total for _, total in steps} == {1200 + len(ROWS)}
+
+
+def test_a_batch_that_fails_leaves_no_transaction_open(monkeypatch):
+    """A database in memory has one connection, which the next operation uses."""
+    store = open_store("sqlite://", 5)
+    store.setup()
+    with store.engine.connect() as connection:
+        connection.execute(sa.insert(sessions_table), old_session("1", '{"identity": 1}'))
+    monkeypatch.setattr("flask_jwt.stores._sql_statements.SET_KEY", sa.text("UPDATE nothing"))
+    with pytest.raises(StoreUnavailable):
+        store.upgrade(lambda _: "key", lambda *_: None)
+    with store.engine.connect() as connection:
+        assert not connection.connection.dbapi_connection.in_transaction
+    store.close()
 
 
 def test_the_version_is_stored(make_app, engine):

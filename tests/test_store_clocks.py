@@ -255,21 +255,21 @@ def test_a_rotation_by_a_server_whose_clock_differs_is_no_reuse(store, skew):
         assert second.refresh(token).status_code == 200, "within the grace period"
 
 
-@pytest.mark.parametrize("skew", [-20.0, 20.0])
-def test_a_reused_token_is_recognized_by_a_server_whose_clock_differs(store, skew):
+def test_a_reused_token_is_recognized_by_a_server_whose_clock_differs(store):
     config = {"JWT_REFRESH_GRACE": 0.5, "JWT_REVOCATION_CHECK": "always"}
-    right, wrong = Server(store, **config), Server(store, skew, **config)
-    for first, second in ((right, wrong), (wrong, right)):
+    right, *wrong = (Server(store, skew, **config) for skew in (0.0, -20.0, 20.0))
+    pairs = [pair for server in wrong for pair in ((right, server), (server, right))]
+    used = []
+    for first, second in pairs:
         issuer = min(first, second, key=lambda server: server.skew)
         token = issuer.log_in()["refresh_token"]
         assert first.refresh(token).status_code == 200
-        for server in (first, second):
-            server.skew += 5  # real clocks go on: that of the store has to, as well
-        time.sleep(2.5)  # more than the tolerance
-        for server in (first, second):
-            server.skew -= 5
+        used.append(token)
+    time.sleep(2.5)  # the store's clock is a real one, and this is more than the tolerance
+    for (first, second), token in zip(pairs, used, strict=True):
         response = second.refresh(token)
-        assert (response.status_code, response.get_json()["code"]) == (401, "refresh_reused")
+        assert response.status_code == 401, (first.skew, second.skew)
+        assert response.get_json()["code"] == "refresh_reused"
 
 
 @pytest.mark.parametrize("to", [4.1e9, 1e9])

@@ -112,6 +112,7 @@ jwt = JWT(app, lambda username, password: {"id": 1}, lambda payload: {"id": 1})
 """
 
 
+@pytest.mark.slow
 def test_a_relative_path_is_in_the_instance_folder_for_the_server_and_the_cli(tmp_path):
     (tmp_path / "app.py").write_text(SCRIPT)
     (tmp_path / "elsewhere").mkdir()

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from flask_jwt._jose.claims import subject_of
 from flask_jwt._sessions.subjects import subject_key
 from flask_jwt.stores import Session, _sql_statements, open_store
+from flask_jwt.stores._sql_statements import FEW_SESSIONS
 from flask_jwt.stores.memory import MemoryStore
 from tests.servers import stores, uri_of
 
@@ -284,6 +285,25 @@ def test_surplus(store, by_use, surplus):
     limited = store.list_surplus(key, 1450.0, keep=keep, by_use=by_use, limit=1)
     assert [s.sid for s in limited] == [sessions[surplus[0]].sid]
     assert store.list_surplus(key, 1450.0, keep=5, by_use=by_use) == []
+
+
+def test_a_bound_of_a_users_sessions_is_none_that_they_exceed(store):
+    """The number that create() may return spares a query for sessions beyond a limit."""
+    user = secrets.token_hex(4)
+    before = FEW_SESSIONS - 5
+    bounds = [store.create(new(user, created_at=1e3 + n)) for n in range(before)]
+    with ThreadPoolExecutor(10) as pool:
+        made = pool.map(lambda n: store.create(new(user, created_at=2e3 + n)), range(10))
+        # One of the logins at the same time has to see them all.
+        bounds += [None] * 9 + [max((bound or 1000) for bound in made)]
+    bounds += [store.create(new(user, created_at=3e3 + n)) for n in range(60)]
+    for number, bound in enumerate(bounds, start=1):
+        assert bound is None or number <= bound
+    listed = store.list_active(subject_key("", user), 1500.0, limit=200)
+    assert len(listed) == FEW_SESSIONS + 65
+    times = [session.created_at for session in listed]
+    assert times[:before] == [1e3 + n for n in range(before)]
+    assert times[-60:] == [3e3 + n for n in range(60)], "the order of the logins"
 
 
 def test_a_session_may_be_created_again(store):

@@ -1,26 +1,19 @@
 """The document of docs/guides/openapi.md in Swagger UI: Authorize, Try it out, 200.
 
-``scripts/providers`` installs Swagger UI from npm. The browser is Debian's Chromium, or the one that
-the environment variable CHROMIUM names.
+``scripts/providers`` installs Swagger UI from npm.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 from flask import send_from_directory
 
+from tests.browsers import launched
 from tests.guides import example
 from tests.support import ROOT, SECRET, run_example, token_of
 from tests.test_openapi import running
 
-api = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 SWAGGER_UI = ROOT / "tests" / "providers" / "node_modules" / "swagger-ui-dist"
-if CHROMIUM is None:
-    pytest.skip("needs a browser: apt-get install chromium", allow_module_level=True)
 if not SWAGGER_UI.exists():
     pytest.skip("needs Swagger UI: scripts/providers", allow_module_level=True)
 
@@ -43,12 +36,10 @@ def app(tmp_path, monkeypatch):
 
 @pytest.fixture
 def page(app):
-    with running(app) as url, api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with running(app) as url, launched() as browser:
         page = browser.new_page()
         page.goto(f"{url}/page")
         yield page
-        browser.close()
 
 
 def try_out(page, operation):
@@ -89,8 +80,7 @@ def test_guide_in_swagger_ui(monkeypatch):
             "SWAGGER_UI_STANDALONE_PRESET_JS": "swagger-ui-standalone-preset.js",
         }.items():
             app.config[option] = f"/ui/{name}"
-        with running(app) as url, api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        with running(app) as url, launched() as browser:
             page = browser.new_page()
             page.goto(f"{url}/docs")
             page.wait_for_selector(".opblock")
@@ -103,4 +93,3 @@ def test_guide_in_swagger_ui(monkeypatch):
             with page.expect_response("**/orders") as response:
                 page.locator("[id$=get_orders] .execute").click()
             assert response.value.json() == {"of": "joe", "orders": [1, 2]}
-            browser.close()

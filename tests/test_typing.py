@@ -113,6 +113,7 @@ def simplified(message):
     return re.sub(r' ?= ?("")?(?=[,)])', "", shown)
 
 
+@pytest.mark.slow
 def test_mypy(folder):
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--output=json"]
     command += ["--python-version=3.10", "--follow-imports=silent", "program.py", "typed.py"]
@@ -129,6 +130,7 @@ def test_mypy(folder):
     assert {note["line"]: simplified(note["message"]) for note in notes} == EXPECTED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pyright") is None, reason="pyright isn't installed")
 def test_pyright(folder):
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]

@@ -86,6 +86,7 @@ def test_the_matrix_has_the_versions_of_python_that_the_package_names():
     assert f'requires-python = ">={matrix[0]}"' in (ROOT / "pyproject.toml").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -92,9 +92,11 @@ def _run(plan: Plan) -> Section:
     tables = []
     with ExitStack() as stack:
         postgres = PostgresServer()
+        postgres.is_durable = True
         stack.callback(postgres.remove)
         postgres.start()
         redis = RedisServer()
+        redis.is_durable = True
         stack.callback(redis.remove)
         redis.start()
         for store in STORES:

@@ -98,6 +98,7 @@ def run(plan: Plan) -> Section:
 @contextmanager
 def _server(server_class: Any) -> Iterator[Any]:
     server = server_class()
+    server.is_durable = True
     try:
         yield server.start()
     finally:

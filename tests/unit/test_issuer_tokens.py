@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -78,14 +79,18 @@ class Verifier:
 
 
 # Two issuers are enough: one of the preset, another one beside it. RSA keys are made once.
-FAKES = {name: Fake(issuer) for name, issuer in ISSUERS.items()}
+@cache
+def fake_of(name):
+    return Fake(ISSUERS[name])
+
+
 STRANGER = Fake(Issuer("https://stranger.example", audience="api"), algorithm="RS256")
 ES_STRANGER = Fake(Issuer("https://stranger.example", audience="api"), algorithm="ES256")
 
 
 @pytest.fixture(params=ISSUERS)
 def fake(request):
-    return FAKES[request.param]
+    return fake_of(request.param)
 
 
 def verifier_of(fake, **changes):
@@ -299,7 +304,7 @@ def test_too_large(fake, verifier):
     ids=lambda value: str(value)[:40],
 )
 def test_other_tokens_of_the_provider(name, claims, reason):
-    fake = FAKES[name]
+    fake = fake_of(name)
     assert reason in verifier_of(fake).rejects(fake.token(**claims))
 
 
@@ -321,7 +326,7 @@ def test_other_tokens_of_the_provider(name, claims, reason):
     ids=lambda value: str(value)[:40],
 )
 def test_tokens_of_other_shapes(name, claims):
-    assert verifier_of(FAKES[name]).verify(FAKES[name].token(**claims))
+    assert verifier_of(fake_of(name)).verify(fake_of(name).token(**claims))
 
 
 def test_header_types_that_are_accepted(fake, verifier):
@@ -341,7 +346,7 @@ def test_required_type(fake):
 
 def entra_keys(*issuers, **options):
     """Return Microsoft's keys, each restricted to an issuer, and what verifies with them."""
-    fake = FAKES["entra any"]
+    fake = fake_of("entra any")
     jwks = [{**fake.jwks()["keys"][0], "issuer": issuer} for issuer in issuers]
     return Verifier(replace(fake.issuer, jwks={"keys": jwks}, jwks_uri=None, **options)), fake
 
@@ -375,18 +380,18 @@ def test_the_issuer_of_the_key(of_key, accepted, version):
 
 
 def test_another_tenant_with_the_shared_key():
-    fake = FAKES["entra any"]
+    fake = fake_of("entra any")
     iss = f"https://login.microsoftonline.com/{OTHER_TENANT}/v2.0"
     verifier = verifier_of(fake)
     assert '"tid" claim is not accepted' in verifier.rejects(fake.token(tid=OTHER_TENANT, iss=iss))
-    listed = verifier_of(FAKES["entra"])
-    token = FAKES["entra"].token(tid=OTHER_TENANT, iss=iss)
+    listed = verifier_of(fake_of("entra"))
+    token = fake_of("entra").token(tid=OTHER_TENANT, iss=iss)
     assert listed.rejects(token) == "no issuer"
 
 
 def test_the_tenant_is_asked_about_only_after_the_signature():
     asked = []
-    fake = FAKES["entra any"]
+    fake = fake_of("entra any")
     verifier = verifier_of(fake, accept_tenant=lambda tid: asked.append(tid) or True)
     verifier.rejects(STRANGER.sign(fake.claims(), {"kid": fake._keys[0].kid}))
     assert asked == []
@@ -424,7 +429,7 @@ def test_expired_is_the_last_thing_that_is_wrong(fake, verifier):
 
 
 def test_check():
-    fake = FAKES["plain"]
+    fake = fake_of("plain")
     seen = []
 
     def check(claims):
@@ -444,7 +449,7 @@ def test_check_raises():
     def check(claims):
         raise jwt.InvalidTokenError("Wrong department")
 
-    fake = FAKES["plain"]
+    fake = fake_of("plain")
     assert verifier_of(fake, check=check).rejects(fake.token()) == "Wrong department"
 
     def broken(claims):
@@ -456,7 +461,7 @@ def test_check_raises():
 
 @pytest.mark.parametrize(("value", "accepted"), [("x", True), (7, True), (True, False), ([], False), (1.5, False), ({}, False), (None, False)])  # fmt: skip
 def test_identity_claim(value, accepted):
-    fake = FAKES["plain"]
+    fake = fake_of("plain")
     verifier = verifier_of(fake, identity_claim="oid", required=("exp",))
     token = fake.token(oid=value)
     if accepted:
@@ -466,7 +471,7 @@ def test_identity_claim(value, accepted):
 
 
 def test_any_audience():
-    fake = FAKES["plain"]
+    fake = fake_of("plain")
     verifier = verifier_of(fake, audience=ANY_AUDIENCE)
     for aud in (None, "anything", ["a", "b"]):
         assert verifier.verify(fake.token(aud=aud))

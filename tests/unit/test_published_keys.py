@@ -158,6 +158,6 @@ def test_a_huge_key_verifies_nothing_quickly(bits):
     """OpenSSL verifies with keys of up to 16,384 bits."""
     public = RSAPublicNumbers(65537, (1 << bits) - 1).public_key()
     (key,) = parse({**RSAAlgorithm.to_jwk(public, as_dict=True), "kid": "huge"}).keys
-    started = time.monotonic()
+    started = time.thread_time()  # other processes may have the processor meanwhile
     assert key.verify(b"message", b"A" * (-(-bits // 6))) is False
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from weakref import ReferenceType, WeakSet, ref
 
 from flask import Flask
-from flask.views import MethodView
+from flask.views import MethodView, http_method_funcs
 
 from .._config.options import TokenLocation
 from .._jose.grants import Requirement
@@ -137,6 +137,17 @@ def _list_decorators_of_apiflask(layer: object) -> Iterator[Any]:
         names = getclosurevars(layer).nonlocals
         if isinstance(option := names.get("config_name"), str):  # such as DOCS_DECORATORS
             yield from names["self"].config.get(option) or ()
+
+
+CLASS_MEMBERS = ("dispatch_request", "method_decorators", *sorted(http_method_funcs))
+"""What :func:`list_layers` reads of a view class, in which the guards of its views are."""
+
+
+def find_view_class(view: object) -> type | None:
+    """Return the class of a class-based view, whatever wraps it, or None."""
+    # A mock or a proxy has every attribute, so what it has may be anything.
+    classes = (getattr(layer, "view_class", None) for layer in unwrap(view))
+    return next(filter(isclass, classes), None)
 
 
 def unwrap(view: object) -> Iterator[object]:

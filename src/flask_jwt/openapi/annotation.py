@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from flask import Flask
+from werkzeug.routing import Rule
 
 from .._web.context import app_state
 from .._web.route_table import RouteGuards
-from .document import Document, JSONObject, as_object, is_object
+from .bases import Bases
+from .document import OBJECT_TYPES, Document, JSONObject, as_object
 from .endpoints import Endpoints, complete
 from .errors import ErrorResponses
-from .paths import Bases, to_openapi
+from .paths import to_openapi
 from .routes import get_routes
 from .security import SecurityRequirement, SecuritySchemes, list_extensions, list_sentences
 
@@ -39,13 +41,58 @@ def annotate(document: Mapping[str, Any], app: Flask, *, endpoints: bool = True)
     return _Annotation(document, app).run(endpoints=endpoints)
 
 
-class _Description(NamedTuple):
-    """Hold the description of the guards of an operation."""
+class _Description:
+    """Hold the description of guards, and add it to the operations that they guard.
 
-    security: list[SecurityRequirement]
-    extensions: JSONObject
-    sentences: tuple[str, ...]
-    responses: dict[str, JSONObject]
+    There are few of them in a document of many operations, so what is the same for all of those is
+    prepared here. Lists are copied for each operation, because the caller may change one of them.
+    """
+
+    def __init__(
+        self,
+        security: Sequence[SecurityRequirement],
+        extensions: JSONObject,
+        sentences: Iterable[str],
+        responses: Mapping[str, JSONObject],
+    ) -> None:
+        self._security = security
+        self._extensions = extensions
+        self._sentences = tuple(dict.fromkeys(sentences))
+        self._text = " ".join(self._sentences)
+        # YAML reads an unquoted 401 as a number.
+        self._responses = [(name, int(name), response) for name, response in responses.items()]
+
+    def add_to(self, operation: Mapping[str, Any]) -> JSONObject:
+        """Return *operation* with what it lacks of this description."""
+        annotated = dict(operation)
+        if self._security and "security" not in annotated:
+            annotated["security"] = self._copy_security()
+        for name, value in self._extensions.items():
+            choices = [list(one) if isinstance(one, list) else one for one in value]
+            annotated.setdefault(name, choices)
+        if self._text:
+            written = annotated.get("description")
+            annotated["description"] = self._add_text(str(written)) if written else self._text
+        responses: dict[Any, Any] = dict(as_object(annotated.get("responses")))
+        annotated["responses"] = responses
+        for name, status, response in self._responses:
+            if name not in responses and status not in responses:
+                responses[name] = response
+        return annotated
+
+    def _copy_security(self) -> list[SecurityRequirement]:
+        # Loops, because before Python 3.12 each comprehension takes as long as a call.
+        security = []
+        for requirement in self._security:
+            copy = requirement.copy()
+            for name, scopes in requirement.items():
+                copy[name] = scopes.copy()
+            security.append(copy)
+        return security
+
+    def _add_text(self, written: str) -> str:
+        added = " ".join(sentence for sentence in self._sentences if sentence not in written)
+        return f"{written}\n\n{added}" if added else written
 
 
 class _Annotation:
@@ -55,14 +102,17 @@ class _Annotation:
         self._state = state = app_state(app)
         self._document = Document(document)
         self._routes = get_routes(state)
-        self._bases = Bases(self._document, self._routes.index)
+        self._bases = Bases(self._document, self._routes)
         self._settings = state.settings
         self._schemes = SecuritySchemes(self._document, self._settings)
-        self._errors = ErrorResponses(self._document, state)
-        self._endpoints = Endpoints(self._document, state, self._schemes, self._errors)
+        self._errors = ErrorResponses(self._document, state, self._settings)
+        self._endpoints = Endpoints(
+            self._document, state, self._settings, self._schemes, self._errors
+        )
         self._inherited = document.get("security")
         """The author's ``security`` for all operations without one."""
-        self._descriptions: dict[tuple[int, str], _Description] = {}
+        self._descriptions: dict[int, _Description] = {}
+        """The description of the guards of an operation, by the id of the object."""
         self._found: set[tuple[str, str]] = set()
         """The rules of this package's endpoints that the document has, with their methods."""
 
@@ -70,7 +120,7 @@ class _Annotation:
         root = self._document.root
         paths: JSONObject = dict(as_object(root.get("paths")))
         for path, item in paths.items():
-            if is_object(item):
+            if isinstance(item, OBJECT_TYPES):
                 paths[path] = self._annotate_item(str(path), item)
         if endpoints:
             self._add_endpoints(paths)
@@ -80,37 +130,38 @@ class _Annotation:
 
     def _annotate_item(self, path: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
         annotated = dict(item)
-        for method, operation in item.items():
-            if method in _METHODS and is_object(operation):
-                annotated[method] = self._annotate_operation(path, method.upper(), item, operation)
+        for name, written in item.items():
+            if name not in _METHODS or not isinstance(written, OBJECT_TYPES):
+                continue
+            operation = self._bases.find(path, name)
+            if operation is None or operation.guards is None:
+                self._warn(path, name.upper())
+            elif operation.guards.options:
+                # By identity, because a comparison of all options would take longer than the rest.
+                description = self._descriptions.get(id(operation))
+                if description is None:
+                    description = self._describe(operation.guards, operation.method)
+                    self._descriptions[id(operation)] = description
+                annotated[name] = description.add_to(written)
+            elif operation.rule is not None:
+                annotated[name] = self._complete(operation.rule, operation.method, written, item)
         return annotated
 
-    def _annotate_operation(
-        self, path: str, method: str, item: Mapping[str, Any], operation: Mapping[str, Any]
+    def _complete(
+        self, rule: Rule, method: str, written: Mapping[str, Any], item: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        rule = self._bases.find(path, method)
-        if rule is None or rule.endpoint not in self._state.app.view_functions:
-            self._warn(path, method)
-            return operation
-        guards = self._routes.find_guards(rule, method)
-        if guards.access == "built in":
-            self._found.add((rule.rule, method))
-            own = self._endpoints.describe(rule, method)
-            return operation if own is None else complete(operation, own, item)
-        if not guards.options:
-            return operation
-        # By identity, because a comparison of all options would take longer than all the rest.
-        description = self._descriptions.get((id(guards), method))
-        if description is None:
-            description = self._descriptions[id(guards), method] = self._describe(guards, method)
-        return _add_guards(operation, description, has_security=bool(self._inherited))
+        """Return the operation of an endpoint of this package with what it lacks."""
+        self._found.add((rule.rule, method))
+        own = self._endpoints.describe(rule, method)
+        return written if own is None else complete(written, own, item)
 
     def _describe(self, guards: RouteGuards, method: str) -> _Description:
         is_listed = self._document.is_json_schema
+        security = self._schemes.require(guards.options, method)
         return _Description(
-            self._schemes.require(guards.options, method),
+            () if self._inherited else security,
             list_extensions(guards.options, lists_scopes=is_listed),
-            tuple(dict.fromkeys(list_sentences(guards.options, self._settings))),
+            list_sentences(guards.options, self._settings),
             self._errors.of_guards(guards.options, guards.needs_csrf_proof),
         )
 
@@ -138,35 +189,3 @@ class _Annotation:
                 "The OpenAPI document describes %s %s, for which this application has no view, so "
                 "it doesn't say what guards it.", method, path,
             )  # fmt: skip
-
-
-def _add_guards(
-    operation: Mapping[str, Any], own: _Description, *, has_security: bool
-) -> JSONObject:
-    """Add what *operation* lacks of a description.
-
-    :param has_security: whether the author has written ``security`` for the whole document
-    """
-    annotated = dict(operation)
-    if own.security and "security" not in annotated and not has_security:
-        annotated["security"] = [
-            {name: list(scopes) for name, scopes in one.items()} for one in own.security
-        ]
-    for name, value in own.extensions.items():
-        choices = [list(one) if isinstance(one, list) else one for one in value]
-        annotated.setdefault(name, choices)
-    if own.sentences:
-        written = str(annotated.get("description") or "")
-        annotated["description"] = _add_sentences(written, own.sentences)
-    responses: dict[Any, Any] = dict(as_object(annotated.get("responses")))
-    annotated["responses"] = responses
-    for status, response in own.responses.items():
-        # YAML reads an unquoted 401 as a number.
-        if status not in responses and int(status) not in responses:
-            responses[status] = response
-    return annotated
-
-
-def _add_sentences(description: str, sentences: Sequence[str]) -> str:
-    added = " ".join(sentence for sentence in sentences if sentence not in description)
-    return f"{description}\n\n{added}" if description and added else description or added

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 JSONObject = dict[str, Any]
 
@@ -100,12 +100,11 @@ class Document:
         return copy
 
 
+OBJECT_TYPES = (dict, Mapping)
+"""The types of a JSON object. The first spares most values the test of an abstract class, which
+takes long, and there are several for each operation."""
+
+
 def as_object(value: object) -> Mapping[str, Any]:
     """Return *value* if it is a JSON object, and otherwise an empty one."""
-    return value if is_object(value) else {}
-
-
-def is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether *value* is a JSON object."""
-    # The test of an abstract class takes long, and there are several for each operation.
-    return type(value) is dict or isinstance(value, Mapping)
+    return value if isinstance(value, OBJECT_TYPES) else {}

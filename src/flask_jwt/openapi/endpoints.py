@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.routing import Rule
 
+from .._config.settings import Settings
 from .._web.app_state import AppState
 from .._web.guarded_views import GuardOptions
 from .._web.views import (
@@ -39,14 +40,16 @@ class Endpoints:
         self,
         document: Document,
         state: AppState,
+        settings: Settings,
         schemes: SecuritySchemes,
         errors: ErrorResponses,
     ) -> None:
         self._document = document
         self._state = state
+        self._settings = settings
         self._schemes = schemes
         self._errors = errors
-        self._has_cookies = "cookies" in state.settings.locations
+        self._has_cookies = "cookies" in settings.locations
         self._describers: Mapping[object, Callable[[str], JSONObject | None]] = {
             auth_view: self._describe_login,
             refresh_view: self._describe_refresh,
@@ -70,7 +73,7 @@ class Endpoints:
         return {**operation, **({"parameters": parameters} if parameters else {})}
 
     def _describe_login(self, _method: str) -> JSONObject | None:
-        state, settings = self._state, self._state.settings
+        state, settings = self._state, self._settings
         handlers = state.handlers
         is_custom = handlers.auth_request_callback is not _default_auth_request_handler
         if is_custom:
@@ -165,7 +168,7 @@ class Endpoints:
 
     def _rejections(self, method: str) -> list[int]:
         """Return the statuses with which a token is rejected."""
-        settings, is_extended = self._state.settings, self._state.profile.has_message_errors
+        settings, is_extended = self._settings, self._state.profile.has_message_errors
         statuses = [401, 422, 503] if is_extended else [401, 503]
         if self._has_cookies and settings.csrf_protect and method in settings.csrf_methods:
             statuses.append(403)

@@ -9,6 +9,7 @@ from typing import Any
 
 from jwt import InvalidTokenError
 
+from .._config.settings import Settings
 from .._web.app_state import AppState
 from .._web.guarded_views import GuardOptions
 from ..errors import JWTError
@@ -46,9 +47,10 @@ _LOADERS = (
 class ErrorResponses:
     """Add the responses to errors to a document."""
 
-    def __init__(self, document: Document, state: AppState) -> None:
+    def __init__(self, document: Document, state: AppState, settings: Settings) -> None:
         self._document = document
         self._state = state
+        self._settings = settings
         self._references: dict[int, JSONObject] = {}
         self._has_schema = _has_own_bodies(state)
 
@@ -60,7 +62,7 @@ class ErrorResponses:
         state = self._state
         is_extended = state.profile.has_message_errors
         statuses = [401]
-        if state.settings.login_view is not None:
+        if self._settings.login_view is not None:
             statuses.append(303)
         if is_extended:
             statuses.append(422)
@@ -72,7 +74,7 @@ class ErrorResponses:
         needs_network = state.sessions is not None or state.handlers.decode_key_callback is not None
         # The token of any issuer is verified before its issuer is compared with the guard's.
         if not all(guard.refresh for guard in guards):
-            needs_network = needs_network or may_fetch_keys(state.settings)
+            needs_network = needs_network or may_fetch_keys(self._settings)
         if needs_network:
             statuses.append(503)
         return self.of_statuses(*statuses)
@@ -93,7 +95,7 @@ class ErrorResponses:
         text = {"type": "string"}
         schema: JSONObject
         if self._state.profile.has_message_errors:
-            key = self._state.settings.error_message_key
+            key = self._settings.error_message_key
             schema = {"type": "object", "required": [key], "properties": {key: text}}
         else:
             schema = {

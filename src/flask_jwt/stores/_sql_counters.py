@@ -114,6 +114,16 @@ def _upsert(connection: sa.Connection, changes: list[Change]) -> bool:
     return True
 
 
+_ASYNCHRONOUS_COMMIT = "set_config('synchronous_commit', 'off', true)"
+"""Let PostgreSQL commit a statement without waiting for its disk, as SQLite below.
+
+The setting ends with the transaction, which is the statement. It needs no round trip, and no state
+that a pool such as PgBouncer could give to another client. A crash of the server may undo the last
+failures, of less than a second; those before a login aren't among them, because its session is
+written to the same log afterwards, and waits for it.
+"""
+
+
 @contextmanager
 def _not_waiting_for_the_disk(connection: sa.Connection) -> Iterator[None]:
     """Let SQLite commit without waiting for the disk, which takes longer than all the rest.
@@ -194,6 +204,8 @@ def _upsert_of(dialect: str, placeholder: str, count: int) -> str:
     ]
     row = f"({', '.join([placeholder] * len(_COLUMNS))})"
     action = "DUPLICATE KEY UPDATE" if is_mysql else "CONFLICT (counter_key) DO UPDATE SET"
-    columns, rows = ", ".join(_COLUMNS), ", ".join([row] * count)
-    insert = f"INSERT INTO {_TABLE} ({columns}) VALUES {rows}"  # noqa: S608  only our own names
+    columns, rows = ", ".join(_COLUMNS), f"VALUES {', '.join([row] * count)}"
+    if dialect == "postgresql":
+        rows = f"SELECT new.* FROM {_ASYNCHRONOUS_COMMIT}, ({rows}) AS new"  # noqa: S608
+    insert = f"INSERT INTO {_TABLE} ({columns}) {rows}"
     return f"{insert} ON {action} {', '.join(assignments)}"

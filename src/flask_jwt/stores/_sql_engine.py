@@ -8,11 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy import event, exc
+from sqlalchemy.engine.default import DefaultDialect
 
 from ..errors import ConfigError
 from ._base import invalid_uri
@@ -37,6 +39,15 @@ first, the connection can be used again, and the statement has ended."""
 
 DROP_AGAIN_AFTER = 5.0
 """Seconds after which all connections to a server that is read-only are dropped again."""
+
+# No operation needs a transaction of several statements, so each statement is committed by itself.
+# With BEGIN and COMMIT, each operation would need three round trips instead of one.
+AUTOCOMMIT: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
+"""The options of all engines."""
+if "skip_autocommit_rollback" in signature(DefaultDialect).parameters:  # SQLAlchemy 2.0.43
+    # SQLAlchemy would roll back whenever a connection is released. There is nothing to roll back,
+    # but the drivers of MySQL send it, which is a round trip more for each operation.
+    AUTOCOMMIT["skip_autocommit_rollback"] = True
 
 IN_MEMORY = (None, "", ":memory:")
 """The databases of the URLs of SQLite that have a single connection."""
@@ -112,11 +123,7 @@ def make_engine(url: sa.URL, timeout: float) -> sa.Engine:
     if url.database not in IN_MEMORY or backend != "sqlite":
         arguments["max_overflow"] = -1
     try:
-        # No operation needs a transaction of several statements, so each statement is committed by
-        # itself. With BEGIN and COMMIT, each operation would need three round trips instead of one.
-        engine = sa.create_engine(
-            url, isolation_level="AUTOCOMMIT", hide_parameters=True, **arguments
-        )
+        engine = sa.create_engine(url, hide_parameters=True, **AUTOCOMMIT, **arguments)
         options = dict(engine.dialect.create_connect_args(engine.url)[1])
     except ModuleNotFoundError:
         package = DRIVERS[backend, url.get_dialect().driver]

@@ -27,18 +27,36 @@ _key = sa.bindparam("key", type_=sa.String)
 POSITION = (sa.func.coalesce(_row.sequence, 0), _row.created_at, _row.sid)
 
 GET = sa.select(sessions_table).where(_row.sid == sa.bindparam("sid_"))
-# Two logins at the same time may get the same sequence; the sid then decides their order. A
-# sequence of the database would need different DDL for each database.
-CREATE = sa.insert(sessions_table).from_select(
-    [column.name for column in _row],
-    sa.select(
+
+
+def _create(last_sequence: sa.ColumnElement[int]) -> sa.Select[Any]:
+    # Two logins at the same time may get the same sequence; the sid then decides their order. A
+    # sequence of the database would need different DDL for each database.
+    return sa.select(
         *(
-            sa.func.coalesce(sa.func.max(_row.sequence), 0) + 1
+            sa.func.coalesce(last_sequence, 0) + 1
             if column.name == "sequence"
             else sa.bindparam(f"{column.name}_", type_=column.type)
             for column in _row
         )
-    ).where(_row.subject_key == sa.bindparam("subject_key_", type_=sa.String)),
+    )
+
+
+_is_same_user = _row.subject_key == sa.bindparam("subject_key_", type_=sa.String)
+COLUMNS = [column.name for column in _row]
+CREATE = sa.insert(sessions_table).from_select(
+    COLUMNS, _create(sa.func.max(_row.sequence)).where(_is_same_user)
+)
+FEW_SESSIONS = 50
+_some = sa.select(_row.sequence).where(_is_same_user).limit(FEW_SESSIONS).subquery("some_sessions")
+_few = sa.select(
+    sa.func.max(_some.c.sequence).label("last"), sa.func.count().label("number")
+).subquery("few_sessions")
+#: Inserts no row if the user has as many sessions as FEW_SESSIONS; the row count says so.
+CREATE_IF_FEW = (
+    sa.insert(sessions_table)
+    .from_select(COLUMNS, _create(_few.c.last).where(_few.c.number < FEW_SESSIONS))
+    .execution_options(preserve_rowcount=True)  # SQLAlchemy keeps that of an INSERT only on request
 )
 _present_grants = sa.func.coalesce(_row.grants, sa.literal_column("''"))
 # The condition and the change are one statement, so the database decides which of several callers

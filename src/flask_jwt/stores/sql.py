@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
@@ -155,8 +154,12 @@ class SqlStore:
                 values = [{"sid_": sid, "key": key} for sid, key in keys if key is not None]
                 # One transaction, because a commit for each row would take much longer.
                 connection.exec_driver_sql("BEGIN")
-                if values:
-                    connection.execute(statements.SET_KEY, values)
+                try:
+                    if values:
+                        connection.execute(statements.SET_KEY, values)
+                except BaseException:
+                    connection.exec_driver_sql("ROLLBACK")
+                    raise
                 connection.exec_driver_sql("COMMIT")
                 total += len(values)
                 on_batch(len(rows), expected)
@@ -168,17 +171,22 @@ class SqlStore:
         process.is_ready = False  # a SQLite database in memory ends with its connection
         process.engine.dispose()
 
-    def create(self, session: Session) -> None:
-        """Store a new session."""
-        values = {f"{name}_": value for name, value in asdict(session).items()}
+    def create(self, session: Session) -> int | None:
+        """Store a new session; return an upper bound of the user's sessions if they are few."""
+        values = {f"{name}_": getattr(session, name) for name in statements.COLUMNS}
         values["subject_"] = legacy_subject(session.subject)[:255]
         try:
+            # Before SQLAlchemy 2.0.28, the row count may be -1. If so, the second INSERT fails.
+            if self._execute(statements.CREATE_IF_FEW, values) == 1:
+                # Logins at the same time don't see each other, so the bound has room for them.
+                return 2 * statements.FEW_SESSIONS
             self._execute(statements.CREATE, values)
         except exc.IntegrityError as error:
             # An earlier attempt has stored it, and its response was lost. If not, the error may
             # quote the row.
             if self.get(session.sid) is None:
                 raise store_unavailable(error, self._backend) from None
+        return None
 
     def get(self, sid: str) -> Session | None:
         """Return the session, or None."""
