@@ -13,7 +13,13 @@ const storage = {
   remove: async () => { stored = null; },
 };
 const url = process.argv[2];
-const create = () => createClient({ url, storage, onLoggedOut: () => { loggedOut += 1; } });
+let isOffline = false;
+const create = () => createClient({
+  url,
+  storage,
+  fetch: (...args) => isOffline ? Promise.reject(new TypeError('fetch failed')) : fetch(...args),
+  onLoggedOut: () => { loggedOut += 1; },
+});
 let client = create();
 
 const commands = {
@@ -28,6 +34,17 @@ const commands = {
     await client.logIn(...args);
     await client.request('/me');
     return (await request).status;
+  },
+  logOutOffline: async () => {
+    isOffline = true;
+    try { return await client.logOut(); } finally { isOffline = false; }
+  },
+  logOutDuring: async (path) => {
+    const request = client.request(path).catch(() => null);
+    await new Promise((resolve) => { setTimeout(resolve, 150); });
+    const hasEnded = await client.logOut();
+    await request;
+    return hasEnded;
   },
   restart: () => { client = create(); },
   state: () => ({ stored, loggedOut }),

@@ -201,7 +201,7 @@ class PgBouncer(Server):
 
     @property
     def url(self):
-        # The option that docs/guides/sessions.md names.
+        # The option that docs/operate/stores.md names.
         address = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
         return f"{address}?prepare_threshold=none"
 

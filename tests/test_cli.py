@@ -347,6 +347,9 @@ def test_an_empty_list_says_none(shop):
     result = check(run(shop, "sessions", "list", "joe"))
     assert (result.exit_code, result.output.split(":")[0]) == (0, "none")
     assert json.loads(run(shop, "sessions", "list", "joe", "--json").output) == []
+    both = check(run(shop, "sessions", "list", "99"))
+    assert both.exit_code == 0
+    assert both.output == 'none: the string "99" and the number 99 have no active sessions\n'
 
 
 # Inspect

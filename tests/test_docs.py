@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import click
 import pytest
@@ -33,7 +35,7 @@ def test_sessions_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
+    app = run_example("sessions/app.py", tmp_path, monkeypatch)["app"]
     client = app.test_client()
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
     assert client.get("/me", headers=bearer(body["access_token"])).get_json() == {"name": "joe"}
@@ -44,9 +46,8 @@ def test_sessions_example(tmp_path, monkeypatch):
 
 
 def test_audit_example(tmp_path, monkeypatch, caplog):
-    app = run_example("sessions.py", tmp_path, monkeypatch)["app"]
-    run_example("audit.py", tmp_path, monkeypatch)["connect"](app)
-    caplog.set_level("INFO", "audit")
+    app = run_example("sessions/app.py", tmp_path, monkeypatch)["app"]
+    run_example("login/audit.py", tmp_path, monkeypatch)["connect"](app)
     client = app.test_client()
     client.post("/auth", json={"username": "joe", "password": "se-cret"})
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
@@ -65,11 +66,23 @@ def test_audit_example(tmp_path, monkeypatch, caplog):
     app.extensions["flask-jwt"].sessions.close()
 
 
+def test_audit_example_without_any_configuration_of_logging(tmp_path):
+    """In another process, because pytest configures the logging of this one."""
+    program = "from app import app; app.test_client().post('/auth', json={'username': 'joe', 'password': 'x'})"
+    path = os.pathsep.join([str(ROOT / "src"), str(ROOT / "examples/login")])
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["event"] for line in lines] == ["authentication_failed"]
+
+
 def test_pages_example(tmp_path, monkeypatch):
     import flask
 
     monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
-    app = run_example("pages.py", tmp_path, monkeypatch)["app"]
+    app = run_example("pages/app.py", tmp_path, monkeypatch)["app"]
     browser = Browser(app)
     page = browser.get("/?a=1", follow_redirects=True)
     assert 'name="next" value="/?a=1"' in page.text
@@ -85,12 +98,14 @@ def test_pages_example(tmp_path, monkeypatch):
 
 
 def test_login_view_example(tmp_path, monkeypatch):
-    app = run_example("login_view.py", tmp_path, monkeypatch)["app"]
+    app = run_example("pages/login_view.py", tmp_path, monkeypatch)["app"]
     browser, other = Browser(app), Browser(app)
     joe = {"name": "joe", "password": "long enough"}
     assert browser.post("/sign-up", data={"name": "joe"}).status_code == 400
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    assert browser.post("/sign-up", data=joe, headers=foreign).status_code == 403
     page = browser.post("/sign-up", data=joe, follow_redirects=True)
-    assert page.get_json() == {"name": "joe"}
+    assert "Hello, joe." in page.text
     assert other.get("/").headers["Location"] == "/sign-in?next=%2F"
     for _ in range(10):
         page = other.post("/sign-in", data={**joe, "password": "no"})
@@ -100,6 +115,8 @@ def test_login_view_example(tmp_path, monkeypatch):
     assert (page.status_code, "try again in" in page.text) == (429, True)
     page = browser.post("/sign-in?next=/", data={**joe, "name": "x"})
     assert page.status_code == 401
+    assert browser.post("/sign-out").headers["Location"] == "/sign-in"
+    assert browser.get("/").headers["Location"] == "/sign-in?next=%2F"
 
 
 def test_openapi_examples(tmp_path, monkeypatch):
@@ -141,7 +158,7 @@ def test_cookies_example(tmp_path, monkeypatch):
 
 
 def test_typed_example(tmp_path, monkeypatch):
-    client = run_example("typed.py", tmp_path, monkeypatch)["app"].test_client()
+    client = run_example("login/typed.py", tmp_path, monkeypatch)["app"].test_client()
     assert client.get("/greeting").get_json() == {"hello": "stranger"}
     token = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
     headers = bearer(token["access_token"])
@@ -153,20 +170,21 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def test_the_example_of_data_in_tokens(tmp_path, monkeypatch):
-    client = run_example("token_data.py", tmp_path, monkeypatch)["app"].test_client()
+    monkeypatch.syspath_prepend(ROOT / "examples/login")
+    client = run_example("login/app.py", tmp_path, monkeypatch)["app"].test_client()
     token = client.post("/auth", json={"username": "joe", "password": "pass"}).json["access_token"]
     assert client.get("/plan").json == {"plan": "free"}
     assert client.get("/plan", headers=bearer(token)).json == {"plan": "pro"}
     rejected = client.get("/plan", headers=bearer(token[:-2]))
     assert (rejected.status_code, rejected.json) == (
         401,
-        {"message": "Signature verification failed"},
+        {"message": "Signature verification failed", "code": "token_invalid"},
     )
     assert "WWW-Authenticate" in rejected.headers
     for _ in range(11):
         failed = client.post("/auth", json={"username": "joe", "password": "wrong"})
     assert failed.status_code == 429
-    assert failed.json.keys() == {"message"}
+    assert failed.json.keys() == {"message", "code"}
     assert int(failed.headers["Retry-After"]) > 0
 
 

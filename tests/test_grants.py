@@ -373,8 +373,7 @@ def test_the_log_does_not_say_what_the_user_has(make_app, caplog):
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    monkeypatch.setenv("SECRET_KEY", "a-secret-of-32-bytes-for-testing")
-    return run_example("grants.py", tmp_path, monkeypatch)["create_app"]()
+    return run_example("roles/app.py", tmp_path, monkeypatch)["create_app"]()
 
 
 def test_the_example(example):
@@ -399,4 +398,4 @@ def test_the_example(example):
 def test_the_routes_of_the_example(example):
     output = example.test_cli_runner().invoke(jwt_cli, ["routes"]).stdout
     page = (ROOT / "docs/guides/roles-and-scopes.md").read_text()
-    assert f"$ flask --app examples.grants jwt routes\n{output}" in page, output
+    assert f"```text\n{output}" in page, output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -30,17 +31,28 @@ def site():
     """
     with example("start", "app") as program:
         app = program.create_app(SECRET_KEY=SECRET, JWT_STORAGE_URI="memory://", TESTING=True)
-        site = SimpleNamespace(app=app, refreshes=0, is_down=False, has_succeeded=threading.Event())
+        site = SimpleNamespace(
+            app=app,
+            refreshes=0,
+            is_down=False,
+            has_succeeded=threading.Event(),
+            proxy=None,
+            delay=lambda: None,
+        )
 
         @app.before_request
         def count():
             site.refreshes += request.path == "/auth/refresh"
+            if site.proxy and request.path == site.proxy[0]:
+                return "<h1>A proxy</h1>", site.proxy[1]
             return ("", 503) if site.is_down and request.path == "/auth/refresh" else None
 
         @app.after_request
         def delay(response):
             if "late" in request.args and response.status_code == 401:
                 site.has_succeeded.wait(10)
+            elif request.path == "/auth/refresh":
+                site.delay()
             elif request.path == "/me" and response.status_code == 200:
                 site.has_succeeded.set()
             return response
@@ -81,7 +93,7 @@ def test_login_refresh_restart_and_logout(site, call):
     assert call("request", *["/me"] * 3) == {"value": [200] * 3}
     assert site.refreshes == 2
     stored = call("state")["value"]["stored"]
-    assert call("logOut") == {"value": None}
+    assert call("logOut") == {"value": True}
     assert call("state")["value"] == {"stored": None, "loggedOut": 1}
     refresh = {"Authorization": f"Bearer {stored}"}
     response = site.app.test_client().post("/auth/refresh", headers=refresh)
@@ -121,3 +133,46 @@ def test_outage_logs_nobody_out(site, call):
     assert "error" in result
     assert call("state")["value"]["loggedOut"] == 0
     assert call("request", "/me") == {"value": [200]}
+
+
+@pytest.mark.parametrize("status", [200, 401, 502])
+@pytest.mark.parametrize("path", ["/auth", "/auth/refresh", "/me", "/auth/logout"])
+def test_response_of_a_proxy_is_no_json_and_logs_nobody_out(site, call, path, status):
+    site.proxy = ("/auth", status) if path == "/auth" else None
+    result = call("logIn", "joe", "pass", "Phone")
+    if path == "/auth":
+        assert result["error"] in (
+            "The response contains no tokens",
+            f"The server responded {status}",
+        )
+        return
+    stored = call("state")["value"]["stored"]
+    site.proxy = (path, status)
+    if path == "/auth/logout":
+        assert call("logOut") == {"value": False}
+        assert call("state")["value"]["stored"] is None
+        return
+    site.clock.tick(400 if path == "/auth/refresh" else 0)
+    result = call("request", "/me")
+    assert result == {"value": [status]} or "error" in result
+    assert "JSON" not in result.get("error", "")
+    site.proxy = None
+    assert call("state")["value"] == {"stored": stored, "loggedOut": 0}
+    assert call("request", "/me") == {"value": [200]}
+
+
+def test_logout_without_a_network(site, call):
+    call("logIn", "joe", "pass", "Phone")
+    assert call("logOutOffline") == {"value": False}
+    assert call("state")["value"] == {"stored": None, "loggedOut": 1}
+
+
+def test_logout_during_a_refresh(site, call):
+    """The tokens of the refresh aren't kept, and their session ends."""
+    call("logIn", "joe", "pass", "Phone")
+    site.clock.tick(400)
+    site.delay = lambda: time.sleep(0.3)
+    assert call("logOutDuring", "/me") == {"value": True}
+    assert call("state")["value"]["stored"] is None
+    with site.app.app_context():
+        assert site.app.extensions["flask-jwt"].sessions.list(1) == []

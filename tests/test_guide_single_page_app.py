@@ -96,9 +96,11 @@ def test_log_in_add_renew_and_log_out(site, page):
         log_in(page)
         page.wait_for_selector("main:not([hidden])")
         assert page.inner_text("h1") == "Notes of joe"
+        assert page.input_value("[name=password]") == ""
         page.fill("[name=note]", "Call Ann")
         page.click("#add button")
         page.wait_for_selector("li:nth-child(2)")
+        page.wait_for_function("!document.querySelector('[name=note]').value")
 
         clock.tick(400)  # the access token has expired
         with page.expect_response("**/notes") as renewal:
@@ -110,8 +112,14 @@ def test_log_in_add_renew_and_log_out(site, page):
         page.wait_for_selector("li:nth-child(3)")
 
         assert "access_token_cookie" not in page.evaluate("document.cookie")
+        page.fill("[name=note]", "A draft")
         page.click("#logout")
         page.wait_for_selector("#login:not([hidden])")
+        assert page.evaluate("document.querySelector('main').textContent").split() == [
+            "Note", "Add", "Log", "out",
+        ]  # fmt: skip
+        for name in ("note", "password"):
+            assert page.eval_on_selector(f"[name={name}]", "input => input.value") == ""
         page.reload()
         page.wait_for_selector("#login:not([hidden])")
 

@@ -650,7 +650,7 @@ def test_hash_prints_a_hash_and_nothing_else():
 
 
 def test_the_example_replaces_old_hashes(tmp_path, monkeypatch):
-    space = run_example("passwords.py", tmp_path, monkeypatch)
+    space = run_example("passwords/app.py", tmp_path, monkeypatch)
     client = space["app"].test_client()
     users = space["users"]
 

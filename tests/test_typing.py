@@ -98,7 +98,7 @@ EXPECTED = {
 def folder(tmp_path):
     """A folder with PROGRAM and the example of a typed user, as a project of its own."""
     (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "typed.py").write_text((ROOT / "examples/typed.py").read_text())
+    (tmp_path / "typed.py").write_text((ROOT / "examples/login/typed.py").read_text())
     settings = {"include": ["*.py"], "extraPaths": [str(ROOT / "src")], "pythonVersion": "3.10"}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     return tmp_path

@@ -1,6 +1,6 @@
 """How long a request waits for a store that does not respond, in each phase of a call.
 
-Run it as ``python -m tests.test_waits`` to print the table of docs/guides/sessions.md.
+Run it as ``python -m tests.test_waits`` to print the table of docs/operate/outages.md.
 """
 
 from __future__ import annotations

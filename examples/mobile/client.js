@@ -10,7 +10,13 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
     return fetch(url + path, { method: "POST", headers, body: JSON.stringify(body) });
   }
 
+  // Return the JSON of a response, or {} if it isn't the server's: of a proxy, or of a Wi-Fi login.
+  async function read(response) {
+    return (await response.clone().json().catch(() => null)) ?? {};
+  }
+
   async function keep(tokens) {
+    if (!tokens.refresh_token) throw new Error("The response contains no tokens");
     accessToken = tokens.access_token;
     await storage.set(tokens.refresh_token); // before anything else: the earlier one is used up
   }
@@ -25,8 +31,9 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
     const refreshToken = await storage.get();
     if (!refreshToken) return false;
     const response = await post("/auth/refresh", {}, refreshToken);
-    if (response.ok) await keep(await response.json());
-    else if (response.status === 401) await forget(); // the session has ended
+    const body = await read(response);
+    if (response.ok) await keep(body);
+    else if (response.status === 401 && body.code) await forget(); // the session has ended
     else throw new Error(`The server responded ${response.status}`); // try again later
     return response.ok;
   }
@@ -47,8 +54,9 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
   return {
     async logIn(username, password, label) {
       const response = await post("/auth", { username, password, label });
-      const body = await response.json();
-      if (!response.ok) throw Object.assign(new Error(body.description), { code: body.code });
+      const body = await read(response);
+      const message = body.description ?? `The server responded ${response.status}`;
+      if (!response.ok) throw Object.assign(new Error(message), { code: body.code });
       await keep(body);
     },
 
@@ -59,7 +67,7 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
       const sent = accessToken;
       const response = await send(path, options);
       if (response.status !== 401) return response;
-      const { code } = await response.clone().json();
+      const { code } = await read(response);
       // Responses overtake each other: this 401 may be about a token that is replaced by now.
       if (accessToken !== sent) return accessToken ? send(path, options) : response;
       if (code === "token_expired") return (await refresh()) ? send(path, options) : response;
@@ -67,10 +75,14 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
       return response;
     },
 
+    // Forget the tokens in any case. Return whether the server has ended the session, too.
     async logOut() {
+      await refreshing?.catch(() => {}); // it would keep its new tokens after this
       const refreshToken = await storage.get();
       await forget();
-      if (refreshToken) await post("/auth/logout", {}, refreshToken); // works after it expired, too
+      if (!refreshToken) return true;
+      const response = await post("/auth/logout", {}, refreshToken).catch(() => null); // no network
+      return response !== null && (await read(response)).revoked !== undefined;
     },
   };
 }

@@ -11,16 +11,26 @@ JOE = {"username": "joe", "password": "correct horse"}
 
 
 @pytest.fixture
-def app(tmp_path):
-    app = create_app(
-        TESTING=True,
-        SECRET_KEY=secrets.token_hex(),
-        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/test.db",
-    )
+def make_app(tmp_path):
+    apps = []
+
+    def make():
+        database = f"sqlite:///{tmp_path}/test{len(apps)}.db"
+        secret = secrets.token_hex()
+        apps.append(create_app(TESTING=True, SECRET_KEY=secret, SQLALCHEMY_DATABASE_URI=database))
+        return apps[-1]
+
+    yield make
+    for app in apps:
+        with app.app_context():
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app):
+    app = make_app()
     app.test_client().post("/register", json=JOE)
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    return app
 
 
 def test_every_view_that_writes_is_guarded(jwt_client):
@@ -68,7 +78,7 @@ def test_deleted_user(app, jwt_client):
     assert (response.status_code, response.json["code"]) == (401, "user_gone")
 
 
-def test_token_of_another_application(app, jwt_client):
-    token = jwt_headers(1, app=create_app(SECRET_KEY=secrets.token_hex()))
+def test_token_of_another_application(make_app, jwt_client):
+    token = jwt_headers(1, app=make_app())
     response = jwt_client.get("/items/chair", headers=token)
     assert (response.status_code, response.json["code"]) == (401, "token_invalid")

@@ -435,7 +435,11 @@ class UserNotFound(AuthError):
 
 
 class MalformedLogin(AuthError):
-    """Raised when the body of a login request is not a JSON object."""
+    """Raised when the body of a login is not a JSON object.
+
+    It is also raised for the other requests to this package's endpoints that are not as described,
+    such as a session's label that is a number.
+    """
 
     title = "Bad Request"
     status = 400

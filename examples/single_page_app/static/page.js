@@ -6,6 +6,10 @@ function show(element, message = "") {
   find("#login").hidden = element !== "#login";
   find("main").hidden = element !== "main";
   find("[role=alert]").textContent = message;
+  if (element === "main") return;
+  find("h1").textContent = ""; // the next user may be another one
+  find("ul").replaceChildren();
+  find("#add").reset();
 }
 
 function showNotes(notes) {
@@ -33,10 +37,15 @@ async function load() {
   showNotes(notes);
 }
 
+// Empty the form when the action has succeeded, so that no password stays in it.
 function onSubmit(selector, action) {
   find(selector).addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(() => action(Object.fromEntries(new FormData(event.target))));
+    const form = event.target;
+    attempt(async () => {
+      await action(Object.fromEntries(new FormData(form)));
+      form.reset();
+    });
   });
 }
 

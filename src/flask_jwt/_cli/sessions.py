@@ -92,7 +92,8 @@ def list_sessions(identity: str, json_type: str | None, as_json: bool) -> None:
         echo(f"{_count(len(sessions))} of {_describe(reading)}:")
         _print_sessions(sessions)
     if not found:
-        echo(f"none: {_describe_all(readings, identity)} has no active sessions")
+        verb = "have" if len(readings) > 1 else "has"
+        echo(f"none: {_describe_all(readings, identity)} {verb} no active sessions")
 
 
 def _print_sessions(sessions: list[Session]) -> None:

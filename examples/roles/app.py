@@ -1,4 +1,4 @@
-import os
+import secrets
 
 from flask import Blueprint, Flask
 from flask_jwt import (
@@ -52,7 +52,9 @@ def list_users():
 
 def create_app():
     app = Flask(__name__)
-    app.config["SECRET_KEY"] = os.environ["SECRET_KEY"]
+    app.config.from_prefixed_env()
+    # Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+    app.secret_key = app.secret_key or secrets.token_hex()
     jwt.init_app(app)
     app.register_blueprint(admin)
 

@@ -1,7 +1,14 @@
 import secrets
 
-from flask import Flask, render_template_string, request
-from flask_jwt import JWT, JWTError, check_password, current_identity, hash_password, jwt_required
+from flask import Flask, redirect, render_template_string, request
+from flask_jwt import (
+    JWT,
+    JWTError,
+    check_password,
+    hash_password,
+    jwt_required,
+    unset_jwt_cookies,
+)
 
 app = Flask(__name__)
 app.config.update(
@@ -37,6 +44,11 @@ FORM = """
 </form>
 """
 
+HOME = """
+<p>Hello, {{ current_identity.name }}.</p>
+<form method="post" action="/sign-out"><button>Sign out</button></form>
+"""
+
 
 @app.get("/sign-in")
 @app.get("/sign-up")
@@ -59,11 +71,20 @@ def sign_up():
     name, password = request.form.get("name", ""), request.form.get("password", "")
     if not name or name in users or len(password) < 8:
         return form("Choose another name, or a longer password.", name), 400
-    users[name] = {"id": len(users) + 1, "name": name, "password": hash_password(password)}
-    return jwt.log_in(users[name])
+    user = {"id": len(users) + 1, "name": name, "password": hash_password(password)}
+    response = jwt.log_in(user)  # before the user is stored: it rejects forms of other sites
+    users[name] = user
+    return response
+
+
+@app.post("/sign-out")
+def sign_out():
+    response = redirect("/sign-in")
+    unset_jwt_cookies(response)
+    return response
 
 
 @app.get("/")
 @jwt_required()
 def home():
-    return {"name": current_identity["name"]}
+    return render_template_string(HOME)

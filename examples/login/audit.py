@@ -5,6 +5,9 @@ import time
 from flask_jwt import signals
 
 audit = logging.getLogger("audit")
+audit.setLevel(logging.INFO)
+if not audit.hasHandlers():  # your program's logging is not configured: write to stderr
+    audit.addHandler(logging.StreamHandler())
 
 
 def record(event, **details):
@@ -39,6 +42,10 @@ def connect(app):
     @signals.session_revoked.connect_via(app, weak=False)
     def revoked(app, sid):
         record("session_revoked", sid=sid)
+
+    @signals.refresh_token_repeated.connect_via(app, weak=False)
+    def repeated(app, session, ip, user_agent):
+        record("refresh_token_repeated", sid=session.sid, subject=session.subject, ip=ip)
 
     @signals.refresh_token_reused.connect_via(app, weak=False)
     def reused(app, session, generation):

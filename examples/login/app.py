@@ -4,6 +4,8 @@ import secrets
 from flask import Flask
 from flask_jwt import JWT, current_identity, get_jwt, jwt_required
 
+import audit
+
 app = Flask(__name__)
 app.config.from_prefixed_env()
 # Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
@@ -21,6 +23,7 @@ def identity(payload):
 
 
 jwt = JWT(app, authenticate, identity)
+audit.connect(app)
 
 
 @jwt.additional_claims_loader
@@ -31,7 +34,7 @@ def add_claims(user):  # each login and each refresh calls this
 @jwt.jwt_error_handler
 def change_error(error):
     response = error.get_response()  # keep its status and headers
-    response.data = json.dumps({"message": error.description})
+    response.data = json.dumps({"message": error.description, "code": error.error_code})
     return response
 
 
