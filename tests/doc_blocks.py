@@ -58,8 +58,8 @@ class Walkthrough:
     The commands that make a folder and a virtual environment and install packages are left out;
     the environment of the tests has everything. The text above a file names it. A block of text or
     JSON below commands is what they print, where ``…`` stands for anything. ``<the access_token>``
-    in a command stands for this member of the last JSON object that has one. The server ends with
-    the ``with`` block.
+    in a command stands for this member of the last JSON object that has one, and ``<the link>`` for
+    the last URL in the log of the server. The server ends with the ``with`` block.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None):
@@ -74,6 +74,7 @@ class Walkthrough:
             **{name: value for name, value in os.environ.items() if "COV" not in name},
             "FLASK_RUN_PORT": str(self.port),
             "NO_COLOR": "1",
+            "PYTHONUNBUFFERED": "1",
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT / "src"),
             **(environment or {}),
@@ -122,6 +123,8 @@ class Walkthrough:
     def _run(self, text: str, place: str) -> None:
         for name, value in self.members.items():
             text = text.replace(f"<the {name}>", value)
+        if "<the link>" in text:
+            text = text.replace("<the link>", re.findall(r"http://\S+", self.log.read_text())[-1])
         text = self._with_port(text)
         lines = [line for line in text.splitlines() if not SET_UP.match(line)]
         if any(map(SERVER.fullmatch, lines)):

@@ -19,11 +19,12 @@ from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_jwt import create_refresh_token
+from flask_jwt import Issuer, create_refresh_token
 from flask_jwt._cli import jwt_cli
 from flask_jwt._cli.output import clean, print_table
 from flask_jwt._jose.key_set import KeySet
 from flask_jwt._jose.keys import Key
+from flask_jwt.testing import FakeIssuer
 from tests.support import ROOT, SECRET, issue, login
 
 CONTROLS = {
@@ -324,6 +325,24 @@ def test_rows_that_are_too_wide_become_lists(make_app, tmp_path):
     assert "STATE           pending" in result.output
 
 
+def test_the_only_key_can_be_copied(make_app, tmp_path):
+    path = tmp_path / "keys.json"
+    run(Flask("tool"), "keys", "generate", "--file", str(path))
+    (key,) = json.loads(path.read_text())["keys"]
+    for command in ("list", "prune"):
+        result = check(run(make_app(JWT_KEY_FILE=str(path)), "keys", command), is_table=True)
+        assert f"KID             {key['kid']}\n" in result.output
+
+
+@pytest.mark.parametrize("table", [["list"], ["check"]])
+def test_the_name_of_an_issuer_can_be_copied(make_app, table):
+    url = "https://sso.acme.dev/realms/a-realm-with-a-rather-long-name"
+    keys = FakeIssuer(url).jwks()
+    issuer = Issuer(url, audience="https://api.acme.dev", jwks=keys)
+    result = check(run(make_app(JWT_ISSUERS=[issuer]), "issuers", *table), is_table=True)
+    assert url in result.output
+
+
 def test_an_empty_list_says_none(shop):
     result = check(run(shop, "sessions", "list", "joe"))
     assert (result.exit_code, result.output.split(":")[0]) == (0, "none")
@@ -395,6 +414,16 @@ def test_the_only_key_is_not_pruned(make_app, tmp_path):
     assert "Rotate first" in pending.output, "the new key doesn't sign yet"
     run(app, "keys", "rotate", "--now")
     assert run(app, "keys", "prune", "--", kid).exit_code == 0
+
+
+def test_rotating_at_once_reports_the_pending_key_that_it_removes(make_app, tmp_path):
+    path = tmp_path / "keys.json"
+    run(Flask("tool"), "keys", "generate", "--file", str(path))
+    app = make_app(JWT_KEY_FILE=str(path))
+    assert "Removed" not in run(app, "keys", "rotate", "--now").stderr
+    rows = json.loads(run(app, "keys", "rotate", "--json").stdout)
+    (kid,) = (row["kid"] for row in rows if row["state"] == "pending")
+    assert f"Removed the pending key {kid}, " in check(run(app, "keys", "rotate", "--now")).stderr
 
 
 def test_the_advice_on_the_key_file_names_the_environment(make_app, tmp_path):

@@ -43,8 +43,10 @@ def program(tmp_path):
     return make
 
 
-def run(folder, *arguments, app="app", check=None, stdin=None):
+def run(folder, *arguments, app="app", check=None, stdin=None, path=()):
     environment = {name: value for name, value in os.environ.items() if "FLASK" not in name}
+    paths = [*map(str, path), environment.get("PYTHONPATH")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", app, "jwt", "doctor", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, input=stdin, check=False,
@@ -147,6 +149,24 @@ def test_why_a_program_cannot_be_imported(code, program):
     assert "\x1b" not in output
 
 
+@pytest.mark.parametrize(
+    ("installed", "where"),
+    [
+        (".venv/lib/python3.11/site-packages", "app.py:2"),
+        ("venv/lib/python3.11/site-packages", "app.py:2"),
+        ("lib", "lib/library.py:2"),
+    ],
+)
+def test_a_failure_in_an_installed_package_is_that_of_the_line_that_calls_it(
+    installed, where, program
+):
+    folder = program(app="import library\nlibrary.fail()")
+    packages = folder / installed
+    packages.mkdir(parents=True)
+    (packages / "library.py").write_text("def fail():\n    raise ValueError('no')")
+    assert report(folder, check=1, path=[packages])["reason"]["where"] == where
+
+
 def test_a_program_that_does_not_exist(program):
     result = report(program(), app="nowhere", check=1)
     assert "Could not import 'nowhere'" in result["reason"]["text"]
@@ -246,6 +266,26 @@ def test_a_program_without_jwt(program):
     result = report(program(app="from flask import Flask\napp = Flask('a')"), check=1)
     ((_, text),) = list_findings(result, "rejected")
     assert "init_app was not called" in text
+
+
+ISSUERS = """
+from flask import Flask
+from flask_jwt import JWT, Issuer
+
+app = Flask("a")
+JWT(app, issuers={issuers})
+"""
+
+
+@pytest.mark.parametrize(
+    "issuers",
+    ["[Issuer.auth0('acme.eu.auth0.com', audience='https://api.acme.dev')]", "lambda iss: None"],
+)
+def test_a_program_that_only_verifies_tokens_of_issuers_needs_no_secret(issuers, program):
+    result = report(program(app=ISSUERS.format(issuers=issuers)), check=0)
+    assert list_findings(result, "rejected") == []
+    keys = dict(list_findings(result, "works"))["keys"]
+    assert keys == "none of its own, so only tokens of JWT_ISSUERS are accepted"
 
 
 def test_a_secret_is_never_printed(program):

@@ -29,6 +29,7 @@ class Site:
         )
         self.client = JWTClient(self.app)
         self.users = program.users
+        self.program = program
 
     def path(self, index=-1):
         """Return path and query of the link in an e-mail."""
@@ -45,9 +46,8 @@ class Site:
         token = re.search(r'name="token" value="([^"]*)"', page.text)[1]
         return self.client.post(urlsplit(path).path, data={"token": token, **form})
 
-    def sign_up(self, address=ADDRESS, password="first password"):
-        data = {"address": address, "password": password}
-        return self.client.post("/sign-up", data=data).status_code
+    def sign_up(self, address=ADDRESS, **form):
+        return self.client.post("/sign-up", data={"address": address, **form})
 
     def log_in(self, password="first password"):
         login = {"username": ADDRESS, "password": password}
@@ -63,23 +63,45 @@ def site():
 @pytest.fixture
 def verified(site):
     site.sign_up()
-    site.follow(site.path())
+    site.follow(site.path(), password="first password")
     return site
 
 
 def test_address_is_verified_before_the_first_login(site):
-    assert site.sign_up(password="short") == 400
-    assert (site.sign_up(), site.log_in()) == (200, 401)
+    assert (site.sign_up().status_code, site.log_in()) == (200, 401)
     assert site.client.get(site.path()).status_code == 200
     assert site.log_in() == 401  # opening the link alone changes nothing
-    assert site.follow(site.path()).status_code == 200
+    assert site.log_in("") == 401
+    assert site.follow(site.path(), password="first password").status_code == 200
     assert site.log_in() == 200
 
 
-def test_link_of_an_address_that_has_changed_verifies_nothing(site):
-    site.sign_up()
-    site.users[ADDRESS]["address"] = "new@example.com"
-    assert site.follow(site.path()).status_code == 400
+def test_stranger_who_signs_up_an_address_gets_no_account(site):
+    """The owner of the address follows the link later, without having signed up."""
+    site.sign_up(password="of the stranger")
+    assert site.log_in("of the stranger") == 401
+    site.follow(site.path(), password="first password")
+    site.sign_up(password="of the stranger")
+    assert (site.log_in("of the stranger"), site.log_in()) == (401, 200)
+
+
+def test_second_sign_up_sends_another_link(site):
+    first, second = site.sign_up(), site.sign_up(ADDRESS.upper())
+    assert first.json == second.json
+    assert site.follow(site.path(-2), password="first password").status_code == 200
+    assert site.follow(site.path(-1), password="second password").status_code == 400
+    assert site.sign_up().json == first.json
+    assert site.follow(site.path(), password="second password").status_code == 200
+    assert len(site.users) == 1
+
+
+def test_no_user_gets_the_id_of_another_after_a_restart(verified):
+    """The users are in memory, and the sessions in a database that survives."""
+    verified.client.login(ADDRESS, "first password")
+    verified.users.clear()
+    verified.sign_up("ann@example.com")
+    verified.follow(verified.path(), password="password of ann")
+    assert verified.client.get("/me").json["code"] == "user_gone"
 
 
 def test_password_is_set_once_and_sessions_end(verified):
@@ -100,24 +122,32 @@ def test_responses_are_the_same_for_an_unknown_address(verified):
     unknown = verified.client.post("/forgot-password", data={"address": "ann@example.com"})
     assert known.json == unknown.json
     assert len(verified.mails) == 2
-    assert verified.sign_up() == verified.sign_up("ann@example.com") == 200
+    assert verified.sign_up().json == verified.sign_up("ann@example.com").json
 
 
 def test_links_are_for_one_purpose_and_are_no_tokens(verified):
     verified.client.post("/forgot-password", data={"address": ADDRESS})
     token = verified.path().partition("token=")[2]
-    assert verified.client.get(f"/verify?token={token}").status_code == 400
+    (user,) = verified.users.values()
+
+    def read(purpose):
+        with verified.app.app_context():
+            find, bound = verified.program.find_by_id, verified.program.get_bound
+            return verified.program.read_token(purpose, token, find, bound, max_age=3600)
+
+    assert read("password") is user
+    assert read("verify") is None
     headers = {"Authorization": f"Bearer {token}"}
     assert verified.client.get("/me", headers=headers).status_code == 401
     verified.client.login(ADDRESS, "first password")
     access_token = verified.client.access_token
-    assert verified.client.get(f"/reset-password?token={access_token}").status_code == 400
+    assert verified.client.get(f"/set-password?token={access_token}").status_code == 400
 
 
 @pytest.mark.parametrize("token", ["", "x", "W10.x.y", "é", "null"])
 def test_no_link_at_all(verified, token):
-    assert verified.client.get(f"/reset-password?token={token}").status_code == 400
-    assert verified.client.post("/reset-password", data={"password": "x"}).status_code == 400
+    assert verified.client.get(f"/set-password?token={token}").status_code == 400
+    assert verified.client.post("/set-password", data={"password": "x"}).status_code == 400
 
 
 def test_links_expire(verified, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from flask_jwt import create_access_token
 from flask_jwt.testing import JWTClient
 from tests.guides import example
-from tests.support import SECRET
+from tests.support import SECRET, bearer
 
 
 @pytest.fixture
@@ -38,6 +41,21 @@ def test_requests_without_a_token_count_for_the_address(app):
     codes = [anonymous.get("/search").status_code for _ in range(6)]
     assert codes == [401] * 5 + [429]
     assert joe.get("/search").status_code == 200
+
+
+def test_requests_with_invalid_tokens_count_for_the_address(app):
+    """Each token is another one, as in an attack that guesses them."""
+    client = app.test_client()
+    expired = make_expired_token(app)
+    tokens = [expired, "a.b.c", "x", "", expired[:-2], "a.b.d", "y"]
+    responses = [client.get("/search", headers=bearer(token)) for token in tokens]
+    assert [response.status_code for response in responses] == [401] * 5 + [429] * 2
+    assert client_of(app, "ann").get("/search").status_code == 200
+
+
+def make_expired_token(app):
+    with app.app_context():
+        return create_access_token(1, expires_delta=timedelta(seconds=-60))
 
 
 def test_an_invented_token_is_no_other_user(app):

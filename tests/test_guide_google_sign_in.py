@@ -75,25 +75,31 @@ class Person:
 
 
 @pytest.fixture
-def site():
+def program():
+    with example("google_sign_in", "app") as program:
+        program.users.clear()
+        yield program
+
+
+@pytest.fixture
+def site(program):
     """The example's application, and its address."""
     if not oidc.is_installed():
         pytest.skip("oidc-provider is not installed: run scripts/providers")
     provider, port = SignInProvider(), free_port()
     try:
-        with example("google_sign_in", "app") as program:
-            url = f"http://localhost:{port}"
-            provider.start(f"{url}/sign-in/google/callback")
-            app = program.create_app(
-                SECRET_KEY=SECRET,
-                JWT_STORAGE_URI="memory://",
-                JWT_COOKIE_SECURE=False,
-                GOOGLE_CLIENT_ID=CLIENT["client_id"],
-                GOOGLE_CLIENT_SECRET=CLIENT["client_secret"],
-                GOOGLE_SERVER_METADATA_URL=f"{provider.issuer}/.well-known/openid-configuration",
-            )
-            with served(app, port=port):
-                yield url
+        url = f"http://localhost:{port}"
+        provider.start(f"{url}/sign-in/google/callback")
+        app = program.create_app(
+            SECRET_KEY=SECRET,
+            JWT_STORAGE_URI="memory://",
+            JWT_COOKIE_SECURE=False,
+            GOOGLE_CLIENT_ID=CLIENT["client_id"],
+            GOOGLE_CLIENT_SECRET=CLIENT["client_secret"],
+            GOOGLE_SERVER_METADATA_URL=f"{provider.issuer}/.well-known/openid-configuration",
+        )
+        with served(app, port=port):
+            yield url
     finally:
         provider.remove()
         gc.collect()
@@ -127,6 +133,20 @@ def test_user_signs_in_and_out(site):
 def test_two_accounts_are_two_users_and_one_account_is_one(site):
     for name in ("joe", "ann", "joe"):
         assert f"Hello, Name of {name}." in sign_in(Person(), site, name).text
+
+
+def test_account_without_a_name(site):
+    """Google always sends one, but other providers leave it out."""
+    assert "Hello, somebody." in sign_in(Person(), site, "nameless").text
+
+
+def test_no_user_gets_the_id_of_another_after_a_restart(site, program):
+    """The users are in memory, and the sessions in a database that survives."""
+    joe = Person()
+    sign_in(joe, site)
+    program.users.clear()
+    assert "Hello, Name of ann." in sign_in(Person(), site, "ann").text
+    assert joe.open(site).url.path == "/sign-in"
 
 
 def test_callback_of_another_browser_signs_nobody_in(site):

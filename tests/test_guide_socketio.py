@@ -105,3 +105,16 @@ def test_program_of_the_page_connects(site):
         client = program.connect(site.url)
         assert client.call("say", "hello", timeout=10) == "ok"
         client.disconnect()
+
+
+def test_program_connects_again_when_its_token_has_expired(site, monkeypatch):
+    times = iter([time.time() + 301])
+    clock = SimpleNamespace(time=lambda: next(times, time.time()))
+    monkeypatch.setattr(site.program, "time", clock)
+    with example("socketio_chat", "client") as program:
+        first = program.connect(site.url)
+        second = program.say(first, "hello", site.url)
+        assert second is not first
+        assert not first.connected
+        assert program.say(second, "again", site.url) is second
+        second.disconnect()

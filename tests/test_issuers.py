@@ -944,7 +944,7 @@ def test_fake_issuer_follows_a_clock():
 
 
 def test_example(tmp_path, monkeypatch, clock):
-    names = run_example("issuers.py", tmp_path, monkeypatch)
+    names = run_example("issuers/app.py", tmp_path, monkeypatch)
     app, idp = names["app"], FakeIssuer(names["auth0"])
     app.config["JWT_ISSUERS"] = [idp.issuer]
     body = get(app, idp.token("auth0|joe"), "/me").get_json()
@@ -954,7 +954,7 @@ def test_example(tmp_path, monkeypatch, clock):
 
 
 def test_example_of_users(tmp_path, monkeypatch):
-    app = run_example("issuers_users.py", tmp_path, monkeypatch)["app"]
+    app = run_example("issuers/users.py", tmp_path, monkeypatch)["app"]
     auth0, google = map(FakeIssuer, app.config["JWT_ISSUERS"])
     app.config["JWT_ISSUERS"] = [auth0.issuer, google.issuer]
     users = [

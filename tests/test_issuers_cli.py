@@ -124,6 +124,18 @@ def test_inspect(run, token, code, texts):
         assert text in output
 
 
+def test_inspect_names_all_wrong_claims(run, clock):
+    token = IDP.token(aud="other", exp=86400, nbf=clock() + 3600)
+    for is_down in (False, True):
+        _ = IDP.down() if is_down else IDP.up()
+        code, output = run("inspect", token)
+        assert code == 1
+        assert "Its aud is 'other'; accepted: api." in output
+        assert "It expired at 1970-01-02 00:00:00Z." in output
+        assert "It is not valid before " in output
+    assert "It expired" not in run("inspect", IDP.token(exp=clock() - 20))[1], "within the leeway"
+
+
 def test_inspect_of_our_own(run):
     code, output = run("inspect", issue(run.app, "joe"))
     assert code == 0

@@ -622,7 +622,7 @@ def test_inspect(app):
 
 
 def test_example(tmp_path, monkeypatch, clock):
-    names = run_example("issuers_tenants.py", tmp_path, monkeypatch)
+    names = run_example("issuers/tenants.py", tmp_path, monkeypatch)
     app, database = names["app"], names["database"]
     app.config["SECRET_KEY"] = None
     fakes = {}

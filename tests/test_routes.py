@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from functools import partial, wraps
 
+import apiflask
 import flask_restful
 import flask_restx
 import pytest
@@ -21,6 +22,7 @@ from flask_jwt import (
     verify_jwt_in_request,
 )
 from flask_jwt._cli import jwt_cli
+from flask_jwt._cli.diagnosis.live import examine_program
 from tests.support import bearer
 
 READ = {"scopes": "orders:read"}
@@ -281,6 +283,39 @@ def test_open_routes_may_be_allowed(make_app):
     assert run(app, "--fail-on-open").exit_code == 1
     assert run(app, "--fail-on-open", "--allow", "pages.open").exit_code == 0
     assert run(app, "--fail-on-open", "--allow", "other").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [
+        ("DOCS_DECORATORS", "/docs"),
+        ("SPEC_DECORATORS", "/openapi.json"),
+        ("SWAGGER_UI_OAUTH_REDIRECT_DECORATORS", "/docs/oauth2-redirect"),
+    ],
+)
+def test_decorators_of_the_pages_of_apiflask(make_app, option, path):
+    """APIFlask applies them at each request, so the view itself has no guard."""
+    app = make_app(flask=apiflask.APIFlask, guards={})
+    before = {row["rule"]: row["access"] for row in table(app)}
+    assert before[path] == "open"
+    app.config[option] = [jwt_required(roles="staff")]
+    rows = {row["rule"]: (row["access"], row["requirements"]) for row in table(app)}
+    assert rows.pop(path) == ("guarded", ['role "staff"'])
+    assert {rows[rule][0] for rule in before if rule.startswith(("/docs", "/openapi"))
+            and rule != path} == {"open"}  # fmt: skip
+    assert [status_of(app, "GET", path, grants) for grants in (None, {}, ALL)] == [401, 403, 200]
+    assert (path, True) not in [(row["rule"], row["guard_above_route"]) for row in table(app)]
+    assert "jwt_required" in {r.guard for r in examine_program(app)[2] if r.rule == path}
+
+
+def test_decorators_of_apiflask_count_before_the_guard_by_default(make_app):
+    guard = jwt_required(locations=["query_string"])
+    app = make_app(flask=apiflask.APIFlask, guards={}, JWT_REQUIRED_BY_DEFAULT=True)
+    app.config["DOCS_DECORATORS"] = [guard]
+    assert app.test_client().get("/docs").status_code == 401
+    with app.app_context():
+        token = create_access_token(1)
+    assert app.test_client().get(f"/docs?jwt={token}").status_code == 200
 
 
 def test_csrf(make_app):

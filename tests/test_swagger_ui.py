@@ -27,8 +27,8 @@ PAGE = """<!doctype html><title>API</title>
 
 @pytest.fixture
 def app(tmp_path, monkeypatch):
-    monkeypatch.setenv("SECRET_KEY", SECRET)
-    app = run_example("openapi.py", tmp_path, monkeypatch)["app"]
+    monkeypatch.setenv("FLASK_SECRET_KEY", SECRET)
+    app = run_example("openapi_document/app.py", tmp_path, monkeypatch)["app"]
     app.add_url_rule("/page", "page", lambda: PAGE)
     app.add_url_rule("/ui/<name>", "ui", lambda name: send_from_directory(SWAGGER_UI, name))
     return app

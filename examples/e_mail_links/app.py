@@ -1,10 +1,12 @@
+from secrets import token_hex
+
 from flask import Blueprint, Flask, abort, current_app, render_template_string, request, url_for
 from flask_jwt import JWT, check_password, current_identity, hash_password, jwt_required
 
 from links import make_token, read_token
 
-HOUR, DAY = 3600, 24 * 3600
-users = {}
+HOUR = 3600
+users = {}  # in your application a table
 accounts = Blueprint("accounts", __name__)
 
 
@@ -14,8 +16,8 @@ def find_by_id(user_id):
 
 def authenticate(username, password):
     user = users.get(username.lower())
-    correct = check_password(user["password"] if user else None, password)
-    return user if correct and user["verified"] else None
+    # Nobody can log in before a password was set, which only the owner of the address can do.
+    return user if check_password(user["password"] if user else None, password) else None
 
 
 def identity(payload):
@@ -39,31 +41,14 @@ def create_app(**config):
     return app
 
 
-def send_link(address, subject, endpoint, token):
-    path = url_for(endpoint, token=token)
-    current_app.config["SEND_MAIL"](address, subject, current_app.config["PUBLIC_URL"] + path)
+def get_bound(user):
+    return user["password"] or ""
 
 
-def read_user(purpose, get_bound, max_age):
-    token = request.values.get("token", "")
-    user = read_token(purpose, token, find_by_id, get_bound, max_age)
-    return user or abort(400, "This link is no longer valid. Please ask for a new one.")
-
-
-def read_new_password():
-    password = request.form["password"]
-    return password if len(password) >= 8 else abort(400, "Choose a longer password.")
-
-
-FORM = """
-<form method="post">
-  <input type="hidden" name="token" value="{{ request.args.token }}">
-  {% if asks_password %}
-  <label>New password <input name="password" type="password" autocomplete="new-password"></label>
-  {% endif %}
-  <button>Continue</button>
-</form>
-"""
+def send_link(user, subject):
+    token = make_token("password", user, get_bound(user))
+    link = current_app.config["PUBLIC_URL"] + url_for("accounts.set_password", token=token)
+    current_app.config["SEND_MAIL"](user["address"], subject, link)
 
 
 @accounts.after_request
@@ -74,46 +59,44 @@ def keep_links_private(response):
 
 @accounts.post("/sign-up")
 def sign_up():
-    address, password = request.form["address"].lower(), read_new_password()
+    address = request.form["address"].lower()
     if address not in users:
-        users[address] = user = {
-            "id": len(users) + 1,
-            "address": address,
-            "password": hash_password(password),
-            "verified": False,
-        }
-        token = make_token("verify", user, address)
-        send_link(address, "Please confirm your address", "accounts.verify", token)
+        # Without a password: the one who signs up may not be the owner of the address.
+        users[address] = {"id": token_hex(8), "address": address, "password": None}
+    send_link(users[address], "Choose a password")
     return {"message": "We have sent you an e-mail."}
-
-
-@accounts.route("/verify", methods=["GET", "POST"])
-def verify():
-    user = read_user("verify", lambda user: user["address"], 3 * DAY)
-    if request.method == "GET":  # programs that examine e-mails open their links, too
-        return render_template_string(FORM)
-    user["verified"] = True
-    return {"message": "You can log in now."}
 
 
 @accounts.post("/forgot-password")
 def forgot_password():
     user = users.get(request.form["address"].lower())
     if user:
-        token = make_token("reset", user, user["password"])
-        send_link(user["address"], "Set a new password", "accounts.reset_password", token)
+        send_link(user, "Set a new password")
     return {"message": "If you have an account, we have sent you an e-mail."}
 
 
-@accounts.route("/reset-password", methods=["GET", "POST"])
-def reset_password():
-    user = read_user("reset", lambda user: user["password"], HOUR)
-    if request.method == "GET":
-        return render_template_string(FORM, asks_password=True)
-    user["password"] = hash_password(read_new_password())  # the link is used up now
-    user["verified"] = True  # who has the e-mail has the address
+FORM = """
+<form method="post">
+  <input type="hidden" name="token" value="{{ request.args.token }}">
+  <label>New password <input name="password" type="password" autocomplete="new-password"></label>
+  <button>Continue</button>
+</form>
+"""
+
+
+@accounts.route("/set-password", methods=["GET", "POST"])
+def set_password():
+    token = request.values.get("token", "")
+    user = read_token("password", token, find_by_id, get_bound, max_age=HOUR)
+    if user is None:
+        abort(400, "This link is no longer valid. Please ask for a new one.")
+    if request.method == "GET":  # programs that examine e-mails open their links, too
+        return render_template_string(FORM)
+    if len(request.form["password"]) < 8:
+        abort(400, "Choose a longer password.")
+    user["password"] = hash_password(request.form["password"])  # the link is used up now
     jwt.sessions.revoke_all(user)  # whoever knew the old password is logged out
-    return {"message": "You can log in with your new password."}
+    return {"message": "You can log in now."}
 
 
 @accounts.get("/me")

@@ -1,13 +1,15 @@
+from secrets import token_hex
+
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, render_template_string, request, session, url_for
 from flask_jwt import JWT, jwt_required
 
-users = {}  # a table with the columns id, issuer, subject, name
+users = {}  # in your application a table, with the columns id, issuer, subject, name
 
 oauth = OAuth()
 oauth.register(
-    "google",  # reads GOOGLE_CLIENT_ID and the other two of app.config
+    "google",  # reads GOOGLE_CLIENT_ID, _CLIENT_SECRET and _SERVER_METADATA_URL of app.config
     client_kwargs={"scope": "openid email profile", "code_challenge_method": "S256"},
 )
 
@@ -67,7 +69,8 @@ def from_google():
     claims = token["userinfo"]  # the claims of the ID token
     account = (claims["iss"], claims["sub"])  # not the address, which may change owners
     if account not in users:
-        users[account] = {"id": len(users) + 1, "name": claims["name"]}
+        name = claims.get("name", "somebody")  # some providers leave it out
+        users[account] = {"id": token_hex(8), "name": name}
     return jwt.log_in(users[account], next_url=session.pop("next", None))
 
 

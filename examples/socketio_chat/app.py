@@ -55,7 +55,7 @@ def while_valid(handler):
     def handle(*args):
         if time.time() < session["valid_until"]:
             return handler(*args)
-        disconnect()  # the client connects again, with the token or the cookies of that time
+        disconnect()  # the client has to connect again, with a new token or its new cookies
         return None
 
     return handle

@@ -1,5 +1,6 @@
 import requests
 import socketio
+from socketio.exceptions import SocketIOError
 
 URL = "http://localhost:5000"
 
@@ -13,5 +14,16 @@ def connect(url=URL):
     return client
 
 
+def say(client, text, url=URL):
+    """Send a message, and return the client: a new one if the server has ended the connection."""
+    try:
+        client.call("say", text, timeout=5)
+    except SocketIOError:  # such as TimeoutError: the token has expired
+        client.shutdown()
+        client = connect(url)
+        client.call("say", text, timeout=5)
+    return client
+
+
 if __name__ == "__main__":
-    connect().call("say", "hello")
+    say(connect(), "hello").disconnect()

@@ -16,7 +16,7 @@ const provider = new Provider(issuer, {
   features: { devInteractions: { enabled: true } },
   findAccount: (_context, sub) => ({
     accountId: sub,
-    claims: () => ({ sub, name: `Name of ${sub}`, email: `${sub}@example.com`, email_verified: true }),
+    claims: () => ({ sub, name: sub === 'nameless' ? undefined : `Name of ${sub}`, email: `${sub}@example.com`, email_verified: true }),
   }),
 });
 

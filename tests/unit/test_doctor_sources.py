@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import flask_jwt._cli.diagnosis
-from flask_jwt._cli.diagnosis.advice import Installed, examine_sources
+from flask_jwt._cli.diagnosis.advice import MIGRATION, Installed, examine_sources
 from flask_jwt._cli.diagnosis.findings import Kind
 from flask_jwt._cli.diagnosis.sources import find_files, read_sources
+from tests.support import ROOT
 
 THERE = {
     "markupsafe": {"escape"},
@@ -213,9 +215,55 @@ def test_an_authentication_that_returns_true(create, examine):
     assert "returns True" in finding.text
 
 
+@pytest.mark.parametrize(
+    ("result", "may_be_true"),
+    [
+        ("True", True),
+        ("name == 'joe' and password == 'pass'", True),
+        ("(name, password) == ('joe', 'pass')", True),
+        ("user and check_password_hash(user.hash, password)", True),
+        ("hmac.compare_digest(user.password.encode(), password.encode())", True),
+        ("bool(user)", True),
+        ("not user.is_locked", True),
+        ("user.is_admin or True", True),
+        ("password == 'pass' if user else None", True),
+        ("user", False),
+        ("None", False),
+        ("False", False),
+        ("user if password == 'pass' else None", False),
+        ("password == 'pass' and user", False),
+        ("users.get(name) or load(name)", False),
+        ("", False),
+    ],
+)
+def test_a_result_of_an_authentication(result, may_be_true, examine):
+    functions = f"def authenticate(name, password):\n  return {result}"
+    findings = examine("from flask_jwt import JWT\nJWT(app, authenticate)", functions)
+    assert [finding.where for finding in findings] == ["m1.py:1"] * may_be_true
+
+
 def test_other_functions_may_return_true(examine):
     functions = "def is_ada(name):\n  return True\ndef authenticate(n, p): return user"
     assert examine("from flask_jwt import JWT\nJWT(app, authenticate)", functions) == []
+
+
+@pytest.mark.parametrize("environment", [".venv", "venv", "env", "work/.tox/py311"])
+def test_the_command_for_imports_changes_the_program_only(environment, tmp_path):
+    """The README puts the virtual environment into the folder of the program."""
+    installed = tmp_path / environment / "lib/python3.11/site-packages/flask_jwt_extended"
+    installed.mkdir(parents=True)
+    before = "from flask_jwt_extended import jwt_required\n"
+    files = [tmp_path / "app.py", tmp_path / "views/orders.py", installed / "__init__.py"]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(before)
+    subprocess.run(MIGRATION, shell=True, cwd=tmp_path, check=True)
+    after = before.replace("flask_jwt_extended", "flask_jwt.extended")
+    assert [file.read_text() for file in files] == [after, after, before]
+
+
+def test_the_command_for_imports_is_that_of_the_page():
+    assert f"\n{MIGRATION}\n" in (ROOT / "docs/migrating/flask-jwt-extended.md").read_text()
 
 
 def test_two_extension_classes(examine):

@@ -96,6 +96,7 @@ def _show(keys: KeySet, now: float, as_json: bool) -> None:
             )
             for row in rows
         ],
+        copied="KID",
     )  # fmt: skip
 
 
@@ -151,9 +152,9 @@ def rotate_keys(algorithm: str | None, as_json: bool, at_once: bool, keep_for: i
     key set in its cache. The old key then verifies until its last token has expired. Running
     processes reload the key file by themselves.
 
-    With --now the new key signs at once. This is for emergencies: services that have cached the key
-    set reject new tokens until they fetch it again. After a leak also remove the old key: flask jwt
-    keys prune KID.
+    With --now the new key signs at once, and a pending key is removed. This is for emergencies:
+    services that have cached the key set reject new tokens until they fetch it again. After a leak
+    also remove the old key: flask jwt keys prune KID.
 
     With several hosts, copy the file to each of them before the new key signs.
 
@@ -163,12 +164,16 @@ def rotate_keys(algorithm: str | None, as_json: bool, at_once: bool, keep_for: i
     now = app_state().clock.now()
     lifetime = _longest_lifetime(app_state()) if keep_for is None else keep_for
     delay = 0 if at_once else PUBLISHED_FOR
+    replaced: list[str | None] = []
 
     def add_key(keys: KeySet) -> KeySet:
+        replaced[:] = [key.kid for key in keys.keys if keys.state(key, now) == "pending"]
         new = Key.generate(algorithm or keys.active(now).algorithm)
         return rotate(keys, new, now=now, lifetime=lifetime, delay=delay)
 
     _show(_change(path, add_key), now, as_json)
+    for kid in replaced:  # never without --now
+        echo(f"Removed the pending key {kid}, which has signed nothing.", err=True)
     deadline = "now" if at_once else f"before {format_time(now + delay)}"
     echo(
         f"If the application runs on several hosts, copy {path} to each of them {deadline}. A host "

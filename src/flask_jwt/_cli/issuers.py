@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ from .._jose.claims import Claims, ClaimsView, Header
 from .._web.app_state import AppState
 from .._web.context import app_state
 from ..errors import ConfigError, IssuerUnavailable
-from .output import CommandGroup, json_option, print_table
+from .output import CommandGroup, format_time, json_option, print_table
 
 if TYPE_CHECKING:
     from .._issuers.issuer import Issuer
@@ -65,6 +66,7 @@ def list_issuers(as_json: bool) -> None:
             [row["issuer"], row["audience"], " ".join(row["algorithms"]), row["keys"]]
             for row in rows
         ),
+        copied="ISSUER",
     )
 
 
@@ -110,6 +112,7 @@ def check_issuers(names: tuple[str, ...], as_json: bool) -> None:
                 [row["issuer"], row["keys"], " ".join(row["algorithms"]), row["problem"] or "-"]
                 for row in rows
             ),
+            copied="ISSUER",
         )
     if any(row["keys"] == 0 for row in rows):
         sys.exit(1)
@@ -184,7 +187,21 @@ def explain(state: AppState, header: Header, claims: Claims) -> list[str]:
         if claims.get(name) not in tuple(accepted)
     ]
     lines += [f"The claim {name} is missing." for name in issuer.required if name not in claims]
+    lines += _explain_times(issuer, claims, state.clock.now())
     return lines
+
+
+def _explain_times(issuer: Issuer, claims: ClaimsView, now: float) -> Iterator[str]:
+    expires: Any = claims.get("exp")
+    begins: Any = claims.get("nbf")
+    if type(expires) in (int, float) and expires <= now - issuer.leeway_seconds:
+        yield f"It expired at {_format_claim(expires)}."
+    if type(begins) in (int, float) and begins > now + issuer.leeway_seconds:
+        yield f"It is not valid before {_format_claim(begins)}."
+
+
+def _format_claim(seconds: float) -> str:
+    return format_time(seconds) if 0 <= seconds < 1e11 else str(seconds)
 
 
 def _explain_unknown(state: AppState, issuers: Issuers, claims: ClaimsView) -> list[str]:

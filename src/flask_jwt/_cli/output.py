@@ -114,11 +114,16 @@ class CommandGroup(_CleanUsage, AppGroup):
         return decorate
 
 
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, copied: str | None = None
+) -> None:
     """Print *rows* under *headings*, at most 80 columns wide.
 
     If the cells need more, those of the widest column go on in the next lines. If too little would
     be left for it, each row is printed as a list of its cells.
+
+    :param copied: the heading of a column whose cells are copied to other commands, so they don't
+        go on in the next line if a list has room for them
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     if not cells:
@@ -128,7 +133,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     widest = widths.index(max(widths))
     left = WIDTH - sum(widths) - 2 * (len(widths) - 1) + widths[widest]
     if widths[widest] > left:
-        if left < max(NARROWEST, _width(headings[widest])):
+        if left < max(NARROWEST, _width(headings[widest])) or headings[widest] == copied:
             _print_lists(headings, cells)
             return
         widths[widest] = left

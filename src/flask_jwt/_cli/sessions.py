@@ -106,6 +106,7 @@ def _print_sessions(sessions: list[Session]) -> None:
             )
             for session in sessions
         ],
+        copied="SID",
     )  # fmt: skip
 
 

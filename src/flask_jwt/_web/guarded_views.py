@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from inspect import isclass, isfunction, ismethod
+from inspect import getclosurevars, isclass, isfunction, ismethod
 from typing import Any, NamedTuple
 from weakref import ReferenceType, WeakSet, ref
 
@@ -111,6 +111,7 @@ def list_layers(view: object, method: str) -> Iterator[Any]:
     """Yield *view*, what it wraps, and for a class-based view the class and what runs of it."""
     owner = None
     for layer in unwrap(view):
+        yield from _list_decorators_of_apiflask(layer)
         yield layer
         # A mock or a proxy has every attribute, so what it has may be anything.
         if owner is None and isclass(candidate := getattr(layer, "view_class", None)):
@@ -128,6 +129,14 @@ def list_layers(view: object, method: str) -> Iterator[Any]:
     yield from decorators.get(name, ()) if isinstance(decorators, dict) else decorators
     if issubclass(owner, MethodView):
         yield from unwrap(getattr(owner, name, None))
+
+
+def _list_decorators_of_apiflask(layer: object) -> Iterator[Any]:
+    """Yield what APIFlask decorates its own views with each time that it calls them."""
+    if isfunction(layer) and layer.__module__ == "apiflask.app":
+        names = getclosurevars(layer).nonlocals
+        if isinstance(option := names.get("config_name"), str):  # such as DOCS_DECORATORS
+            yield from names["self"].config.get(option) or ()
 
 
 CLASS_MEMBERS = ("dispatch_request", "method_decorators", *sorted(http_method_funcs))

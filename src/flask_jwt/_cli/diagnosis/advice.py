@@ -20,7 +20,7 @@ _CHECKED = {
 }  # fmt: skip
 
 MIGRATION = (
-    "grep -rl flask_jwt_extended --include='*.py' . "
+    "grep -rl flask_jwt_extended --include='*.py' --exclude-dir=site-packages . "
     "| xargs perl -pi -e 's/flask_jwt_extended/flask_jwt.extended/g'"
 )
 

@@ -163,7 +163,10 @@ def _examine_keys(state: AppState) -> Iterator[Finding]:
         text = "a token whose key the decode_key_loader doesn't find is rejected, not a 500"
         yield Finding(Kind.differs, "keys", text)
     if not state.settings.has_key:
-        if handlers.decode_key_callback is None:
+        if state.settings.issuers:
+            text = "none of its own, so only tokens of JWT_ISSUERS are accepted"
+            yield Finding(Kind.works, "keys", text)
+        elif handlers.decode_key_callback is None:
             text = "there is no key to verify tokens with"
             yield Finding(Kind.rejected, "keys", text, "JWT_SECRET_KEY = …  # flask jwt secret")
         return

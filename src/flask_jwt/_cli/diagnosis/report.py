@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from textwrap import fill
@@ -24,7 +24,7 @@ from ..output import WIDTH, echo
 from .advice import EXTENDED, MIGRATION, Installed, examine_sources
 from .findings import Finding, Kind
 from .live import Route, TokenReport, describe_warnings, examine_program, explain_token
-from .sources import read_sources
+from .sources import is_of_program, read_sources
 
 
 class _Report(NamedTuple):
@@ -110,8 +110,9 @@ def _describe_failure(error: BaseException, root: Path) -> Finding:
     frames = traceback.extract_tb(error.__traceback__)
     where = "the program"
     for frame in frames:
-        with suppress(ValueError):
-            where = f"{Path(frame.filename).relative_to(root.resolve()).as_posix()}:{frame.lineno}"
+        file = Path(frame.filename)
+        if is_of_program(file, root.resolve()):
+            where = f"{file.relative_to(root.resolve()).as_posix()}:{frame.lineno}"
     name = f"{type(error).__name__}: " if not isinstance(error, NoAppException) else ""
     # An ImportError ends with the path of the module.
     text = str(error).partition(" (/")[0] if isinstance(error, ImportError) else str(error)

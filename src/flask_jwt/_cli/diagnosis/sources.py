@@ -106,6 +106,12 @@ def find_files(root: Path) -> Iterator[Path]:
         yield from (here / name for name in sorted(files) if name.endswith(".py"))
 
 
+def is_of_program(file: Path, root: Path) -> bool:
+    """Return whether *file* is below *root*, and in no folder of installed packages."""
+    folders = list(file.parents)
+    return root in folders and all(map(_is_own, folders[: folders.index(root)]))
+
+
 def _is_own(folder: Path) -> bool:
     if folder.name.startswith(".") or folder.name in _LEFT_OUT:
         return False
@@ -334,9 +340,26 @@ def _is_route(decorator: ast.expr) -> bool:
     return is_call and decorator.func.attr in _ROUTE_METHODS  # type: ignore[attr-defined]
 
 
+_CHECKS_OF_PASSWORDS = {"check_password", "check_password_hash", "compare_digest", "safe_str_cmp"}
+
+
 def _returns_true(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Return)
-        and isinstance(node.value, ast.Constant)
-        and node.value.value is True
+    return isinstance(node, ast.Return) and node.value is not None and _may_be_true(node.value)
+
+
+def _may_be_true(value: ast.expr) -> bool:
+    """Return whether *value* is True, or an expression whose result may be True."""
+    if isinstance(value, ast.Constant):
+        return value.value is True
+    if isinstance(value, ast.BoolOp):
+        # The result of "user and …" is the last operand, or what is false.
+        parts = value.values[-1:] if isinstance(value.op, ast.And) else value.values
+        return any(map(_may_be_true, parts))
+    if isinstance(value, ast.IfExp):
+        return _may_be_true(value.body) or _may_be_true(value.orelse)
+    if isinstance(value, ast.Call):
+        name = (_dotted_name(value.func) or "").rpartition(".")[2]
+        return name in {"bool", *_CHECKS_OF_PASSWORDS}
+    return isinstance(value, ast.Compare) or (
+        isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
     )

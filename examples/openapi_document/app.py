@@ -1,5 +1,3 @@
-import os
-
 from apiflask import APIFlask
 from flask_jwt import JWT, check_password, current_identity, hash_password, jwt_required
 from flask_jwt.openapi import secure
@@ -18,7 +16,7 @@ def identity(payload):
 
 
 app = APIFlask(__name__, title="Orders")
-app.config["SECRET_KEY"] = os.environ["SECRET_KEY"]
+app.config.from_prefixed_env()
 jwt = JWT(app, authenticate, identity)
 secure(app)
 
