@@ -1133,7 +1133,8 @@ def test_demo_prints_three_lines_that_work(tmp_path):
     (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     port = free_port()
     demo = subprocess.Popen(
-        [tmp_path / "scripts" / "demo", "--port", str(port)],
+        # What runs the tests in the background may have told them to ignore Ctrl-C.
+        ["env", "--default-signal=INT", tmp_path / "scripts" / "demo", "--port", str(port)],
         env=environment(DATABASE_URL="sqlite:////nowhere/else.db", FLASK_JWT_LEEWAY="nonsense"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
