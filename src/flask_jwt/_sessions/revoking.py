@@ -22,11 +22,11 @@ ENDED_SESSION_RETENTION = 3600.0
 """The minimum number of seconds for which an ended session is kept, so that an error can say that
 the session was revoked or has expired, rather than that it is unknown."""
 
-PRUNE_BATCH = 500, 50_000
+PRUNE_BATCH = 500, 100_000
 """Sessions deleted in one transaction, at least and at most. It locks these sessions, and in SQLite
 the database."""
 
-PRUNE_SECONDS = 0.5
+PRUNE_SECONDS = 0.75
 """Seconds for which such a transaction should take."""
 
 
