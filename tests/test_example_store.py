@@ -466,6 +466,13 @@ def problem_in(response, status):
     return re.search(r'role="alert">(.*?)</p>', response.text)[1]
 
 
+def test_a_sign_up_of_another_site_leaves_no_user(store):
+    fields = {"username": "somebody-elsewhere", "password": PASSWORD}
+    response = store.post("/sign-up", data=fields, headers={**PAGE, "Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 403
+    assert send_form(store, "/sign-up", **fields).status_code == 303
+
+
 @pytest.mark.parametrize("path", ["/", "/devices", "/account", "/admin"])
 def test_guarded_pages_lead_to_the_sign_in_page(store, path):
     response = store.get(path, headers=PAGE)
@@ -1122,6 +1129,14 @@ def test_the_url_of_the_database_names_a_driver(url, used):
     assert python("-c", script, DATABASE_URL=url) == f"{used}\n"
 
 
+# What runs the tests in the background may have told them to ignore Ctrl-C.
+WITH_CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="would install into this Python itself")
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
@@ -1133,8 +1148,7 @@ def test_demo_prints_three_lines_that_work(tmp_path):
     (tmp_path / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     port = free_port()
     demo = subprocess.Popen(
-        # What runs the tests in the background may have told them to ignore Ctrl-C.
-        ["env", "--default-signal=INT", tmp_path / "scripts" / "demo", "--port", str(port)],
+        [sys.executable, "-c", WITH_CTRL_C, tmp_path / "scripts" / "demo", "--port", str(port)],
         env=environment(DATABASE_URL="sqlite:////nowhere/else.db", FLASK_JWT_LEEWAY="nonsense"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip

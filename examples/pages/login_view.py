@@ -71,7 +71,7 @@ def sign_up():
     name, password = request.form.get("name", ""), request.form.get("password", "")
     if not name or name in users or len(password) < 8:
         return form("Choose another name, or a longer password.", name), 400
-    user = {"id": len(users) + 1, "name": name, "password": hash_password(password)}
+    user = {"id": secrets.token_hex(8), "name": name, "password": hash_password(password)}
     response = jwt.log_in(user)  # before the user is stored: it rejects forms of other sites
     users[name] = user
     return response

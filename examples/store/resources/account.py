@@ -1,13 +1,13 @@
 """Serve the pages on which users sign up and in, change the password and see their devices."""
 
 from flask import Blueprint, abort, request
-from flask_jwt import current_identity, get_jwt, hash_password, jwt_required
+from flask_jwt import JWTError, current_identity, get_jwt, hash_password, jwt_required
 from flask_jwt.errors import InvalidCredentials, TooManyLoginAttempts
 from werkzeug.exceptions import BadRequest, Conflict
 
 from db import db
 from resources.pages import go_to, page, rejected
-from resources.users import create_user
+from resources.users import create_user, delete_user
 from security import jwt
 from validation import check_password_length, check_string, credentials
 
@@ -36,7 +36,11 @@ def sign_up():
         user = create_user(*credentials(request.form))
     except (BadRequest, Conflict) as error:
         return rejected("sign_up.html", error)
-    return jwt.log_in(user)
+    try:
+        return jwt.log_in(user)
+    except JWTError:  # the form is of another site, for example: it leaves no user
+        delete_user(user)
+        raise
 
 
 @blueprint.route("/sign-in", methods=["GET", "POST"])

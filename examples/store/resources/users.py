@@ -34,3 +34,9 @@ def create_user(username, password):
         db.session.rollback()
         raise Taken("username", "This username is taken") from None
     return user
+
+
+def delete_user(user):
+    """Delete a user who has just been created."""
+    db.session.delete(user)
+    db.session.commit()
