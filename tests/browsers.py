@@ -39,3 +39,18 @@ def launched(*arguments):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
         yield browser
         browser.close()
+
+
+def stop_motion(page):
+    """Let colours change at once: else axe or a screenshot may see one on its way.
+
+    To finish the transitions that run isn't enough. A child inherits its parent's colour when that
+    has arrived, and only then begins its own.
+    """
+    page.evaluate(
+        """() => {
+            const sheet = new CSSStyleSheet();
+            sheet.replaceSync("* {transition: none !important; animation: none !important}");
+            document.adoptedStyleSheets.push(sheet);
+        }"""
+    )

@@ -18,7 +18,7 @@ import httpx
 import jwt
 import pytest
 
-from tests.browsers import ARGUMENTS, CHROMIUM, api, launched
+from tests.browsers import ARGUMENTS, CHROMIUM, api, launched, stop_motion
 from tests.store_server import SECRET, served
 from tests.support import ROOT
 
@@ -660,9 +660,9 @@ def test_pages_are_accessible(shown):
         "axe_playwright_python.sync_playwright", reason="pip install -r requirements-dev.txt"
     )
     _, page = shown
+    stop_motion(page)
     for scheme in "light", "dark":
         page.emulate_media(color_scheme=scheme)
-        page.evaluate("document.getAnimations().forEach(animation => animation.finish())")
         results = axe.Axe().run(page, options=AXE_OPTIONS)
         assert results.violations_count == 0, results.generate_report()
 

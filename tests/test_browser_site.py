@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from tests.browsers import api, launched
+from tests.browsers import api, launched, stop_motion
 from tests.support import ROOT
 
 axe = pytest.importorskip(
@@ -80,6 +80,7 @@ def page(request, browser, url):
 def test_a_page_is_accessible_and_fits(request, page):
     shots = ROOT / "artifacts/screenshots/site"
     shots.mkdir(parents=True, exist_ok=True)
+    stop_motion(page)
     for size, viewport in SIZES.items():
         page.set_viewport_size(viewport)
         for scheme in "light", "dark":
