@@ -466,8 +466,18 @@ def redis_url(redis_server):
 
 
 @pytest.fixture(scope="session")
-def redis_sentinel_url(redis_server):
-    sentinel = RedisSentinel(redis_server.port)
+def redis_primary():
+    """The server that the Sentinel watches, and sends commands to that tests of others count."""
+    server = RedisServer()
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel_url(redis_primary):
+    sentinel = RedisSentinel(redis_primary.port)
     try:
         yield sentinel.start().url
     finally:

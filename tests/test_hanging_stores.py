@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 HANGING = {
     "postgres": "postgres", "pgbouncer": "pgbouncer", "mariadb": "mariadb",
-    "mysqlclient": "mariadb", "redis": "redis_server", "redis_sentinel": "redis_server",
+    "mysqlclient": "mariadb", "redis": "redis_server", "redis_sentinel": "redis_primary",
     "redis_cluster": "redis_cluster",
 }  # fmt: skip
 

@@ -108,7 +108,7 @@ def test_commands_of_a_login_in_redis(request, kind, most):
                 assert log_in(which) == 200
         counted[name] = commands
     more = len(counted["limited"]) - len(counted["unlimited"])
-    assert more == 20, "one before each login and one after it"
+    assert more == 20, f"one before each login and one after it: {counted}"
     assert len(counted["limited"]) <= 10 * most, counted["limited"][-most:]
     with Monitor(servers) as commands:
         assert [log_in(app, "wrong", "ann") for _ in range(12)] == [401] * 10 + [429] * 2
