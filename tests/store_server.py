@@ -10,7 +10,8 @@ from secrets import token_hex
 
 import httpx
 
-from tests.serving import free_port, wait_until_it_responds
+from tests.ports import free_port
+from tests.serving import wait_until_it_responds
 from tests.support import ROOT
 
 STORE = ROOT / "examples" / "store"

@@ -22,8 +22,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tests.ports import free_port
 from tests.servers import stores
-from tests.serving import free_port
 from tests.store_server import SECRET, STORE, environment, python, serving
 from tests.support import ROOT, bearer
 

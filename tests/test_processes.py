@@ -19,8 +19,9 @@ import httpx
 import pymysql
 import pytest
 
+from tests.ports import free_port
 from tests.servers import stores, uri_of
-from tests.serving import free_port, running
+from tests.serving import running
 from tests.support import ROOT, bearer, claims_of
 
 COUNT = int(os.environ.get("SOAK_RESPONSES", "5000"))
