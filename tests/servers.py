@@ -302,7 +302,9 @@ class RedisClusterServers:
     """Three primaries, with a replica each if asked for."""
 
     def __init__(self, replicas=0):
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+        # Nodes that stood still together for longer than this would count each other as failed.
+        timeout = "1000" if replicas else "15000"
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", timeout)
         self.servers = [RedisServer(*options) for _ in range(3 * (1 + replicas))]
 
     @property
