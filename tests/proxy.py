@@ -41,7 +41,8 @@ class Proxy:
         """How many delayed operations the server has responded to."""
         self.lock = threading.Lock()
         self.connections = set()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def break_next(self, fault, *, skip=0, times=1):
         """Break *times* operations, after *skip* others.
@@ -68,6 +69,10 @@ class Proxy:
 
     def close(self):
         self.release()
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        # Else it may accept for the next proxy, whose socket has the same number.
+        self.thread.join()
         self.listener.close()
         for connection in list(self.connections):
             connection.close()
