@@ -108,7 +108,7 @@ class HostileServer:
 
 def hang(connection, server):
     """Take the request and send nothing."""
-    server.closed.wait(10)
+    server.closed.wait(60)
 
 
 def drip(response, pause=0.05):

@@ -32,8 +32,8 @@ OTHER_SECRET = "another-secret-of-32-bytes------"
 
 
 PATIENCE = 10
-"""``JWT_STORE_TIMEOUT`` of an application whose store works. A machine of tests, unlike a server,
-stands still for seconds, and a store that is late by the usual 2 s is an outage."""
+"""``JWT_STORE_TIMEOUT`` of an application whose store works, and ``JWT_ISSUER_TIMEOUT``. A machine of
+tests, unlike a server, stands still for seconds, and a store that is late by 2 s is an outage."""
 
 
 # Applications
