@@ -105,7 +105,7 @@ def make_app(
     """
     app = flask("tested")
     app.config.update({"SECRET_KEY": SECRET, **config})
-    if "JWT_STORAGE_URI" in config:
+    if config.get("JWT_STORAGE_URI", "memory://") != "memory://":
         app.config.setdefault("JWT_STORE_TIMEOUT", PATIENCE)
     app.clock = clock or Clock()
     app.users = [User(1)] if users is None else users
