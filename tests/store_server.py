@@ -63,7 +63,7 @@ def served(log, *arguments, **settings):
         server = subprocess.Popen(
             command,
             cwd=STORE,
-            env=environment(SECRET_KEY=SECRET, **settings),
+            env=environment(**{"SECRET_KEY": SECRET, "FLASK_JWT_STORE_TIMEOUT": "10", **settings}),
             stdout=output,
             stderr=output,
         )
