@@ -81,7 +81,7 @@ class Server:
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=60)
             self.process = None
 
     def kill(self):
@@ -334,7 +334,7 @@ class RedisClusterServers:
         self.wait_until_ok()
         return self
 
-    def wait_until_ok(self, seconds=30):
+    def wait_until_ok(self, seconds=60):
         """Wait until each running node reports "ok" and a write works everywhere."""
 
         def is_ok():

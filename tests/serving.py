@@ -32,5 +32,5 @@ def running(arguments, url, log_file, *, cwd, environment):
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
             print(log_file.read_text())

@@ -72,7 +72,7 @@ def served(log, *arguments, **settings):
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=60)
 
 
 FIRST_REJECTION = "A request was rejected: "

@@ -155,7 +155,7 @@ def test_an_acknowledged_logout_outlives_the_store(own_server, how):
     getattr(own_server, how)()
     own_server.start()
     for pair in tokens:
-        until(lambda p=pair: refresh(app, p["refresh_token"])[0] != 503, "the store", 10)
+        until(lambda p=pair: refresh(app, p["refresh_token"])[0] != 503, "the store")
         assert refresh(app, pair["refresh_token"])[1]["code"] == "token_revoked"
         assert code(get(app, "/protected", pair["access_token"])) == (401, "token_revoked")
     close(app)
