@@ -217,9 +217,8 @@ def _additional_claims(
     collisions = reserved.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
-            f"claims would replace {', '.join(sorted(collisions))}, which this package issues "
-            "itself: rename these claims, or pass overwrite=True to create_access_token(), which "
-            "an additional_claims_loader can't"
+            f"claims would replace {', '.join(sorted(collisions))}, which this package issues: "
+            "rename these claims, or pass overwrite=True to create_access_token()"
         )
     return more
 
