@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import flask_jwt
+from tests.support import ROOT
 
 PACKAGE = Path(flask_jwt.__file__).parent
 
@@ -52,7 +54,8 @@ PRIVATE_NAMES_OF_EXTENDED = {
     "_jose.claims": {"Claims", "Header"},
     "_jose.grants": {"RequiredNames", "parse_requirement"},
     "_web.app_state": {"AppState"},
-    "_web.context": {"UserProxy", "app_state", "checked_config", "foreign_identity"},
+    "_web.context": {"app_state", "checked_config", "foreign_identity"},
+    "_web.current_user": {"UserProxy"},
     "_web.foreign_tokens": {"parse_issuer_names"},
     "_web.guard": {"check_revocation", "make_guard"},
     "_web.guarded_views": {"GuardOptions"},
@@ -190,6 +193,14 @@ def test_drivers_are_imported_only_in_their_own_module(path):
 def test_no_module_is_a_drawer_for_everything(path):
     names_are_another_s = path.parent.name == "extended"  # Flask-JWT-Extended's modules
     assert names_are_another_s or path.stem.strip("_") not in {"utils", "helpers", "common"}
+
+
+def test_the_page_names_each_module():
+    page = (ROOT / "docs/design/architecture.md").read_text()
+    named = set(re.findall(r"\w+", page.partition("```")[2].partition("```")[0]))
+    others = {"extended", "diagnosis"}  # the page describes each of these folders as a whole
+    modules = [path for path in PACKAGE.rglob("*.py") if path.parent.name not in others]
+    assert [path.stem for path in modules if path.stem not in named | {"__init__"}] == []
 
 
 def test_public_names_are_listed():

@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from flask import Response
 
 import flask_jwt
-from flask_jwt import jwt_required
+from flask_jwt import jwt_required, set_access_cookies, set_refresh_cookies
 from flask_jwt.errors import TokenRevoked
 from flask_jwt.extended import JWTManager
-from tests.support import OTHER_SECRET, Browser, code, heard, make_app
+from tests.support import OTHER_SECRET, Browser, code, heard, issue, make_app
 
 ACCESS_LIFETIME = 400
 DAYS_31 = 31 * 86400
@@ -205,6 +206,31 @@ def test_with_a_domain_the_host_only_cookies_go_too(make_pages, end):
     end(app, browser)
     app.config["JWT_COOKIE_DOMAIN"] = "localhost"
     assert deleted(browser.get("/page")) == all_names("", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("option", "argument", "warns"),
+    [(None, None, False), (None, "example.com", True), ("example.com", None, False),
+     ("example.com", ".example.com", False), ("example.com", "shop.example.com", True)],
+)  # fmt: skip
+def test_a_domain_that_the_guard_does_not_know_is_a_warning(option, argument, warns, recwarn):
+    """It would renew and delete other cookies than those that a view has set."""
+    app = make_app(JWT_COOKIE_DOMAIN=option, JWT_STORAGE_URI="memory://")
+    with app.app_context():
+        tokens = app.jwt.sessions.start(1)
+        for _ in range(2):
+            set_access_cookies(Response(), tokens.access_token, domain=argument)
+            set_refresh_cookies(Response(), tokens.refresh_token, domain=argument)
+    texts = [str(warning.message) for warning in recwarn]
+    assert len(texts) == warns
+    assert not warns or f"Set JWT_COOKIE_DOMAIN = '{argument}'" in texts[0]
+
+
+def test_a_domain_is_no_mistake_without_sessions(recwarn):
+    app = make_app()
+    with app.app_context():
+        set_access_cookies(Response(), issue(app), domain="example.com")
+    assert not recwarn.list
 
 
 # Several cookies of one name

@@ -54,6 +54,17 @@ def test_which_requests_may_post_with_a_cookie(browser, headers, status):
     assert response.status_code == status
     if status == 403:
         assert response.get_json()["code"] == "csrf_failed"
+        # The usual mistake: the page is the developer's own, on another origin.
+        says_origin = bool(headers)
+        assert ("JWT_CSRF_TRUSTED_ORIGINS" in response.get_json().get("hint", "")) == says_origin
+
+
+def test_what_a_request_without_a_csrf_value_is_told_to_send(browser):
+    browser.sign_in()
+    for body, is_form in (({"data": {}}, True), ({"json": {}}, False)):
+        description = browser.post("/page", site=None, **body).get_json()["description"]
+        assert "send the header X-CSRF-TOKEN" in description
+        assert ("csrf_token, which" in description) == is_form
 
 
 @pytest.mark.skipif(IS_WERKZEUG_3_0, reason="its client sends no cookies to this host")

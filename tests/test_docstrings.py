@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, redirect, request
 
 import flask_jwt
 from flask_jwt import JWT, SessionManager, create_access_token, verify_jwt_in_request
-from flask_jwt._web import context
+from flask_jwt._web import current_user
 
 EXAMPLES = {
     "JWT": JWT,
@@ -50,7 +50,7 @@ def docstring(name):
     if name != "current_identity":
         return inspect.getdoc(EXAMPLES[name])
     # A proxy has the docstring of its object, so this one stands below its assignment.
-    body = ast.parse(inspect.getsource(context)).body
+    body = ast.parse(inspect.getsource(current_user)).body
     for statement, following in pairwise(body):
         if isinstance(statement, ast.AnnAssign) and statement.target.id == name:
             return inspect.cleandoc(following.value.value)

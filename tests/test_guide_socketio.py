@@ -35,14 +35,16 @@ def reasons():
 def connect(site, reasons):
     clients = []
 
-    def connect(headers):
+    def connect(headers, auth=None):
         client = socketio.Client(reconnection=False)
         clients.append(client)
         client.on(
             "connect_error",
             lambda data: reasons.append(data["message"] if isinstance(data, dict) else data),
         )
-        client.connect(site.url, headers=headers, transports=["polling"], wait_timeout=10)
+        client.connect(
+            site.url, headers=headers, auth=auth, transports=["polling"], wait_timeout=10
+        )
         return client
 
     yield connect
@@ -89,6 +91,29 @@ def test_page_of_another_site_does_not_connect(site, connect):
 def test_connection_without_a_valid_token_is_rejected(connect, reasons, headers, reason):
     with pytest.raises(socketio.exceptions.ConnectionError):
         connect(headers)
+    assert reasons == [reason]
+
+
+def test_connection_of_a_page_that_sends_its_token_as_auth(site, connect, reasons):
+    tokens = log_in(site)
+    client = connect({}, {"token": tokens["access_token"]})
+    assert client.call("say", "hello", timeout=10) == "ok"
+    httpx.post(f"{site.url}/auth/logout", headers=bearer(tokens["access_token"]))
+    until(lambda: not client.connected, "the end of the connection")
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        connect({}, {"token": tokens["access_token"]})
+    assert reasons == ["token_revoked"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "reason"),
+    [("", "token_missing"), ("x", "token_missing"), ([1], "token_missing"), ({}, "token_missing"),
+     ({"token": ""}, "token_invalid"), ({"token": None}, "token_invalid"),
+     ({"token": {"a": 1}}, "token_invalid"), ({"token": "a\r\nX: b"}, "token_invalid")],
+)  # fmt: skip
+def test_auth_that_is_no_token_is_rejected(connect, reasons, auth, reason):
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        connect({}, auth)
     assert reasons == [reason]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import warnings
 from dataclasses import replace
 
@@ -44,6 +45,9 @@ from tests.support import (
     issue,
     login,
     make_app,
+    private_pem,
+    public_pem,
+    rsa_key,
     run_example,
 )
 
@@ -500,7 +504,7 @@ def test_a_foreign_token_is_no_refresh_token(app):
 
 def test_any_type(app):
     assert not is_rejected(app, IDP.token(), "/any-type")
-    assert not is_rejected(app, IDP.token(type="refresh"), "/any-type")
+    assert is_rejected(app, IDP.token(type="refresh"), "/any-type"), "it is for the issuer only"
     assert is_rejected(app, OTHER.sign(IDP.claims()), "/any-type")
 
 
@@ -931,6 +935,53 @@ def test_a_password_login_beside_it(clock):
     token = login(client).get_json()["access_token"]
     assert get(app, token).get_json()["user"] == 1
     assert get(app, IDP.token("joe")).get_json()["user"] == "joe"
+
+
+# The issuer is another application of the developer's own
+
+
+def tokens_of_flask_jwt_too(clock, config):
+    client = make_app(clock=clock, JWT_STORAGE_URI="memory://", **config).test_client()
+    tokens = login(client).get_json()
+    jwks = client.get("/.well-known/jwks.json").get_json()
+    return tokens["access_token"], tokens["refresh_token"], jwks
+
+
+def tokens_of_flask_jwt_extended(clock, config):
+    fje = pytest.importorskip("flask_jwt_extended", reason="pip install -r requirements-dev.txt")
+    app = Flask("shop")
+    app.config.update(config)
+    fje.JWTManager(app)
+    jwks = make_app(clock=clock, **config).test_client().get("/.well-known/jwks.json").get_json()
+    clock.tick(time.time() - clock())  # its tokens have real times
+    with app.app_context():
+        return fje.create_access_token("1"), fje.create_refresh_token("1"), jwks
+
+
+@pytest.mark.parametrize("make", [tokens_of_flask_jwt_too, tokens_of_flask_jwt_extended])
+def test_a_refresh_token_of_another_application_is_no_access_token(make, extension, clock):
+    key = rsa_key()
+    config = {
+        "JWT_PRIVATE_KEY": private_pem(key), "JWT_PUBLIC_KEY": public_pem(key),
+        "JWT_ALGORITHM": "RS256", "JWT_ENCODE_ISSUER": "shop", "JWT_ENCODE_AUDIENCE": "orders",
+    }  # fmt: skip
+    access, refresh, jwks = make(clock, config)
+    app = build(extension, clock, issuers=[Issuer("shop", audience="orders", jwks=jwks)])
+    assert get(app, access).status_code == 200
+    for path in GUARDS:
+        if path != "/optional":
+            assert is_rejected(app, refresh, path)
+    assert "Refresh tokens are not accepted" in get(app, refresh).get_data(as_text=True)
+    app.jwt.close(app)
+
+
+def test_an_application_may_say_which_types_it_accepts(extension, clock):
+    idp = FakeIssuer("https://idp.example", audience="api", clock=clock)
+    issuer = replace(idp.issuer, values={"type": ("access", "refresh")})
+    app = build(extension, clock, issuers=[issuer])
+    assert get(app, idp.token(type="refresh")).status_code == 200
+    assert is_rejected(app, idp.token(type="other"))
+    app.jwt.close(app)
 
 
 def test_fake_issuer_follows_a_clock():

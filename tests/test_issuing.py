@@ -67,6 +67,19 @@ def test_extra_claims_do_not_replace_issued_ones_by_accident(app):
         assert decode_token(token)["sub"] == "root"
 
 
+def test_the_audience_of_a_token_may_be_chosen_where_no_option_sets_it(make_app):
+    audiences = {1: "phone", 2: "desk"}
+    for option in (None, "web"):
+        app = make_app(JWT_ENCODE_AUDIENCE=option, JWT_DECODE_AUDIENCE=["phone", "web"])
+        app.jwt.additional_claims_loader(lambda user: {"aud": audiences[user]})
+        if option is None:
+            assert get(app, "/protected", issue(app, 1)).status_code == 200
+            assert get(app, "/protected", issue(app, 2)).status_code == 401
+        else:
+            with pytest.raises(ValueError, match="claims would replace aud, which this package"):
+                issue(app, 1)
+
+
 def test_claims_that_json_can_not_hold_are_an_error(app):
     with app.app_context():
         with pytest.raises(TypeError):

@@ -136,7 +136,7 @@ def simplify_signature(
 
 ASSIGNED = {
     "flask_jwt.ANY_AUDIENCE": ("flask_jwt._issuers.issuer", "ANY_AUDIENCE"),
-    "flask_jwt.current_identity": ("flask_jwt._web.context", "current_identity"),
+    "flask_jwt.current_identity": ("flask_jwt._web.current_user", "current_identity"),
 }
 
 

@@ -61,7 +61,7 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
     },
 
     // Send a request with the access token. Refresh it before, if the app has just started, or
-    // after the server has said that it has expired.
+    // after the server has said that it has expired or is invalid.
     async request(path, options) {
       if (accessToken === null && !(await refresh())) throw new Error("Nobody is logged in");
       const sent = accessToken;
@@ -70,7 +70,10 @@ export function createClient({ url, storage, fetch = globalThis.fetch, onLoggedO
       const { code } = await read(response);
       // Responses overtake each other: this 401 may be about a token that is replaced by now.
       if (accessToken !== sent) return accessToken ? send(path, options) : response;
-      if (code === "token_expired") return (await refresh()) ? send(path, options) : response;
+      // An invalid token was signed with a key that the server no longer has. The refresh shows
+      // whether the session goes on.
+      const isUseless = code === "token_expired" || code === "token_invalid";
+      if (isUseless) return (await refresh()) ? send(path, options) : response;
       if (code === "token_revoked" || code === "user_gone") await forget();
       return response;
     },

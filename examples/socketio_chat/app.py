@@ -1,7 +1,7 @@
 import time
 from functools import wraps
 
-from flask import Flask, session
+from flask import Flask, request, session
 from flask_jwt import JWT, JWTError, current_identity, get_jwt, signals, verify_jwt_in_request
 from flask_socketio import ConnectionRefusedError as ConnectionRejected
 from flask_socketio import SocketIO, disconnect, join_room
@@ -38,6 +38,8 @@ def create_app(**config):
 
 @socketio.on("connect")
 def connect(auth=None):
+    if isinstance(auth, dict) and "token" in auth:  # of a page, whose websocket has no headers
+        request.environ["HTTP_AUTHORIZATION"] = f"Bearer {auth['token']}"
     try:
         verify_jwt_in_request()
     except JWTError as error:

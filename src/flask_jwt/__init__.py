@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from ._jose.grants import Grants, any_of
 from ._web.context import (
-    current_identity,
     get_jwt,
     get_jwt_header,
     get_jwt_identity,
@@ -23,6 +22,7 @@ from ._web.cookies import (
     unset_jwt_cookies,
     unset_refresh_cookies,
 )
+from ._web.current_user import current_identity
 from ._web.extension import JWT
 from ._web.grants import current_grants, has_scope
 from ._web.guard import decode_token, guarded_by, jwt_required, verify_jwt_in_request
@@ -33,7 +33,7 @@ from .errors import ConfigError, JWTError
 # Names that programs written for Flask-JWT import; not in __all__.
 from ._config.settings import CONFIG_DEFAULTS as CONFIG_DEFAULTS
 from ._web.context import _jwt as _jwt
-from ._web.context import _request_ctx_stack as _request_ctx_stack
+from ._web.current_user import _request_ctx_stack as _request_ctx_stack
 from ._web.guard import _default_jwt_decode_handler as _default_jwt_decode_handler
 from ._web.guard import _jwt_required as _jwt_required
 from ._web.issue import _default_jwt_encode_handler as _default_jwt_encode_handler

@@ -15,7 +15,7 @@ from flask_jwt._clock import Clock
 from flask_jwt._issuers.fake import FakeIssuer
 from flask_jwt._issuers.issuer import ANY_AUDIENCE, Issuer
 from flask_jwt._issuers.presets import PRESETS
-from flask_jwt._issuers.registry import OTHER_TYPES, IssuerHost, Issuers
+from flask_jwt._issuers.registry import OTHER_TYPES, TYPE_CLAIMS, IssuerHost, Issuers
 from flask_jwt._issuers.remote_keys import Timing
 from flask_jwt._jose.codec import decode_unverified
 from flask_jwt._jose.encoding import b64encode
@@ -126,6 +126,11 @@ CLAIMS = {
     "sub is empty": {"sub": ""},
     "sub is a list": {"sub": ["joe"]},
     "jti is a number": {"jti": 1},
+    **{
+        f"{name} {value}": {name: value}
+        for name in TYPE_CLAIMS
+        for value in ("refresh", "Refresh", "refresh_token", "Offline")
+    },
     "a security event": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
 }
 
@@ -191,6 +196,13 @@ HEADERS = {
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
 def test_headers_that_are_not_accepted(fake, verifier, header):
     verifier.rejects(fake.sign(fake.claims(), header))
+
+
+def test_a_kid_that_no_key_has_is_explained(fake, verifier):
+    with pytest.raises(TokenInvalid) as caught:
+        verifier.verify(fake.sign(fake.claims(), {"kid": "nobody"}))
+    assert "JWT_ISSUER_COOLDOWN" in caught.value.hint
+    assert "nobody" not in caught.value.hint
 
 
 @pytest.mark.parametrize("kid", ["own", None], ids=["its kid", "no kid"])

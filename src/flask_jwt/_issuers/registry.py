@@ -43,6 +43,13 @@ OTHER_TYPES = frozenset(
     }
 )  # fmt: skip
 
+#: Claims in which issuers say what a token is for: this package and Flask-JWT-Extended, simplejwt,
+#: Cognito, Keycloak.
+TYPE_CLAIMS = ("type", "token_type", "token_use", "typ")
+
+#: Their values for refresh tokens, in lower case. Those are only for the issuer itself.
+REFRESH_TYPES = frozenset({"refresh", "refresh_token", "offline"})
+
 #: Claims that mean something to this package in its own tokens only. ``sid`` stays, because OpenID
 #: Connect defines it; but it is no session of the application.
 OUR_CLAIMS = ("identity", "csrf", "fresh", "type")
@@ -112,7 +119,7 @@ class IssuerCodec(TokenCodec):
     def _check(
         self, header: HeaderView, claims: ClaimsView, key: Key, now: float
     ) -> tuple[float, float]:
-        _check_type(header, claims, self._rules.typ)
+        _check_type(header, claims, self._rules)
         self._check_claims(claims, key)
         # Last, because a caller may accept a token that has nothing wrong but its date.
         return self.policy.check(claims, now)
@@ -171,20 +178,21 @@ class IssuerCodec(TokenCodec):
             raise ClaimInvalid("The claims of this token are not accepted")
 
 
-def _check_type(header: HeaderView, claims: ClaimsView, required: str | None) -> None:
-    """Reject tokens for other purposes.
-
-    :param required: the ``typ`` that the token must have
-    """
+def _check_type(header: HeaderView, claims: ClaimsView, issuer: Issuer) -> None:
+    """Reject tokens for other purposes."""
     typ = header.get("typ", "")
     if not isinstance(typ, str):
         raise ClaimInvalid('Invalid header: "typ" must be a string')
     typ = _normalize_type(typ)
-    is_required = required is None or typ == _normalize_type(required)
+    is_required = issuer.typ is None or typ == _normalize_type(issuer.typ)
     # A security event, such as that a user has logged out, has its content in "events" (RFC 8417
     # section 2.2), and may have no typ.
     if typ in OTHER_TYPES or not is_required or "events" in claims:
         raise ClaimInvalid("Tokens of this type are not accepted")
+    for name in TYPE_CLAIMS:
+        # If the application says which values it accepts, those count.
+        if str(claims.get(name)).lower() in REFRESH_TYPES and name not in issuer.values:
+            raise ClaimInvalid("Refresh tokens are not accepted")
 
 
 def _normalize_type(typ: str) -> str:

@@ -279,6 +279,14 @@ def _set(
         remember = not settings.session_cookie
     if max_age is None and remember:
         max_age = _A_YEAR
+    own = settings.cookie_domain or ""
+    if domain and domain.lstrip(".") != own.lstrip(".") and state.sessions is not None:
+        state.notices.warn(
+            f"The tokens of a session were set as cookies with the argument domain={domain!r}, but "
+            "the guard renews them, and the logout deletes them, with JWT_COOKIE_DOMAIN = "
+            f"{settings.cookie_domain!r}: so the browser would keep both. Set "
+            f"JWT_COOKIE_DOMAIN = {domain!r}, and leave the argument out."
+        )
     csrf_token = get_csrf_token(token)
     if settings.csrf_protect and not csrf_token:
         raise ConfigError(

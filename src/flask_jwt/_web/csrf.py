@@ -19,7 +19,7 @@ from flask import Request, session
 from .._config.settings import Settings
 from .._jose.encoding import b64encode
 from ..errors import CsrfFailed, CsrfTokenMissing
-from .header_hints import ORIGIN_DIFFERS
+from .header_hints import ORIGIN_DIFFERS, OTHER_ORIGIN
 
 
 def csrf_value(token: str, claims: object) -> str:
@@ -117,10 +117,12 @@ def is_cross_origin(request: Request, settings: Settings) -> bool:
 
 
 def explain_origin(request: Request, settings: Settings) -> str | None:
-    """Return a hint for a request from another origin, in case a proxy makes it seem so."""
-    # A browser that sends Sec-Fetch-Site has compared the origins itself.
-    is_guess = "Sec-Fetch-Site" not in request.headers and is_cross_origin(request, settings)
-    return ORIGIN_DIFFERS if is_guess else None
+    """Return a hint for a request from another origin, in case its page should be allowed."""
+    if not is_cross_origin(request, settings):
+        return None
+    # A browser that sends Sec-Fetch-Site has compared the origins itself. Else a proxy may have
+    # changed the host that Origin is compared with.
+    return OTHER_ORIGIN if "Sec-Fetch-Site" in request.headers else ORIGIN_DIFFERS
 
 
 def needs_value(request: Request, settings: Settings, *, refresh: bool) -> bool:
@@ -191,7 +193,7 @@ def _missing_value(request: Request, settings: Settings, refresh: bool) -> CsrfT
     header = _option(settings, "csrf_header_name", refresh)
     cookie = _option(settings, "csrf_cookie_name", refresh)
     message = f"Missing CSRF token: send the header {header} with the value of the cookie {cookie}"
-    if settings.csrf_check_form:
+    if settings.csrf_check_form and not request.is_json:
         field = _option(settings, "csrf_field_name", refresh)
         message += f", or in a form the field {field}, which {{{{ jwt_csrf_field() }}}} writes"
     return CsrfTokenMissing(message, hint=explain_origin(request, settings))

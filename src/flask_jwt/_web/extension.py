@@ -20,8 +20,9 @@ from .._jose.grants import RequiredNames
 from ..errors import ConfigError, JWTError
 from .app_state import STATE_KEY, AppState
 from .caching import protect_responses
-from .context import app_state, get_template_context, require_sessions
+from .context import app_state, require_sessions
 from .cookies import check_cookies, jwt_csrf_field
+from .current_user import get_template_context
 from .default_guard import Exemptions, check_views_at_first_request, verify_unless_exempt
 from .foreign_tokens import check_handlers, reject_decode_handler
 from .guard import _default_jwt_decode_handler, jwt_required

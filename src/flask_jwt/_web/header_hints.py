@@ -22,7 +22,13 @@ ORIGIN_DIFFERS = (
     "The browser says that a page of another host sent this request. If it was a page of this "
     "application, a proxy has changed the Host header. Let the proxy pass it on (nginx: "
     "proxy_set_header Host $host), or have it send X-Forwarded-Host and set app.wsgi_app = "
-    "ProxyFix(app.wsgi_app, x_host=1), of werkzeug.middleware.proxy_fix"
+    "ProxyFix(app.wsgi_app, x_host=1), of werkzeug.middleware.proxy_fix. If it was a page of "
+    "yours on another origin, add that origin to JWT_CSRF_TRUSTED_ORIGINS"
+)
+OTHER_ORIGIN = (
+    "The browser says that a page of another origin sent this request. If that page is yours, "
+    "allow its origin, as it stands in the Origin header: "
+    'JWT_CSRF_TRUSTED_ORIGINS = ["https://app.example.com"]'
 )
 
 

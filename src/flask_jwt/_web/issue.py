@@ -176,7 +176,10 @@ def _create(
     state = app_state()
     if has_request_context():  # the view probably returns the token
         note_user_data(request)
-    payload.update(_additional_claims(state, identity, claims, overwrite, granted))
+    more = _additional_claims(
+        state, identity, payload, claims, overwrite=overwrite, granted=granted
+    )
+    payload.update(more)
     check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
     return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
@@ -200,7 +203,9 @@ def _additional_headers(state: AppState, identity: object) -> HeaderView:
 def _additional_claims(
     state: AppState,
     identity: object,
+    issued: ClaimsView,
     claims: ClaimsView | None,
+    *,
     overwrite: bool,
     granted: ClaimsView | None = None,
 ) -> Claims:
@@ -208,11 +213,12 @@ def _additional_claims(
     loaded: ClaimsView = {} if load is None else state.call(load, identity)
     more = {**apply_grants(state, loaded, granted or {}), **(claims or {})}
     more.update(granted or {})
-    collisions = RESERVED_CLAIMS.intersection(more)
+    reserved = RESERVED_CLAIMS if "aud" in issued else RESERVED_CLAIMS - {"aud"}
+    collisions = reserved.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
-            f"claims would replace {', '.join(sorted(collisions))}, which each token has already; "
-            "rename these claims, or pass overwrite=True to replace them"
+            f"claims would replace {', '.join(sorted(collisions))}, which this package issues: "
+            "rename these claims, or pass overwrite=True to create_access_token()"
         )
     return more
 
@@ -363,7 +369,7 @@ def _default_jwt_payload_handler(identity: object) -> Claims:
     state = app_state()
     # Flask-JWT-Extended lets additional claims replace any claim.
     overwrite = bool(state.profile.more_claims)
-    return {**claims, **_additional_claims(state, identity, None, overwrite)}
+    return {**claims, **_additional_claims(state, identity, claims, None, overwrite=overwrite)}
 
 
 def encode_token() -> Token:

@@ -15,7 +15,8 @@ from .. import unset_access_cookies as unset_access_cookies
 from .. import unset_jwt_cookies as unset_jwt_cookies
 from .. import unset_refresh_cookies as unset_refresh_cookies
 from .._jose.grants import RequiredNames
-from .._web.context import UserProxy, foreign_identity
+from .._web.context import foreign_identity
+from .._web.current_user import UserProxy
 from ._imported_names import imported_names
 from .config import config
 from .exceptions import JWTDecodeError
