@@ -14,6 +14,7 @@ import click
 import pytest
 
 from flask_jwt._cli import jwt_cli
+from flask_jwt.testing import freeze
 from tests.doc_blocks import read_blocks
 from tests.support import ROOT, SECRET, Browser, bearer, run_example
 
@@ -88,13 +89,53 @@ def test_pages_example(tmp_path, monkeypatch):
     assert 'name="next" value="/?a=1"' in page.text
     form = {"username": "joe", "password": "no", "next": "/?a=1"}
     page = browser.post("/auth", data=form, follow_redirects=True)
-    assert "alert" in page.text
+    assert "The user name or password is wrong." in page.text
     form["password"] = "pass"
     page = browser.post("/auth", data=form, follow_redirects=True)
     assert (page.request.full_path, "Hello, joe." in page.text) == ("/?a=1", True)
     page = browser.post("/auth/logout", follow_redirects=True)
     assert page.request.path == "/sign-in"
     app.extensions["flask-jwt"].sessions.close()
+
+
+def test_login_page_of_the_pages_example_shows_each_error(tmp_path, monkeypatch):
+    """Without a message, a user takes the right password for a wrong one."""
+    import flask
+
+    monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
+    app = run_example("pages/app.py", tmp_path, monkeypatch)["app"]
+    sessions = app.extensions["flask-jwt"].sessions
+
+    def sign_in(password="pass"):
+        browser = Browser(app)
+        form = {"username": "joe", "password": password}
+        return browser, browser.post("/auth", data=form, follow_redirects=True)
+
+    (browser, page), (thief, _) = sign_in(), sign_in()
+    assert "alert" not in page.text
+    with app.app_context():
+        sessions.revoke_all(1)
+    page = browser.get("/", follow_redirects=True)
+    assert page.request.args["error"] == "token_revoked"
+    assert "You have been signed out." in page.text
+
+    browser, _ = sign_in()
+    thief = Browser(app)
+    stolen = browser.get_cookie("refresh_token_cookie").value
+    with freeze(app) as clock:
+        for _ in range(2):
+            clock.tick(400)
+            assert browser.get("/").status_code == 200
+        thief.set_cookie("refresh_token_cookie", stolen)
+        page = thief.get("/", follow_redirects=True)
+    assert page.request.args["error"] == "refresh_reused"
+    assert "You have been signed out." in page.text
+
+    for _ in range(11):
+        _, page = sign_in("wrong")
+    assert page.request.args["error"] == "too_many_attempts"
+    assert "Too many wrong passwords." in page.text
+    sessions.close()
 
 
 def test_login_view_example(tmp_path, monkeypatch):
