@@ -41,7 +41,7 @@ def test_list(run):
     assert "https://idp.example/" in output
     assert "in its metadata" in output
     rows = json.loads(run("issuers", "list", "--json")[1])
-    assert [row["audience"] for row in rows] == ["api", "any"]
+    assert [row["audience"] for row in rows] == ["api", "client_id: 7f0"]
     assert IDP.requests == 0
 
 

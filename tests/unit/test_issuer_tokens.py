@@ -198,6 +198,13 @@ def test_headers_that_are_not_accepted(fake, verifier, header):
     verifier.rejects(fake.sign(fake.claims(), header))
 
 
+def test_a_kid_that_no_key_has_is_explained(fake, verifier):
+    with pytest.raises(TokenInvalid) as caught:
+        verifier.verify(fake.sign(fake.claims(), {"kid": "nobody"}))
+    assert "JWT_ISSUER_COOLDOWN" in caught.value.hint
+    assert "nobody" not in caught.value.hint
+
+
 @pytest.mark.parametrize("kid", ["own", None], ids=["its kid", "no kid"])
 def test_key_of_one_issuer_with_the_iss_of_another(fake, verifier, kid):
     for stranger in (STRANGER, ES_STRANGER):

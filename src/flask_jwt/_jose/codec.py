@@ -28,6 +28,11 @@ _TOKEN_CHARACTERS = ALPHABET + b"."
 # PyJWT's words, because programs written for Flask-JWT and Flask-JWT-Extended show them.
 _NO_STRING = "Invalid token type. Token must be a <class 'bytes'>"
 
+_NO_SUCH_KID = (
+    "No key of this application has the kid of this token: the key was removed, belongs to another "
+    "application, or is so new that it was not fetched yet (JWT_ISSUER_COOLDOWN)"
+)
+
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
@@ -298,9 +303,7 @@ class TokenCodec:
         keys = self.keys.candidates(algorithm, kid)
         if not keys:
             if self.keys.candidates(algorithm, None):
-                # The algorithm is allowed, but no key has this kid, for instance because the key
-                # was removed.
-                raise SignatureInvalid
+                raise SignatureInvalid(hint=_NO_SUCH_KID)
             raise AlgorithmNotAllowed
         return header, keys
 

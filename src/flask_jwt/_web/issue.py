@@ -176,7 +176,10 @@ def _create(
     state = app_state()
     if has_request_context():  # the view probably returns the token
         note_user_data(request)
-    payload.update(_additional_claims(state, identity, payload, claims, overwrite, granted))
+    more = _additional_claims(
+        state, identity, payload, claims, overwrite=overwrite, granted=granted
+    )
+    payload.update(more)
     check_identity(state, payload)
     header = {**_additional_headers(state, identity), **(headers or {})}
     return as_token(signing_codec(state, identity).issue(payload, header, now=state.clock.now()))
@@ -202,6 +205,7 @@ def _additional_claims(
     identity: object,
     issued: ClaimsView,
     claims: ClaimsView | None,
+    *,
     overwrite: bool,
     granted: ClaimsView | None = None,
 ) -> Claims:
@@ -213,9 +217,8 @@ def _additional_claims(
     collisions = reserved.intersection(more)
     if collisions and not overwrite:
         raise ValueError(
-            f"claims would replace {', '.join(sorted(collisions))}, which this package issues "
-            "itself: rename these claims, or pass overwrite=True to create_access_token(), which "
-            "an additional_claims_loader can't"
+            f"claims would replace {', '.join(sorted(collisions))}, which this package issues: "
+            "rename these claims, or pass overwrite=True to create_access_token()"
         )
     return more
 
@@ -366,7 +369,7 @@ def _default_jwt_payload_handler(identity: object) -> Claims:
     state = app_state()
     # Flask-JWT-Extended lets additional claims replace any claim.
     overwrite = bool(state.profile.more_claims)
-    return {**claims, **_additional_claims(state, identity, claims, None, overwrite)}
+    return {**claims, **_additional_claims(state, identity, claims, None, overwrite=overwrite)}
 
 
 def encode_token() -> Token:
