@@ -2,8 +2,9 @@ from flask import Flask
 from flask_jwt import JWT, Issuer, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
-jwks = "http://localhost:5000/.well-known/jwks.json"  # between two computers https
-jwt = JWT(app, issuers=[Issuer("shop", audience="orders", jwks_uri=jwks)])
+app.config["JWT_AUTH_URL_RULE"] = None  # users log in at the shop
+keys = "http://localhost:5000/.well-known/jwks.json"  # https, if it is another computer
+jwt = JWT(app, issuers=[Issuer("shop", audience="orders", jwks_uri=keys)])
 
 
 @app.get("/orders")

@@ -3,11 +3,12 @@ from flask_jwt import JWT, get_jwt_identity, jwt_required
 
 app = Flask(__name__)
 app.config.update(
-    JWT_PUBLIC_KEY="jwt-public.pem",
+    JWT_AUTH_URL_RULE=None,  # users log in, refresh and log out at the shop
+    JWT_PUBLIC_KEY="jwt-public.pem",  # of the shop
     JWT_DECODE_ISSUER="shop",
     JWT_DECODE_AUDIENCE="orders",
     JWT_STORAGE_URI="sqlite:///sessions.db",  # that of the shop
-    JWT_REVOCATION_CHECK="always",  # each request reads it; the default is every 10 seconds
+    JWT_REVOCATION_CHECK="always",  # read it at each request, rather than every 10 seconds
 )
 jwt = JWT(app)
 
