@@ -288,7 +288,7 @@ def new_front(start, name, leave_out, upstream):
     text = (
         without((FILES / name).read_text(), leave_out) if leave_out else (FILES / name).read_text()
     )
-    if name == "nginx-files.conf":
+    if name in ("nginx-files.conf", "nginx-prefix.conf"):  # which are parts of a server
         text = (FILES / "nginx.conf").read_text().rstrip().removesuffix("}") + text + "}"
     if name == "nginx-uwsgi.conf":
         return Nginx(start(Uwsgi(JWT_LOGIN_VIEW="/sign-in")), text)
@@ -357,7 +357,31 @@ def test_a_client_can_not_choose_its_address_host_or_scheme(fronts, name):
         assert {each["ip"] for each in sessions} == {"127.0.0.1"}
 
 
+@needs_nginx
+def test_below_a_path_pages_stay_below_it(start):
+    upstream = start(Gunicorn(PROXIES="1", PREFIXES="1", JWT_LOGIN_VIEW="/sign-in"))
+    front = start(new_front(start, "nginx-prefix.conf", "", upstream))
+    spoofed = {**SPOOFED, "X-Forwarded-Prefix": "/evil"}
+    with front.client(Accept=HTML, **spoofed) as client:
+        page = client.get("/shop/me")
+        assert page.headers["Location"] == "/shop/sign-in?next=%2Fshop%2Fme"
+        page = client.post("/shop/auth", data={**LOGIN, "next": "/shop/me"}, headers=ORIGIN)
+        assert (page.status_code, page.headers["Location"]) == (303, "/shop/me")
+        headers = {**cookies_of(page), **ORIGIN}
+        assert client.get("/shop/me", headers=headers).json() == {"name": "joe"}
+        page = client.post("/shop/auth/logout", headers=headers)
+        assert page.headers["Location"] == "/shop/sign-in"
+
+
 # What happens without a line
+
+
+@needs_nginx
+def test_without_the_prefix_the_login_is_outside_of_the_application(start, upstream):
+    line = "proxy_set_header X-Forwarded-Prefix /shop;"
+    front = start(new_front(start, "nginx-prefix.conf", line, upstream))
+    with front.client(Accept=HTML) as client:
+        assert client.get("/shop/me").headers["Location"].startswith("/sign-in?")
 
 
 @pytest.mark.parametrize("name", FRONTS[3:])
