@@ -122,9 +122,7 @@ class Walkthrough:
             self.output = self.output.lstrip()[found.end() :]
 
     def _with_port(self, text: str) -> str:
-        for written, port in self.ports.items():
-            text = text.replace(f"localhost:{written}", f"localhost:{port}")
-        return text
+        return re.sub(r"(?<=localhost:)500[01]\b", lambda match: str(self.ports[match[0]]), text)
 
     def _run(self, text: str, place: str) -> None:
         for name, value in self.members.items():
@@ -157,6 +155,7 @@ class Walkthrough:
     def _serve(self, command: list[str], port: str) -> None:
         self._stop(port)
         command = [str(self.ports.get(word, word)) for word in command]
+        self.log = self.folder.parent / f"{self.folder.name}-{port}.log"
         with self.log.open("w") as log:
             self.servers[port] = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, text=True, stdout=log,
