@@ -45,7 +45,7 @@ PAGES = [
 ]
 UNTIL = {
     "guides/issuers.md": "## Providers",
-    "guides/keys.md": "## Key files and rotation",
+    "guides/keys.md": "## What is verified",
     "guides/flask-migrate.md": "## Tables that exist already",
     "guides/openapi.md": "## What is written",
 }

@@ -11,7 +11,7 @@ app.config.update(
     JWT_ACCESS_TOKEN_EXPIRES=timedelta(hours=1),
 )
 app.config.from_prefixed_env()
-# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+# `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
 app.secret_key = app.secret_key or secrets.token_hex()
 jwt = JWTManager(app)
 ended = redis.Redis.from_url(os.environ.get("REDIS_URL", "redis://localhost"))

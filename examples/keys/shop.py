@@ -9,6 +9,7 @@ app.config.update(
     JWT_DECODE_AUDIENCE="shop",  # the name of this one
     JWT_STORAGE_URI="sqlite:///sessions.db",
 )
+app.config.from_prefixed_env()  # such as FLASK_JWT_KEY_FILE, which replaces JWT_PRIVATE_KEY
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
 

@@ -20,8 +20,8 @@ _CHECKED = {
 }  # fmt: skip
 
 MIGRATION = (
-    "grep -rl flask_jwt_extended --include='*.py' --exclude-dir=site-packages . "
-    "| xargs perl -pi -e 's/flask_jwt_extended/flask_jwt.extended/g'"
+    "grep -rl --null flask_jwt_extended --include='*.py' --exclude-dir=site-packages . "
+    "| xargs -0 perl -pi -e 's/flask_jwt_extended/flask_jwt.extended/g'"
 )
 
 

@@ -153,7 +153,11 @@ def _print_report(report: _Report) -> None:
         echo("")
     if report.token is not None:
         _print_token(report.token)
-    echo("Nothing is rejected." if report.is_ok else "Something is rejected, or can't be imported.")
+    if report.is_ok:
+        # Not "nothing is rejected": what depends on data, such as an identity, only requests show.
+        echo("No request was made. Nothing was found that would be rejected.")
+    else:
+        echo("Something is rejected, or can't be imported.")
 
 
 _HEADINGS = {
