@@ -16,7 +16,7 @@ from .encoding import ALPHABET, b64decode, b64encode, check_depth, parse_json
 from .grants import DEFAULT_GRANT_CLAIMS, GrantClaims, Grants, read_grants
 from .key_set import KeySet
 from .keys import Key
-from .malformed import explain_malformed
+from .malformed import explain_malformed, explain_signature
 from .pyjwt_errors import keep_pyjwt_error
 
 #: How many header segments of verified tokens are cached. An application's tokens share very few
@@ -283,7 +283,7 @@ class TokenCodec:
             # After a cached header, the characters are checked only here, to report the more
             # precise error. b64decode() below rejects them even if the signature is valid.
             _check_characters(message, signature_segment)
-            raise SignatureInvalid
+            raise SignatureInvalid(hint=explain_signature(signature_segment))
         try:
             payload = b64decode(payload_segment)
         except ValueError as error:

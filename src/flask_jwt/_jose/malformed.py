@@ -30,6 +30,15 @@ _ENCRYPTED = (
     "access tokens (JWS)"
 )
 
+_SHORTEST_SIGNATURE = 43  # of HS256, in base64url
+
+
+def explain_signature(segment: bytes) -> str | None:
+    """Return that the signature in *segment* was cut off, if it is shorter than any signature."""
+    if len(segment) < _SHORTEST_SIGNATURE:
+        return "The end of this token is missing: its signature was cut off"
+    return None
+
 
 def explain_malformed(token: str) -> str | None:
     """Return what is wrong with *token* and what to send instead, or None if that isn't clear."""
