@@ -137,6 +137,8 @@ class Walkthrough:
             return
         done = self._run_in_bash(lines, place)
         self.output = done.stdout
+        for port, used in self.ports.items():
+            self.output = self.output.replace(f"localhost:{used}", f"localhost:{port}")
 
         # A variable is kept for later commands, and for the server.
         for line in filter(ASSIGNMENT.fullmatch, lines):

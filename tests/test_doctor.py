@@ -17,6 +17,8 @@ import time
 import jwt as pyjwt
 import pytest
 
+from flask_jwt._cli.diagnosis.advice import MIGRATION
+
 from .support import ROOT
 
 PROGRAMS = ROOT / "tests/programs"
@@ -93,6 +95,26 @@ def test_lines_are_no_longer_than_a_terminal(name, program):
     """Except the lines to write, which are copied."""
     lines = [line for line in run(program(name)).splitlines() if "write: " not in line]
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_the_line_to_write_changes_files_whose_path_has_a_blank(tmp_path):
+    file = tmp_path / "my shop/the app.py"
+    file.parent.mkdir()
+    file.write_text("from flask_jwt_extended import JWTManager\n")
+    subprocess.run(["bash", "-ec", MIGRATION], cwd=tmp_path, check=True)
+    assert file.read_text() == "from flask_jwt.extended import JWTManager\n"
+
+
+def test_what_only_a_request_shows_is_not_denied(tmp_path):
+    """The last line once was "Nothing is rejected", also of a program whose every token is."""
+    (tmp_path / "app.py").write_text(
+        "from flask import Flask\nfrom flask_jwt.extended import JWTManager, create_access_token\n"
+        "app = Flask(__name__)\napp.secret_key = 'a-secret-of-32-bytes-for-testing'\n"
+        "jwt = JWTManager(app)\n\n@app.post('/login')\ndef login():\n"
+        "    return {'access_token': create_access_token(7)}\n"
+    )
+    last = run(tmp_path).splitlines()[-1]
+    assert last == "No request was made. Nothing was found that would be rejected."
 
 
 # Programs that can't be imported
@@ -185,7 +207,7 @@ def test_a_program_whose_package_is_not_installed(program):
     folder = program("shop")
     (folder / "flask_jwt_extended.py").write_text("raise ModuleNotFoundError('no', name=__name__)")
     output = run(folder, check=1)
-    assert "write: grep -rl flask_jwt_extended" in output.partition("Works:")[0]
+    assert "write: grep -rl --null flask_jwt_extended" in output.partition("Works:")[0]
 
 
 # Programs of Flask-JWT-Extended

@@ -1013,3 +1013,33 @@ def test_example_of_users(tmp_path, monkeypatch):
         for idp, sub in ((auth0, "1"), (google, "1"), (auth0, "2"), (auth0, "1"))
     ]
     assert users == [1, 2, 3, 1], "neither the subject nor the address alone is a user"
+
+
+def test_example_of_users_links_an_account_whatever_the_iss_of_its_token(tmp_path, monkeypatch):
+    names = run_example("issuers/users.py", tmp_path, monkeypatch)
+    app = names["app"]
+    auth0, google = FakeIssuer(names["auth0"]), FakeIssuer(names["google"])
+    app.config["JWT_ISSUERS"] = [auth0.issuer, google.issuer]
+
+    def link(google_token):
+        headers, form = auth0.headers("joe"), {"google_token": google_token}
+        return app.test_client().post("/accounts", headers=headers, data=form).status_code
+
+    (user,) = get(app, auth0.token("joe"), "/me").get_json().values()
+    for sub, iss in (("1", "accounts.google.com"), ("2", "https://accounts.google.com")):
+        assert link(google.token(sub, iss=iss)) == 200
+        for other in google.issuer.names:
+            assert get(app, google.token(sub, iss=other), "/me").get_json() == {"user": user}
+    assert link(google.token("1")) == 409
+    assert link(auth0.token("ann")) == 400
+    assert link("a.b.c") == 401
+
+
+def test_example_of_tenants(tmp_path, monkeypatch):
+    app = run_example("issuers/tenants.py", tmp_path, monkeypatch)["app"]
+    find = app.config["JWT_ISSUERS"]
+    acme = FakeIssuer(find("https://acme.eu.auth0.com/"))
+    app.config["JWT_ISSUERS"] = lambda iss: acme.issuer if find(iss) else None
+    assert get(app, acme.token("joe"), "/me").get_json() == {"tenant": "Acme", "subject": "joe"}
+    other = FakeIssuer("https://other.eu.auth0.com/", audience="https://api.acme.dev")
+    assert get(app, other.token("joe"), "/me").status_code == 401

@@ -242,6 +242,20 @@ def test_a_wrong_header_gets_a_hint(extension, value, hint):
 
 
 @BOTH
+@pytest.mark.parametrize("missing", [0, 1, 2, 3, 20, 42, 43])
+def test_a_token_without_its_end_gets_a_hint(extension, missing):
+    """It still has its two dots, so nothing else says that it was not copied whole."""
+    app = app_of(extension)
+    token = issue(app, "joe")
+    another = issue(make_app(SECRET_KEY="b" * 32), "joe")
+    sent = token[:-missing] if missing else another
+    client, (line,) = observe(lambda: app.test_client().get("/protected", headers=bearer(sent)))
+    assert client[:3] in ("401", "422")
+    assert ("signature was cut off" in line) is bool(missing)
+    assert ("signature was cut off" in client) is bool(missing and extension is JWT)
+
+
+@BOTH
 def test_a_wrong_header_gets_a_hint_beside_other_locations(extension):
     app = app_of(extension, JWT_TOKEN_LOCATION=["cookies", "headers", "query_string"])
     headers = {"Authorization": f"Token {issue(app, 'joe')}"}

@@ -44,7 +44,7 @@ PAGES = [
     "migrating/flask-jwt-extended.md",
 ]
 UNTIL = {
-    "guides/issuers.md": "## Providers",
+    "guides/issuers.md": "## When the provider is down",
     "guides/keys.md": "## What is verified",
     "guides/flask-migrate.md": "## Tables that exist already",
     "guides/openapi.md": "## What is written",

@@ -8,6 +8,9 @@ database = sqlite3.connect(":memory:", check_same_thread=False)
 database.execute(
     "CREATE TABLE tenants (issuer TEXT PRIMARY KEY, audience TEXT, name TEXT, is_active INTEGER)"
 )
+database.execute(
+    "INSERT INTO tenants VALUES ('https://acme.eu.auth0.com/', 'https://api.acme.dev', 'Acme', 1)"
+)
 
 
 def find_issuer(iss):
