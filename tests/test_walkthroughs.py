@@ -47,6 +47,7 @@ UNTIL = {
     "guides/issuers.md": "## Providers",
     "guides/keys.md": "## Key files and rotation",
     "guides/flask-migrate.md": "## Tables that exist already",
+    "guides/google-sign-in.md": "## Without Google",
     "guides/openapi.md": "## What is written",
     "guides/swagger-ui.md": "## Without a CDN",
 }
