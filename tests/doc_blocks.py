@@ -10,7 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.serving import free_port, wait_until_it_responds
+from tests.ports import free_port
+from tests.serving import wait_until_it_responds
 from tests.support import ROOT
 
 BLOCK = re.compile(

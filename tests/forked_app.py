@@ -13,3 +13,4 @@ app = new_app(
     JWT_STORE_TIMEOUT=10,
 )
 log_in(app, "before the fork")
+print("An application is ready", flush=True)

@@ -43,7 +43,8 @@ class HostileServer:
         scheme = "http" if ssl_context is None else "https"
         host = "127.0.0.1" if ssl_context is None else "localhost"
         self.url = f"{scheme}://{host}:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
 
     def __enter__(self):
         return self
@@ -55,6 +56,8 @@ class HostileServer:
         self.closed.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        # Else it may accept for the next server, whose socket has the same number.
+        self._thread.join()
         self._listener.close()
 
     def publish(self, keys, issuer=None, **metadata):
@@ -105,7 +108,7 @@ class HostileServer:
 
 def hang(connection, server):
     """Take the request and send nothing."""
-    server.closed.wait(10)
+    server.closed.wait(60)
 
 
 def drip(response, pause=0.05):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import suppress
 
 # What clients send when they open a connection; only what comes later is an operation.
@@ -36,23 +35,27 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.fault = None
-        self.skip = self.times = self.seconds = 0
-        self.broken = 0
+        self.skip = self.times = self.broken = 0
+        self.released = threading.Event()
+        self.delayed = 0
+        """How many delayed operations the server has responded to."""
         self.lock = threading.Lock()
         self.connections = set()
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
-    def break_next(self, fault, *, skip=0, times=1, seconds=0.0):
+    def break_next(self, fault, *, skip=0, times=1):
         """Break *times* operations, after *skip* others.
 
         :param fault: ``before``: cut the connection without forwarding the operation; ``after``:
             cut it when the server has responded; ``drop``: don't forward the operation, and keep
             the connection; ``swallow``: don't forward the response; ``delay``: forward the
-            operation some seconds later
+            operation after :meth:`release`
         """
         with self.lock:
-            self.fault, self.skip, self.times, self.seconds = fault, skip, times, seconds
-            self.broken = 0
+            self.fault, self.skip, self.times = fault, skip, times
+            self.broken = self.delayed = 0
+            self.released.clear()
 
     def heal(self):
         """Forward everything from now on; return the number of operations that were broken."""
@@ -60,7 +63,16 @@ class Proxy:
             self.fault = None
             return self.broken
 
+    def release(self):
+        """Forward what is delayed."""
+        self.released.set()
+
     def close(self):
+        self.release()
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        # Else it may accept for the next proxy, whose socket has the same number.
+        self.thread.join()
         self.listener.close()
         for connection in list(self.connections):
             connection.close()
@@ -103,6 +115,7 @@ class Link:
     def __init__(self, proxy, client, server):
         self.proxy, self.client, self.server = proxy, client, server
         self.fault = None
+        self.responded = threading.Event()
 
     def close(self):
         self.proxy.connections.discard(self)
@@ -118,14 +131,16 @@ class Link:
                 if fault == "before":
                     break
                 if fault == "delay":
-                    time.sleep(self.proxy.seconds)
+                    self.proxy.released.wait()
+                    self.responded.clear()
                 elif fault is not None:
                     self.fault = fault
                 if fault != "drop":
                     self.server.sendall(data)
                 if fault == "delay":
                     # The client has given up; the server still gets its time to respond.
-                    self.server.recv(1 << 16)
+                    self.responded.wait()
+                    self.proxy.delayed += 1
         except OSError:
             pass
         if self.fault not in ("drop", "swallow"):
@@ -134,10 +149,12 @@ class Link:
     def forward_responses(self):
         try:
             while data := self.server.recv(1 << 16):
+                self.responded.set()
                 if self.fault == "after":
                     break
                 if self.fault is None:
                     self.client.sendall(data)
         except OSError:
             pass
+        self.responded.set()
         self.close()

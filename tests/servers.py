@@ -6,10 +6,8 @@ The fixtures are loaded by tests/conftest.py.
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +21,8 @@ import psycopg
 import pytest
 import redis
 from redis.cluster import ClusterNode, RedisCluster
+
+from tests.ports import free_port
 
 NOBODY = 65534
 AS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -46,7 +46,7 @@ def wheel_folder(package, *parts):
     return Path(find_spec(package).submodule_search_locations[0], *parts)
 
 
-def until(condition, what, seconds=30):
+def until(condition, what, seconds=60):
     """Poll *condition* until it neither raises nor is false."""
     deadline = time.monotonic() + seconds
     while True:
@@ -60,25 +60,11 @@ def until(condition, what, seconds=30):
         time.sleep(0.02)
 
 
-def quiet_port():
-    """A free port whose neighbour ten thousand higher (a Redis Cluster node's own bus) is free too.
-
-    Both lie below the ports that the system gives to connections, which would else take a
-    server's while it is down: a client that tries again and again can even connect to itself.
-    """
-    while True:
-        port = random.randrange(10_000, 22_000)
-        with suppress(OSError), socket.socket() as one, socket.socket() as other:
-            one.bind(("127.0.0.1", port))
-            other.bind(("127.0.0.1", port + 10_000))
-            return port
-
-
 class Server:
     """A process on a port that it keeps, with a folder that it keeps."""
 
     def __init__(self):
-        self.port = quiet_port()
+        self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="flask-jwt-too-"))
         self.process = None
         self.is_durable = False
@@ -95,7 +81,7 @@ class Server:
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(number)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=60)
             self.process = None
 
     def kill(self):
@@ -316,7 +302,9 @@ class RedisClusterServers:
     """Three primaries, with a replica each if asked for."""
 
     def __init__(self, replicas=0):
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000")
+        # Nodes that stood still together for longer than this would count each other as failed.
+        timeout = "1000" if replicas else "15000"
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", timeout)
         self.servers = [RedisServer(*options) for _ in range(3 * (1 + replicas))]
 
     @property
@@ -346,7 +334,7 @@ class RedisClusterServers:
         self.wait_until_ok()
         return self
 
-    def wait_until_ok(self, seconds=30):
+    def wait_until_ok(self, seconds=60):
         """Wait until each running node reports "ok" and a write works everywhere."""
 
         def is_ok():

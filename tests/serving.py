@@ -1,23 +1,12 @@
-"""Ports of this machine for servers, and waiting for these."""
+"""Wait for servers of HTTP."""
 
 from __future__ import annotations
 
-import random
-import socket
 import subprocess
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import httpx
-
-
-def free_port() -> int:
-    """Return a port that is free, and stays so: the system gives higher ones to connections."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with suppress(OSError), socket.socket() as sock:
-            sock.bind(("127.0.0.1", port))
-            return port
 
 
 def wait_until_it_responds(url, process, seconds=60):
@@ -43,5 +32,5 @@ def running(arguments, url, log_file, *, cwd, environment):
             yield
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
             print(log_file.read_text())

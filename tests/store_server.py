@@ -10,7 +10,8 @@ from secrets import token_hex
 
 import httpx
 
-from tests.serving import free_port, wait_until_it_responds
+from tests.ports import free_port
+from tests.serving import wait_until_it_responds
 from tests.support import ROOT
 
 STORE = ROOT / "examples" / "store"
@@ -62,7 +63,7 @@ def served(log, *arguments, **settings):
         server = subprocess.Popen(
             command,
             cwd=STORE,
-            env=environment(SECRET_KEY=SECRET, **settings),
+            env=environment(**{"SECRET_KEY": SECRET, "FLASK_JWT_STORE_TIMEOUT": "10", **settings}),
             stdout=output,
             stderr=output,
         )
@@ -71,7 +72,7 @@ def served(log, *arguments, **settings):
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=60)
 
 
 FIRST_REJECTION = "A request was rejected: "

@@ -31,6 +31,11 @@ SECRET = "a-secret-of-32-bytes-for-testing"
 OTHER_SECRET = "another-secret-of-32-bytes------"
 
 
+PATIENCE = 10
+"""``JWT_STORE_TIMEOUT`` of an application whose store works, and ``JWT_ISSUER_TIMEOUT``. A machine of
+tests, unlike a server, stands still for seconds, and a store that is late by 2 s is an outage."""
+
+
 # Applications
 
 
@@ -100,6 +105,8 @@ def make_app(
     """
     app = flask("tested")
     app.config.update({"SECRET_KEY": SECRET, **config})
+    if config.get("JWT_STORAGE_URI", "memory://") != "memory://":
+        app.config.setdefault("JWT_STORE_TIMEOUT", PATIENCE)
     app.clock = clock or Clock()
     app.users = [User(1)] if users is None else users
     app.jwt = extension

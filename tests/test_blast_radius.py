@@ -19,13 +19,15 @@ import redis
 from tests.faults import MariadbRows, PostgresqlRows
 from tests.proxy import Proxy
 from tests.servers import RedisServer, stores, until, uri_of
+from tests.stopwatch import Stopwatch
 from tests.support import bearer, claims_of, get
 from tests.workers import log_in, new_app, refresh
 
 pytestmark = pytest.mark.slow
 
 soak = pytest.mark.soak
-TIMEOUT = 1
+TIMEOUT = 4
+"""More than a machine of tests stands still: what works is never late by this."""
 COUNTS = pytest.mark.parametrize("count", [100, pytest.param(1000, marks=soak)])
 
 DATABASES = ("postgres", "pgbouncer", "mariadb", "mysqlclient")
@@ -123,13 +125,16 @@ def test_an_error_of_one_row_affects_no_one_else(make, request, store, fault, co
         label(app, victim, "slow")
     statuses = Counter()
     with rows.locking(sid_of(victim)) if fault == "row lock" else threading.Lock():
-        before = time.monotonic()
-        assert refresh(app, victim["refresh_token"])[0] == 503
-        assert time.monotonic() - before < 1.5 * TIMEOUT
+        with Stopwatch() as watch:
+            before = watch.now()
+            assert refresh(app, victim["refresh_token"])[0] == 503
+            assert watch.now() - before < 1.5 * TIMEOUT
         assert refresh(app, log_in(app, "next")["refresh_token"])[0] == 200, "right afterwards"
         with failing(app, victim["refresh_token"], statuses):
             others = use_sessions(app, count)
-    assert others == {200: count}
+            until(lambda: statuses, "a failure")
+            others += use_sessions(app, count)
+    assert others == {200: 2 * count}
     assert set(statuses) == {503}
     lines = [record.getMessage() for record in caplog.records]
     # The database gives a statement up just before the client does, if the time was not used up

@@ -22,8 +22,8 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.servers import stores
-from tests.serving import free_port
+from tests.ports import free_port
+from tests.servers import stores, until
 from tests.store_server import SECRET, STORE, environment, python, serving
 from tests.support import ROOT, bearer
 
@@ -263,12 +263,12 @@ def test_an_invalid_token_is_rejected(store, header):
 
 
 def serve_short_tokens(folder):
-    """Serve the store with access tokens that live four seconds."""
+    """Serve the store with access tokens that live six seconds."""
     return serving(
         folder,
         DATABASE_URL=f"sqlite:///{folder}/store.db",
         SESSIONS_URL=f"sqlite:///{folder}/sessions.db",
-        FLASK_JWT_EXPIRATION_DELTA="4",
+        FLASK_JWT_EXPIRATION_DELTA="6",
         FLASK_JWT_LEEWAY="0",
     )
 
@@ -276,10 +276,14 @@ def serve_short_tokens(folder):
 @pytest.mark.slow
 def test_a_token_expires(tmp_path):
     with serve_short_tokens(tmp_path) as store:
-        token = log_in(store, sign_up(store)).json()["access_token"]
-        headers = {"Authorization": f"JWT {token}"}
-        assert store.get("/me", headers=headers).status_code == 200
-        deadline = time.monotonic() + 10
+        username = sign_up(store)
+
+        def get_headers():
+            return {"Authorization": f"JWT {log_in(store, username).json()['access_token']}"}
+
+        # On a machine that stands still meanwhile, one has expired before it is used.
+        until(lambda: store.get("/me", headers=get_headers()).status_code == 200, "a valid token")
+        headers, deadline = get_headers(), time.monotonic() + 20
         while (response := store.get("/me", headers=headers)).status_code == 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -664,10 +668,16 @@ def test_the_panel_shows_how_a_request_was_verified(store, cookies, auth):
 def test_the_panel_shows_a_renewal(tmp_path):
     with serve_short_tokens(tmp_path) as store:
         form = {"username": sign_up(store), "password": PASSWORD}
-        cookies = cookies_of(send_form(store, "/sign-in", **form))
-        token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
-        exp = jwt.decode(token, options={"verify_signature": False})["exp"]
-        panel = panel_of(store.get("/", headers={**PAGE, "Cookie": cookies}))
+
+        def sign_in():
+            cookies = cookies_of(send_form(store, "/sign-in", **form))
+            token = re.search(r"access_token_cookie=([^;]+)", cookies)[1]
+            exp = jwt.decode(token, options={"verify_signature": False})["exp"]
+            panel = panel_of(store.get("/", headers={**PAGE, "Cookie": cookies}))
+            # On a machine that stands still meanwhile, it expires before it is used.
+            return time.time() < exp and (cookies, exp, panel)
+
+        cookies, exp, panel = until(sign_in, "an access token that is used in time")
         assert "had expired" not in panel
         assert "expires in less than a minute" in panel
         time.sleep(max(0, exp - time.time()) + 0.1)

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from tests.guides import example, served
+from tests.ports import free_port
 from tests.providers import oidc
 from tests.servers import until, wheel_folder
-from tests.serving import free_port
 from tests.support import HTML, ROOT, SECRET
 
 pytestmark = [

@@ -36,13 +36,14 @@ def run(make_app):
 
 
 def test_list(run):
+    before = IDP.requests
     code, output = run("issuers", "list")
     assert code == 0
     assert "https://idp.example/" in output
     assert "in its metadata" in output
     rows = json.loads(run("issuers", "list", "--json")[1])
-    assert [row["audience"] for row in rows] == ["api", "any"]
-    assert IDP.requests == 0
+    assert [row["audience"] for row in rows] == ["api", "client_id: 7f0"]
+    assert IDP.requests == before
 
 
 def test_check(run):

@@ -19,7 +19,8 @@ from flask_jwt._issuers.fetch import fetch_json
 from flask_jwt._issuers.remote_keys import LONGEST_PAUSE
 from flask_jwt.testing import FakeIssuer
 from tests.hostile import HostileServer, delayed
-from tests.serving import free_port, wait_until_it_responds
+from tests.ports import free_port
+from tests.serving import wait_until_it_responds
 from tests.support import ROOT, bearer
 from tests.test_issuers_providers import api, status
 

@@ -26,6 +26,8 @@ PRIVATE = {
     "ES512": ec.generate_private_key(ec.SECP521R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
 }
+UNTIMED = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+"""Options of PyJWT, which has the time of the machine. The tests' clock stands still in 2027."""
 
 
 def status(app, token):
@@ -77,8 +79,7 @@ def test_each_algorithm_is_that_of_pyjwt(algorithm):
     claims = {"identity": 1, "exp": clock() + 60, "iat": clock(), "nbf": clock()}
     assert status(app, pyjwt.encode(claims, private, algorithm=theirs)) == 200
     if theirs == algorithm:
-        options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-        assert pyjwt.decode(token, private.public_key(), algorithms=[theirs], options=options)
+        assert pyjwt.decode(token, private.public_key(), algorithms=[theirs], options=UNTIMED)
 
 
 def test_a_public_key_verifies_but_does_not_issue():
@@ -138,9 +139,7 @@ def test_secret_key_fallbacks_verify_and_do_not_sign():
     assert status(app, token) == 401
     app.config["SECRET_KEY_FALLBACKS"] = [old]
     assert status(app, token) == 200
-    assert pyjwt.decode(
-        issue(app), SECRET, algorithms=["HS256"], options={"verify_nbf": False, "verify_iat": False}
-    )
+    assert pyjwt.decode(issue(app), SECRET, algorithms=["HS256"], options=UNTIMED)
     app.config["SECRET_KEY_FALLBACKS"] = []
     assert status(app, token) == 401, "cached or not"
 
@@ -177,8 +176,7 @@ def test_the_published_key_verifies_tokens():
     app = make_app(JWT_PRIVATE_KEY=private_pem(PRIVATE["ES256"]))
     document = app.test_client().get("/.well-known/jwks.json").get_json()
     key = pyjwt.PyJWKSet.from_dict(document)[pyjwt.get_unverified_header(issue(app))["kid"]]
-    options = {"verify_nbf": False, "verify_iat": False}
-    assert pyjwt.decode(issue(app), key, algorithms=["ES256"], options=options)["identity"] == 1
+    assert pyjwt.decode(issue(app), key, algorithms=["ES256"], options=UNTIMED)["identity"] == 1
 
 
 def test_no_secret_is_ever_published(tmp_path):

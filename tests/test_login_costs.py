@@ -262,7 +262,7 @@ def test_only_the_session_waits_for_what_postgresql_calls_durable(own_postgres, 
     """With a standby that isn't there, a commit that has to be durable waits indefinitely."""
     users = [User(1), User(2, "eve")]
     config = {"JWT_STORAGE_URI": own_postgres.url, "JWT_REVOCATION_CHECK": None}
-    app = make_app(clock=time.time, users=users, JWT_STORE_TIMEOUT=1, **config)
+    app = make_app(clock=time.time, users=users, JWT_STORE_TIMEOUT=4, **config)
     assert log_in(app) == 200
     configure(own_postgres, synchronous_standby_names="absent")
     assert [log_in(app, "wrong", "eve") for _ in range(10)] == [401] * 10

@@ -16,7 +16,8 @@ import yaml
 
 from flask_jwt import hash_password
 from flask_jwt._cli import jwt_cli
-from tests.serving import free_port, running
+from tests.ports import free_port
+from tests.serving import running
 from tests.support import ROOT, bearer, claims_of, make_app
 
 FILES = ROOT / "examples/operate"

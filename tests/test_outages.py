@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from flask_jwt.errors import StoreUnavailable
 from tests.servers import PostgresServer, RedisClusterServers, RedisServer, until
+from tests.stopwatch import Stopwatch
 from tests.support import bearer, code, get
 from tests.workers import log_in, new_app, refresh, stateless_token
 
@@ -72,6 +73,11 @@ class Load:
         for thread in self.threads:
             thread.join()
 
+    def wait_for(self, status, *names, since=0.0):
+        """Wait until each of these requests, or any, has had ten responses with *status*."""
+        for name in names or ("login", "stateless", "guarded", "refresh"):
+            until(lambda n=name: self.statuses(since, name=n)[status] >= 10, f"{status}: {name}")
+
     def statuses(self, since=0.0, until=float("inf"), name=None):
         return Counter(
             status
@@ -101,30 +107,38 @@ def own_server(server_to_stop):
         server_to_stop.start()
 
 
+TIMEOUT = 4
+"""More than a machine of tests stands still: a store that works is never late by this."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["stop", "kill", "freeze"])
 def test_a_store_goes_away_under_load_and_comes_back(own_server, how, caplog):
     caplog.set_level(logging.WARNING, "flask_jwt")
-    app = new_app(own_server.url, JWT_REVOCATION_CHECK=1, JWT_STORE_TIMEOUT=1)
+    app = new_app(own_server.url, JWT_REVOCATION_CHECK=1, JWT_STORE_TIMEOUT=TIMEOUT)
     with Load(app) as load:
-        time.sleep(1)
+        load.wait_for(200)
         away = time.monotonic()
         getattr(own_server, how)()
-        time.sleep(4)
+        gone = time.monotonic()
+        load.wait_for(503, "login", "guarded", "refresh", since=gone)
+        unknown = time.monotonic()
+        load.wait_for(503, "login", "guarded", "refresh", since=unknown)
         coming = time.monotonic()
         own_server.thaw() if how == "freeze" else own_server.start()
-        back = time.monotonic()
-        time.sleep(6)
+        # What has begun before may still fail, after a probe, and others fail fast for a second then.
+        back = time.monotonic() + 1.25 * TIMEOUT + 2
+        until(lambda: time.monotonic() > back, "the last failure")
+        load.wait_for(200, since=back)
     close(app)
     assert set(load.statuses()) == {200, 503}
-    assert set(load.statuses(until=away - 0.5)) == {200}
+    assert set(load.statuses(until=away)) == {200}
     assert set(load.statuses(name="stateless")) == {200}
-    assert load.statuses(away + 1, coming, "login")[200] == 0
-    assert load.statuses(away + 2.5, coming, "guarded")[200] == 0, (
+    assert load.statuses(gone, coming, "login")[200] == 0
+    assert load.statuses(unknown, coming, "guarded")[200] == 0, (
         "revocations are unknown for too long"
     )
-    assert set(load.statuses(since=back + 5)) == {200}
-    assert {"login", "guarded", "refresh"} <= {a[2] for a in load.responses if a[0] > back + 5}
+    assert set(load.statuses(since=back)) == {200}
     messages = [record.message for record in caplog.records]
     assert sum("is unavailable" in message for message in messages) <= 3, messages
     assert any("is available again" in message for message in messages)
@@ -141,7 +155,7 @@ def test_an_acknowledged_logout_outlives_the_store(own_server, how):
     getattr(own_server, how)()
     own_server.start()
     for pair in tokens:
-        until(lambda p=pair: refresh(app, p["refresh_token"])[0] != 503, "the store", 10)
+        until(lambda p=pair: refresh(app, p["refresh_token"])[0] != 503, "the store")
         assert refresh(app, pair["refresh_token"])[1]["code"] == "token_revoked"
         assert code(get(app, "/protected", pair["access_token"])) == (401, "token_revoked")
     close(app)
@@ -203,13 +217,16 @@ def test_a_redis_that_takes_no_writes_is_an_outage(redis_server):
 
 @pytest.mark.slow
 def test_a_locked_sqlite_is_an_outage(tmp_path):
+    other = new_app(f"sqlite:///{tmp_path}/s.db")  # it gets the time that it needs
+    token = log_in(other)["refresh_token"]
+    close(other)
     app = new_app(f"sqlite:///{tmp_path}/s.db", JWT_STORE_TIMEOUT=0.2)
-    token = log_in(app)["refresh_token"]
     connection = sqlite3.connect(tmp_path / "s.db", isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
-    start = time.monotonic()
-    assert refresh(app, token)[0] == 503
-    assert time.monotonic() - start < 5, "it waits for the timeout, not forever"
+    with Stopwatch() as watch:
+        start = watch.now()
+        assert refresh(app, token)[0] == 503
+        assert watch.now() - start < 5, "it waits for the timeout, not forever"
     connection.execute("ROLLBACK")
     connection.close()
     until(lambda: refresh(app, token)[0] == 200, "unlocked")
@@ -249,17 +266,25 @@ def test_sentinels_that_hang_are_not_tried_again_and_again(path):
         close(app)
 
 
+def is_replicated(primary):
+    with redis.Redis(port=primary.port) as client:
+        state = client.info("replication")
+    return state["slave0"]["offset"] == state["master_repl_offset"]
+
+
 @pytest.mark.slow
 @pytest.mark.servers
 def test_a_cluster_may_lose_a_primary():
     servers = RedisClusterServers(replicas=1)
     try:
-        app = new_app(servers.start().url, JWT_REVOCATION_CHECK="always", JWT_STORE_TIMEOUT=3)
+        app = new_app(servers.start().url, JWT_REVOCATION_CHECK="always", JWT_STORE_TIMEOUT=5)
         tokens = [log_in(app) for _ in range(30)]
         ended, kept = tokens[:15], tokens[15:]
         for pair in ended:
-            app.test_client().post("/auth/logout", headers=bearer(pair["access_token"]))
-        time.sleep(0.5)  # replication is not acknowledged to the client
+            response = app.test_client().post("/auth/logout", headers=bearer(pair["access_token"]))
+            assert response.status_code == 200
+        # Replication is not acknowledged to the client.
+        until(lambda: is_replicated(servers.servers[0]), "replication")
         servers.servers[0].kill()
         deadline = time.monotonic() + 40
         statuses = Counter()

@@ -19,8 +19,9 @@ import httpx
 import pymysql
 import pytest
 
-from tests.servers import stores, uri_of
-from tests.serving import free_port, running
+from tests.ports import free_port
+from tests.servers import stores, until, uri_of
+from tests.serving import running
 from tests.support import ROOT, bearer, claims_of
 
 COUNT = int(os.environ.get("SOAK_RESPONSES", "5000"))
@@ -57,7 +58,12 @@ def served(server, url, folder, *, is_preloaded):
     environment = {**os.environ, "STORE_URL": url, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
     arguments = command(server, address, is_preloaded=is_preloaded)
     url = f"http://{address}"
-    with running(arguments, f"{url}/protected", folder / "log", cwd=ROOT, environment=environment):
+    log = folder / "log"
+    with running(arguments, f"{url}/protected", log, cwd=ROOT, environment=environment):
+        # Others respond while a worker still loads the application, and a traceback would show that
+        # it was stopped then.
+        count = 1 if is_preloaded else 4
+        until(lambda: log.read_text().count("An application is ready") >= count, "all workers")
         yield url
 
 

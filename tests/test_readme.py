@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import free_port, wait_until_it_responds
+from tests.ports import free_port
+from tests.serving import wait_until_it_responds
 from tests.test_release import extras, metadata
 
 README = Path(__file__).parent.parent / "README.md"

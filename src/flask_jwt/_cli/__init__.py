@@ -64,8 +64,8 @@ def _key_file() -> str:
     path = current_app.config.get("JWT_KEY_FILE")
     if not path:
         raise ConfigError(
-            "This application has no key file. Set JWT_KEY_FILE to a path outside of the "
-            "repository, such as instance/jwt-keys.json: in app.config, or as "
+            "This application has no key file. Set JWT_KEY_FILE to a path that Git "
+            "ignores, such as instance/jwt-keys.json: in app.config, or as "
             "FLASK_JWT_KEY_FILE in the environment if the application calls "
             "app.config.from_prefixed_env(). `flask jwt keys generate` makes the file."
         )

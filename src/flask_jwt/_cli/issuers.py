@@ -74,13 +74,20 @@ def _describe(issuer: Issuer) -> dict[str, Any]:
     keys = issuer.jwks_uri or "in its metadata"
     if issuer.jwks is not None and issuer.jwks_uri is None:
         keys = "in the configuration"
-    audiences = issuer.audiences
     return {
         "issuer": issuer.issuer,
-        "audience": "any" if audiences is None else " ".join(sorted(audiences)),
+        "audience": _describe_audience(issuer),
         "algorithms": list(issuer.algorithms),
         "keys": keys,
     }
+
+
+def _describe_audience(issuer: Issuer) -> str:
+    """Name the applications for which a token may be: by their audience, or by their client id."""
+    if issuer.audiences is not None:
+        return " ".join(sorted(issuer.audiences))
+    clients = [f"{name}: {' '.join(sorted(ids))}" for name, ids in issuer.clients.items()]
+    return "; ".join(clients) or "any"
 
 
 @issuers_cli.command("check")

@@ -235,7 +235,12 @@ class Issuer:
     @property
     def accepts_strangers(self) -> bool:
         """Return whether tokens for other applications are accepted."""
-        return self.audiences is None and not {"client_id", "azp"} & self.values.keys()
+        return self.audiences is None and not self.clients
+
+    @property
+    def clients(self) -> dict[str, Strings]:
+        """Return the accepted applications by the claim that names them, in place of ``aud``."""
+        return {name: self.values[name] for name in ("client_id", "azp") if name in self.values}
 
     @property
     def names(self) -> tuple[str, ...]:
