@@ -19,7 +19,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 SET_UP = re.compile(r"(mkdir|cd|python3 -m venv|\. \.venv/bin/activate|pip install) ?")
-SERVER = re.compile(r"flask (--app \w+ )?run")
+SERVER = re.compile(r"flask (?:--app \w+ )?run(?: --port (\d+))?")
 SHOWN = re.compile(r"^```.*?^```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 A_TIME = 1_000_000_000
 ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=(?!\w\S* ).*")  # and no command after it
@@ -60,20 +60,21 @@ class Walkthrough:
     the environment of the tests has everything. The text above a file names it. A block of text or
     JSON below commands is what they print, where ``…`` stands for anything. ``<the access_token>``
     in a command stands for this member of the last JSON object that has one, and ``<the link>`` for
-    the last URL in the log of the server. The server ends with the ``with`` block.
+    the last URL in the log of the server. A server ends when another one gets its port, or with the
+    ``with`` block.
     """
 
     def __init__(self, folder: Path, environment: dict[str, str] | None = None):
         self.folder = folder
-        self.port = free_port()
+        self.ports = {"5000": free_port(), "5001": free_port()}
         self.output = ""
-        self.server: subprocess.Popen[str] | None = None
+        self.servers: dict[str, subprocess.Popen[str]] = {}
         self.log = folder.parent / f"{folder.name}.log"
         self.members: dict[str, str] = {}
         scripts = Path(sys.executable).parent
         self.environment = {
             **{name: value for name, value in os.environ.items() if "COV" not in name},
-            "FLASK_RUN_PORT": str(self.port),
+            "FLASK_RUN_PORT": str(self.ports["5000"]),
             "NO_COLOR": "1",
             "PYTHONUNBUFFERED": "1",
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
@@ -85,7 +86,8 @@ class Walkthrough:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._stop()
+        for port in [*self.servers]:
+            self._stop(port)
 
     def follow(self, page: Path, until: str | None = None, after: str | None = None) -> None:
         """Follow *page* from the heading *after*, or its first block, to *until*, or its last."""
@@ -101,10 +103,11 @@ class Walkthrough:
         """Run a command that isn't of the page."""
         self._run(command, "test")
 
-    def _stop(self) -> None:
-        if self.server is not None:
-            self.server.terminate()
-            self.server.wait()
+    def _stop(self, port: str) -> None:
+        if port in self.servers:
+            server = self.servers.pop(port)
+            server.terminate()
+            server.wait()
 
     def _follow(self, block: Block, place: str, above: str = "") -> None:
         if block.file is not None:
@@ -124,7 +127,7 @@ class Walkthrough:
             self.output = self.output.lstrip()[found.end() :]
 
     def _with_port(self, text: str) -> str:
-        return text.replace("localhost:5000", f"localhost:{self.port}")
+        return re.sub(r"(?<=localhost:)500[01]\b", lambda match: str(self.ports[match[0]]), text)
 
     def _run(self, text: str, place: str) -> None:
         for name, value in self.members.items():
@@ -135,7 +138,7 @@ class Walkthrough:
         lines = [line for line in text.splitlines() if not SET_UP.match(line)]
         if any(map(SERVER.fullmatch, lines)):
             assert len(lines) == 1, f"{place}: `flask run` needs a block of its own"
-            self._serve(lines[0].split())
+            self._serve(lines[0].split(), SERVER.fullmatch(lines[0])[1] or "5000")
             return
         done = self._run_in_bash(lines, place)
         self.output = done.stdout
@@ -154,17 +157,19 @@ class Walkthrough:
         assert done.returncode == 0, f"{place}: {done.stdout}"
         return done
 
-    def _serve(self, command: list[str]) -> None:
-        self._stop()
+    def _serve(self, command: list[str], port: str) -> None:
+        self._stop(port)
+        command = [str(self.ports.get(word, word)) for word in command]
+        self.log = self.folder.parent / f"{self.folder.name}-{port}.log"
         with self.log.open("w") as log:
-            self.server = subprocess.Popen(
+            self.servers[port] = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, text=True, stdout=log,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
-        wait_until_it_responds(f"http://127.0.0.1:{self.port}/", self.server)
+        wait_until_it_responds(f"http://127.0.0.1:{self.ports[port]}/", self.servers[port])
         # Werkzeug prints colors unless colorama is installed.
         log = re.sub(r"\x1b\[[0-9;]*m", "", self.log.read_text())
-        self.output = log.replace(str(self.port), "5000")
+        self.output = log.replace(str(self.ports[port]), port)
 
     def _compare_json(self, expected: object, place: str) -> None:
         text = self.output.lstrip()

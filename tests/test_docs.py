@@ -12,10 +12,13 @@ import sys
 
 import click
 import pytest
+from flask import request
 
+from flask_jwt import JWT, decode_token
 from flask_jwt._cli import jwt_cli
+from flask_jwt.testing import freeze
 from tests.doc_blocks import read_blocks
-from tests.support import ROOT, SECRET, Browser, bearer, run_example
+from tests.support import ROOT, SECRET, Browser, bearer, make_app, run_example
 
 DOCS = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md"]
 PROGRAMS = {"python", "javascript", "html", "mako"}
@@ -38,11 +41,39 @@ def test_sessions_example(tmp_path, monkeypatch):
     app = run_example("sessions/app.py", tmp_path, monkeypatch)["app"]
     client = app.test_client()
     body = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
-    assert client.get("/me", headers=bearer(body["access_token"])).get_json() == {"name": "joe"}
-    changed = client.post("/password", headers=bearer(body["access_token"]))
+    other = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
+    here, there = bearer(body["access_token"]), bearer(other["access_token"])
+    assert client.get("/me", headers=here).get_json() == {"name": "joe"}
+    assert client.post("/password", headers=here).status_code == 400
+    changed = client.post("/password", data={"new_password": "better"}, headers=here)
     assert changed.get_json() == {"logged_out": 1}
-    assert client.get("/me", headers=bearer(body["access_token"])).status_code == 401
+    assert client.get("/me", headers=here).status_code == 200
+    assert client.get("/me", headers=there).status_code == 401
+    login = {"username": "joe", "password": "better"}
+    assert client.post("/auth", json=login).status_code == 200
     app.extensions["flask-jwt"].sessions.close()
+
+
+def test_a_change_of_the_password_without_a_store():
+    """What docs/guides/sessions.md says of iat and the identity handler."""
+    app = make_app()
+    joe = app.users[0]
+    joe.changed_at = 0
+    app.jwt.identity_handler(lambda claims: joe if claims["iat"] >= joe.changed_at else None)
+
+    def log_in():
+        login = {"username": "joe", "password": "pass"}
+        return bearer(app.test_client().post("/auth", json=login).get_json()["access_token"])
+
+    before = log_in()
+    app.clock.tick(1.5)
+    joe.changed_at = int(app.clock())
+    tokens = before, log_in()
+    assert [status_of(app, headers) for headers in tokens] == [401, 200]
+
+
+def status_of(app, headers):
+    return app.test_client().get("/protected", headers=headers).status_code
 
 
 def test_audit_example(tmp_path, monkeypatch, caplog):
@@ -88,13 +119,53 @@ def test_pages_example(tmp_path, monkeypatch):
     assert 'name="next" value="/?a=1"' in page.text
     form = {"username": "joe", "password": "no", "next": "/?a=1"}
     page = browser.post("/auth", data=form, follow_redirects=True)
-    assert "alert" in page.text
+    assert "The user name or password is wrong." in page.text
     form["password"] = "pass"
     page = browser.post("/auth", data=form, follow_redirects=True)
     assert (page.request.full_path, "Hello, joe." in page.text) == ("/?a=1", True)
     page = browser.post("/auth/logout", follow_redirects=True)
     assert page.request.path == "/sign-in"
     app.extensions["flask-jwt"].sessions.close()
+
+
+def test_login_page_of_the_pages_example_shows_each_error(tmp_path, monkeypatch):
+    """Without a message, a user takes the right password for a wrong one."""
+    import flask
+
+    monkeypatch.setattr(flask.Flask, "auto_find_instance_path", lambda self: str(tmp_path))
+    app = run_example("pages/app.py", tmp_path, monkeypatch)["app"]
+    sessions = app.extensions["flask-jwt"].sessions
+
+    def sign_in(password="pass"):
+        browser = Browser(app)
+        form = {"username": "joe", "password": password}
+        return browser, browser.post("/auth", data=form, follow_redirects=True)
+
+    (browser, page), (thief, _) = sign_in(), sign_in()
+    assert "alert" not in page.text
+    with app.app_context():
+        sessions.revoke_all(1)
+    page = browser.get("/", follow_redirects=True)
+    assert page.request.args["error"] == "token_revoked"
+    assert "You have been signed out." in page.text
+
+    browser, _ = sign_in()
+    thief = Browser(app)
+    stolen = browser.get_cookie("refresh_token_cookie").value
+    with freeze(app) as clock:
+        for _ in range(2):
+            clock.tick(400)
+            assert browser.get("/").status_code == 200
+        thief.set_cookie("refresh_token_cookie", stolen)
+        page = thief.get("/", follow_redirects=True)
+    assert page.request.args["error"] == "refresh_reused"
+    assert "You have been signed out." in page.text
+
+    for _ in range(11):
+        _, page = sign_in("wrong")
+    assert page.request.args["error"] == "too_many_attempts"
+    assert "Too many wrong passwords." in page.text
+    sessions.close()
 
 
 def test_login_view_example(tmp_path, monkeypatch):
@@ -189,14 +260,38 @@ def test_the_example_of_data_in_tokens(tmp_path, monkeypatch):
     rejected = client.get("/plan", headers=bearer(token[:-2]))
     assert (rejected.status_code, rejected.json) == (
         401,
-        {"message": "Signature verification failed", "code": "token_invalid"},
+        {"message": "Signature verification failed", "code": "token_invalid", "hint": None},
     )
     assert "WWW-Authenticate" in rejected.headers
     for _ in range(11):
         failed = client.post("/auth", json={"username": "joe", "password": "wrong"})
     assert failed.status_code == 429
-    assert failed.json.keys() == {"message", "code"}
+    assert failed.json.keys() == {"message", "code", "hint"}
     assert int(failed.headers["Retry-After"]) > 0
+
+
+def test_a_claim_of_one_login():
+    """What docs/guides/login.md says of it: the identity handler gets it back at each refresh."""
+    app = make_app(
+        JWT(
+            None,
+            lambda username, password: {"id": 1, "tenant": request.get_json()["tenant"]},
+            lambda payload: {"id": 1, "tenant": payload["tenant"]},
+        ),
+        guards={},
+        JWT_STORAGE_URI="memory://",
+    )
+    app.jwt.additional_claims_loader(lambda user: {"tenant": user["tenant"]})
+    login, client = {"username": "joe", "password": "pass"}, app.test_client()
+    logins = [client.post("/auth", json={**login, "tenant": each}).json for each in ("a", "b")]
+    for _ in range(3):
+        with app.app_context():
+            claims = [decode_token(tokens["access_token"]) for tokens in logins]
+        assert [each["tenant"] for each in claims] == ["a", "b"]
+        logins = [
+            client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).json
+            for tokens in logins
+        ]
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -147,8 +148,31 @@ def test_sessions(start):
     assert status(client, "/me", stale) == 200
     assert client.post("/password", headers=access).get_json() == {"logged_out": 1}
     assert client.get("/me", headers=stale).get_json() == {"msg": "Token has been revoked"}
-    assert status(client, "/logout", access, "POST") == 200
+    with client.application.app_context():  # as a program without sessions has issued it
+        before = bearer(create_access_token("ada", fresh=True))
+    assert client.get("/me", headers=before).get_json() == {"name": "ada", "session": None}
+    assert client.post("/password", headers=before).get_json() == {"logged_out": 1}
     assert status(client, "/me", access) == 401
+    again = bearer(client.post("/login", json=good).get_json()["access_token"])
+    assert status(client, "/logout", again, "POST") == 200
+    assert status(client, "/me", again) == 401
+
+
+def test_subject_must_be_a_string(start):
+    """What docs/migrating/flask-jwt-extended.md says of tokens whose subject is a number."""
+    client = start("simple")
+    config, secret = client.application.config, client.application.secret_key
+    now = int(time.time())
+    claims = {"iat": now, "nbf": now, "exp": now + 60, "jti": "1", "type": "access", "fresh": False}
+    key = config.get("JWT_SECRET_KEY") or secret
+    number, string = (
+        bearer(pyjwt.encode({**claims, "sub": sub}, key, algorithm="HS256")) for sub in (1, "1")
+    )
+    assert client.get("/me", headers=number).get_json() == {"msg": "Subject must be a string"}
+    assert client.get("/me", headers=string).get_json() == {"name": "1"}
+    config["JWT_VERIFY_SUB"] = False
+    names = [client.get("/me", headers=each).get_json()["name"] for each in (number, string)]
+    assert names == [1, "1"]
 
 
 def test_sessions_in_cookies(start):

@@ -395,6 +395,15 @@ def test_the_example(example):
     assert ask("GET", "/admin/users", "ann", "word").status_code == 200
 
 
+def test_what_the_page_says_about_tests_of_the_example(tmp_path, monkeypatch):
+    example = run_example("roles/app.py", tmp_path, monkeypatch)
+    app, joe = example["create_app"](), example["users"]["joe"]
+    with pytest.raises(ConfigError, match="Give the user the scopes and roles instead"):
+        JWTClient(app).login_as(joe, roles=["support"])
+    with pytest.raises(ConfigError, match="Give the user the scopes and roles instead"):
+        jwt_headers(joe, app=app, scopes="orders:read")
+
+
 def test_the_routes_of_the_example(example):
     output = example.test_cli_runner().invoke(jwt_cli, ["routes"]).stdout
     page = (ROOT / "docs/guides/roles-and-scopes.md").read_text()

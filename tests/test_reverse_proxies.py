@@ -288,7 +288,7 @@ def new_front(start, name, leave_out, upstream):
     text = (
         without((FILES / name).read_text(), leave_out) if leave_out else (FILES / name).read_text()
     )
-    if name == "nginx-files.conf":
+    if name in ("nginx-files.conf", "nginx-prefix.conf"):  # which are parts of a server
         text = (FILES / "nginx.conf").read_text().rstrip().removesuffix("}") + text + "}"
     if name == "nginx-uwsgi.conf":
         return Nginx(start(Uwsgi(JWT_LOGIN_VIEW="/sign-in")), text)
@@ -357,7 +357,36 @@ def test_a_client_can_not_choose_its_address_host_or_scheme(fronts, name):
         assert {each["ip"] for each in sessions} == {"127.0.0.1"}
 
 
+@pytest.fixture(scope="module")
+def below_a_path(start):
+    """The application behind a proxy that sends the prefix. An endpoint is the login page."""
+    return start(Gunicorn(PROXIES="1", PREFIXES="1", JWT_LOGIN_VIEW="healthz"))
+
+
+@needs_nginx
+def test_below_a_path_pages_stay_below_it(start, below_a_path):
+    front = start(new_front(start, "nginx-prefix.conf", "", below_a_path))
+    spoofed = {**SPOOFED, "X-Forwarded-Prefix": "/evil"}
+    with front.client(Accept=HTML, **spoofed) as client:
+        page = client.get("/shop/me")
+        assert page.headers["Location"] == "/shop/healthz?next=%2Fshop%2Fme"
+        page = client.post("/shop/auth", data={**LOGIN, "next": "/shop/me"}, headers=ORIGIN)
+        assert (page.status_code, page.headers["Location"]) == (303, "/shop/me")
+        headers = {**cookies_of(page), **ORIGIN}
+        assert client.get("/shop/me", headers=headers).json() == {"name": "joe"}
+        page = client.post("/shop/auth/logout", headers=headers)
+        assert page.headers["Location"] == "/shop/healthz"
+
+
 # What happens without a line
+
+
+@needs_nginx
+def test_without_the_prefix_the_login_is_outside_of_the_application(start, below_a_path):
+    line = "proxy_set_header X-Forwarded-Prefix /shop;"
+    front = start(new_front(start, "nginx-prefix.conf", line, below_a_path))
+    with front.client(Accept=HTML) as client:
+        assert client.get("/shop/me").headers["Location"] == "/healthz?next=%2Fme"
 
 
 @pytest.mark.parametrize("name", FRONTS[3:])

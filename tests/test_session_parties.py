@@ -7,12 +7,13 @@ they would issue access tokens for them.
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from flask_jwt import JWT
 from flask_jwt._sessions.manager import SessionManager
 from flask_jwt.extended import JWTManager
 from flask_jwt.stores.memory import MemoryStore
-from tests.support import bearer, claims_of, login, make_app
+from tests.support import bearer, claims_of, login, make_app, private_pem, public_pem
 
 PROFILES = {"flask_jwt": JWT, "extended": JWTManager}
 
@@ -123,4 +124,16 @@ def test_a_changed_audience_counts_at_once(make_shop):
     shop.config[AUD] = "web"
     assert refresh(shop, token).status_code in (401, 422)
     shop.config[ACCEPT_AUD] = "shop"
+    assert refresh(shop, token).status_code == 200
+
+
+def test_a_service_that_only_verifies_does_not_use_a_refresh_token_up(make_shop, clock):
+    """It can't sign new tokens. The client, which has sent its token to the wrong address, has to
+    get them from the other application, however late."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    shop = make_shop(JWT_PRIVATE_KEY=private_pem(key), JWT_ALGORITHM="ES256")
+    service = make_shop(JWT_PUBLIC_KEY=public_pem(key), JWT_ALGORITHM="ES256", SECRET_KEY=None)
+    token = login(shop.test_client()).get_json()["refresh_token"]
+    assert refresh(service, token).status_code == 500
+    clock.tick(31)  # the grace period
     assert refresh(shop, token).status_code == 200

@@ -34,7 +34,8 @@ def add_claims(user):  # each login and each refresh calls this
 @jwt.jwt_error_handler
 def change_error(error):
     response = error.get_response()  # keep its status and headers
-    response.data = json.dumps({"message": error.description, "code": error.error_code})
+    body = {"message": error.description, "code": error.error_code, "hint": error.hint}
+    response.data = json.dumps(body)
     return response
 
 

@@ -7,7 +7,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 app = Flask(__name__)
 app.config.from_prefixed_env()
 proxies = app.config.get("PROXIES", 0)  # the number of proxies in front of this application
-app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)
+prefixes = app.config.get("PREFIXES", 0)  # how many of them send X-Forwarded-Prefix
+app.wsgi_app = ProxyFix(
+    app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_prefix=prefixes
+)
 users = app.config.get("USERS", {})  # names and hashes; yours are in a database
 
 

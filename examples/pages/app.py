@@ -10,7 +10,7 @@ app.config.update(
     JWT_LOGIN_VIEW="sign_in",  # the endpoint or the path of the login page
 )
 app.config.from_prefixed_env()
-# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+# `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
 app.secret_key = app.secret_key or secrets.token_hex()
 users = {"joe": {"id": 1, "name": "joe", "password": "pass"}}
 
@@ -24,11 +24,15 @@ def identity(payload):
     return next((u for u in users.values() if u["id"] == payload["identity"]), None)
 
 
-JWT(app, authenticate, identity)
+jwt = JWT(app, authenticate, identity)
 
 SIGN_IN = """
 {% if request.args.error == "invalid_credentials" %}
 <p role="alert">The user name or password is wrong.</p>
+{% elif request.args.error == "too_many_attempts" %}
+<p role="alert">Too many wrong passwords. Try again later.</p>
+{% elif request.args.error %}
+<p role="alert">You have been signed out.</p>
 {% endif %}
 <form method="post" action="{{ url_for('jwt') }}">
   <input type="hidden" name="next" value="{{ request.args.next }}">

@@ -17,7 +17,7 @@ app.config.update(
     JWT_TOKEN_LOCATION=["cookies"],
 )
 app.config.from_prefixed_env()
-# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+# `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
 app.secret_key = app.secret_key or secrets.token_hex()
 users = {}
 

@@ -6,7 +6,7 @@ from werkzeug.security import generate_password_hash
 
 app = Flask(__name__)
 app.config.from_prefixed_env()
-# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+# `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
 app.secret_key = app.secret_key or secrets.token_hex()
 users = {
     "joe": {"id": 1, "password": hash_password("pass")},
@@ -19,6 +19,7 @@ def authenticate(username, password):
     correct, new_hash = check_password(user["password"] if user else None, password)
     if new_hash:  # only a login knows the password, so this is when an old hash can be replaced
         user["password"] = new_hash
+        app.logger.warning("User %s has a new hash", user["id"])
     return user if correct else None
 
 

@@ -53,7 +53,7 @@ def list_users():
 def create_app():
     app = Flask(__name__)
     app.config.from_prefixed_env()
-    # Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+    # `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
     app.secret_key = app.secret_key or secrets.token_hex()
     jwt.init_app(app)
     app.register_blueprint(admin)

@@ -1,8 +1,8 @@
 import secrets
 from datetime import timedelta
 
-from flask import Flask
-from flask_jwt import JWT, current_identity, jwt_required
+from flask import Flask, request
+from flask_jwt import JWT, current_identity, get_jwt, jwt_required
 
 app = Flask(__name__)
 app.config.update(
@@ -35,5 +35,6 @@ def me():
 @app.post("/password")
 @jwt_required(fresh=timedelta(minutes=5))  # logged in at most five minutes ago
 def change_password():
-    ended = jwt.sessions.revoke_all(current_identity)  # on every device
+    current_identity["password"] = request.form["new_password"]
+    ended = jwt.sessions.revoke_all(current_identity, keep=get_jwt().get("sid"))  # but not this one
     return {"logged_out": ended}

@@ -87,6 +87,8 @@ class SessionRotation(RefreshTokens, SessionRevoker):
         now = self._host.clock.now()
         call = self._make_call()
         claims, identity = self._identify(token, now)
+        # Without a key to sign with, this raises an error before the token is used up.
+        self._host.get_codec().keys.active(now)
         session, identity = self._rotate_or_resolve(claims, identity, now, call)
         return self._issue_tokens(identity, session, claims.payload, claims.remember)
 
