@@ -9,11 +9,11 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from flask_jwt import JWT
+from flask_jwt import JWT, jwt_required
 from flask_jwt._sessions.manager import SessionManager
 from flask_jwt.extended import JWTManager
 from flask_jwt.stores.memory import MemoryStore
-from tests.support import bearer, claims_of, login, make_app, private_pem, public_pem
+from tests.support import Browser, bearer, claims_of, login, make_app, private_pem, public_pem
 
 PROFILES = {"flask_jwt": JWT, "extended": JWTManager}
 
@@ -127,13 +127,49 @@ def test_a_changed_audience_counts_at_once(make_shop):
     assert refresh(shop, token).status_code == 200
 
 
-def test_a_service_that_only_verifies_does_not_use_a_refresh_token_up(make_shop, clock):
+@pytest.fixture
+def shop_and_service(make_shop):
+    """An application that signs, and one that has its store and only its public key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    shop = make_shop(JWT_PRIVATE_KEY=private_pem(key), JWT_ALGORITHM="ES256", **COOKIES)
+    public = {"JWT_PUBLIC_KEY": public_pem(key), "JWT_ALGORITHM": "ES256", "SECRET_KEY": None}
+    return shop, make_shop(**public, **COOKIES)
+
+
+COOKIES = {"JWT_TOKEN_LOCATION": ["headers", "cookies"], "JWT_COOKIE_SECURE": True}
+
+
+def test_a_service_that_only_verifies_does_not_use_a_refresh_token_up(
+    shop_and_service, clock, caplog
+):
     """It can't sign new tokens. The client, which has sent its token to the wrong address, has to
     get them from the other application, however late."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    shop = make_shop(JWT_PRIVATE_KEY=private_pem(key), JWT_ALGORITHM="ES256")
-    service = make_shop(JWT_PUBLIC_KEY=public_pem(key), JWT_ALGORITHM="ES256", SECRET_KEY=None)
+    shop, service = shop_and_service
     token = login(shop.test_client()).get_json()["refresh_token"]
-    assert refresh(service, token).status_code == 500
+    for _ in range(2):
+        assert refresh(service, token).status_code == 404
+    assert caplog.text.count("set JWT_AUTH_URL_RULE = None") == 1
     clock.tick(31)  # the grace period
     assert refresh(shop, token).status_code == 200
+
+
+def test_a_service_that_only_verifies_leaves_the_renewal_of_cookies_to_the_other(
+    shop_and_service, clock
+):
+    shop, service = shop_and_service
+    for app in shop_and_service:
+        app.add_url_rule("/page", "page", jwt_required()(lambda: "ok"))
+    browser, there = Browser(shop), Browser(service)
+    login_form = {"username": "joe", "password": "pass"}
+    assert browser.post("/auth", data=login_form).status_code < 400
+    for name, value in browser.cookies.items():
+        there.set_cookie(name, value, secure=True)
+    assert there.get("/page").status_code == 200
+    clock.tick(1000)
+    response = there.get("/page")
+    assert response.status_code == 401
+    assert "Set-Cookie" not in response.headers
+    assert browser.get("/page").status_code == 200
+    for name, value in browser.cookies.items():
+        there.set_cookie(name, value, secure=True)
+    assert there.get("/page").status_code == 200

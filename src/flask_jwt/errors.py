@@ -459,7 +459,8 @@ class InvalidCredentials(AuthError):
 
 
 class LoginNotFound(AuthError):
-    """Raised by the login endpoint if the application has no authentication handler."""
+    """Raised by the login endpoint if the application has no authentication handler, and by the
+    refresh endpoint if it has only a public key."""
 
     title = "Not Found"
     status = 404

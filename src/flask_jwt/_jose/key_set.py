@@ -66,6 +66,11 @@ class KeySet:
         # the keys of a key file, whose tokens carry the kids that stand in the file.
         return named + tuple(key for key in keys if key.kid != kid and not key.match_kid)
 
+    @property
+    def can_sign(self) -> bool:
+        """Return whether one of the keys may sign at some time, rather than only verify."""
+        return any(key.can_sign for key in self.keys)
+
     def active(self, now: float) -> Key:
         """Return the key that signs at *now*, the newest one whose time to sign has come.
 
@@ -78,7 +83,7 @@ class KeySet:
             and key.sign_from <= now
             and (key.verify_until is None or now < key.verify_until)
         ]
-        if not ready and any(key.can_sign for key in self.keys):
+        if not ready and self.can_sign:
             # For example after the clock was set back, or on a host whose clock is slow.
             raise ConfigError(
                 "None of the keys can sign now: each is pending or has expired. Check the clock "

@@ -135,7 +135,12 @@ def find_token(state: AppState, current: RequestState, options: GuardOptions) ->
 
 
 def _can_rotate_session(state: AppState, options: GuardOptions) -> bool:
-    return options.type == "access" and has_refresh_cookie(state, current_request())
+    # An application that only verifies leaves it to the other one to renew the cookies.
+    return (
+        options.type == "access"
+        and has_refresh_cookie(state, current_request())
+        and state.codecs.refresh().keys.can_sign
+    )
 
 
 def _verify_in_location(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from .._jose.codec import Token, as_token
 from .._jose.encoding import parse_json
 from .._jose.key_file import PUBLISHED_FOR
 from ..errors import (
+    LoginNotFound,
     MalformedLogin,
     SchemeUnsupported,
     SessionNotFound,
@@ -49,6 +51,8 @@ from .redirects import login_page, next_url, prefers_html, redirect_to
 from .renewal import has_refresh_cookie, rotate_session
 from .request_token import check_found_token
 from .responses import rendering_errors
+
+logger = logging.getLogger("flask_jwt")
 
 if TYPE_CHECKING:
     from ..stores import Session
@@ -145,10 +149,23 @@ def refresh_view() -> Response:
     """Exchange a refresh token, from the header, a JSON body or its cookie, for new tokens."""
     state = app_state()
     with rendering_errors(state):
+        _require_signing_key(state)
         token = _find_refresh_token(state)
         tokens = require_sessions(state).refresh(token) if token else rotate_session(state, request)
         set_issued_tokens(tokens, in_cookies=token is None)
         return create_token_response(state, as_token(tokens.access_token), tokens.identity)
+
+
+def _require_signing_key(state: AppState) -> None:
+    if state.codecs.refresh().keys.can_sign:
+        return
+    if state.notices.first_time("no key for refreshes"):
+        logger.warning(
+            "A refresh got a 404 response, because this application has only a public key: the "
+            "client has to send it to the application that signs the tokens. To register no "
+            "endpoints here, set JWT_AUTH_URL_RULE = None."
+        )
+    raise LoginNotFound("This application has no key to sign new tokens with")
 
 
 def _find_refresh_token(state: AppState) -> str | None:
