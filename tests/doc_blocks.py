@@ -22,7 +22,7 @@ SET_UP = re.compile(r"(mkdir|cd|python3 -m venv|\. \.venv/bin/activate|pip insta
 SERVER = re.compile(r"flask (?:--app \w+ )?run(?: --port (\d+))?")
 SHOWN = re.compile(r"^```.*?^```$|<!--.*?-->", re.MULTILINE | re.DOTALL)
 A_TIME = 1_000_000_000
-ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=.*")
+ASSIGNMENT = re.compile(r"(?:export )?([A-Z_]+)=(?!\w\S* ).*")  # and no command after it
 
 
 @dataclass
@@ -89,14 +89,19 @@ class Walkthrough:
         for port in [*self.servers]:
             self._stop(port)
 
-    def follow(self, page: Path, until: str | None = None) -> None:
-        """Follow *page* from its first block to its last, or to the heading *until*."""
+    def follow(self, page: Path, until: str | None = None, after: str | None = None) -> None:
+        """Follow *page* from the heading *after*, or its first block, to *until*, or its last."""
         lines = page.read_text().splitlines()
+        start = 0 if after is None else lines.index(after)
         end = len(lines) if until is None else lines.index(until)
         for block in read_blocks(page):
-            if block.line <= end:
+            if start < block.line <= end:
                 above = SHOWN.sub("", "\n".join(lines[: block.line]))
                 self._follow(block, f"{page.name}:{block.line}", above)
+
+    def run(self, command: str) -> None:
+        """Run a command that isn't of the page."""
+        self._run(command, "test")
 
     def _stop(self, port: str) -> None:
         if port in self.servers:

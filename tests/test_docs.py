@@ -237,6 +237,17 @@ def test_a_key_pair_is_replaced_as_the_keys_page_says(tmp_path, monkeypatch):
     assert seen == [(1, 200), (1, 200), *[(2, 200)] * 4, (1, 200), (1, 401)]
 
 
+def test_openapi_document_and_its_pages_can_be_exempt(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLASK_SECRET_KEY", SECRET)
+    monkeypatch.setenv("FLASK_JWT_REQUIRED_BY_DEFAULT", "true")
+    names = run_example("openapi_document/app.py", tmp_path, monkeypatch)
+    paths = ["/openapi.json", "/docs", "/docs/oauth2-redirect", "/prices"]
+    page = (ROOT / "docs/guides/openapi.md").read_text()
+    exec(re.search(r"`(jwt\.exempt\(.*\))`", page)[1], names)
+    client = names["app"].test_client()
+    assert [client.get(path).status_code for path in paths] == [200, 200, 200, 401]
+
+
 def test_cookies_example(tmp_path, monkeypatch):
     app = run_example("locations/app.py", tmp_path, monkeypatch)["app"]
     login, here = {"username": "joe", "password": "pass"}, {"base_url": "https://localhost"}

@@ -76,6 +76,11 @@ def test_address_is_verified_before_the_first_login(site):
     assert site.log_in() == 200
 
 
+def test_link_is_as_long_as_the_page_says(site):
+    site.sign_up()
+    assert len(site.mails[0][2]) == pytest.approx(150, abs=5)
+
+
 def test_stranger_who_signs_up_an_address_gets_no_account(site):
     """The owner of the address follows the link later, without having signed up."""
     site.sign_up(password="of the stranger")

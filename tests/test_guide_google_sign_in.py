@@ -17,7 +17,7 @@ from tests.guides import example, served
 from tests.ports import free_port
 from tests.providers import oidc
 from tests.servers import until, wheel_folder
-from tests.support import HTML, SECRET
+from tests.support import HTML, ROOT, SECRET
 
 pytestmark = [
     pytest.mark.servers,
@@ -175,3 +175,16 @@ def test_user_who_declines_sees_the_sign_in_page(site):
     abort = re.search(r'href="([^"]*abort)"', page.text)[1]
     page = person.open(str(page.url.join(abort)))
     assert (page.status_code, "access_denied" in page.text) == (400, True)
+
+
+def test_wrong_secret_is_shown_on_the_sign_in_page(site, program):
+    program.oauth.google.client_secret = "GOCSPX-abc"
+    page = sign_in(Person(), f"{site}/")
+    assert (page.status_code, "invalid_client" in page.text) == (400, True)
+
+
+@pytest.mark.parametrize("option", ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"])
+def test_placeholders_of_the_page_can_be_sent(option):
+    """A character outside of ASCII ends in an error of Authlib's, and a 500."""
+    page = (ROOT / "docs/guides/google-sign-in.md").read_text()
+    assert re.search(rf"export FLASK_{option}=(.*)", page)[1].isascii()

@@ -119,7 +119,7 @@ def test_auth_that_is_no_token_is_rejected(connect, reasons, auth, reason):
 
 def test_connection_ends_with_its_token(site, connect, monkeypatch):
     client = connect(bearer(log_in(site)["access_token"]))
-    later = SimpleNamespace(time=lambda: time.time() + 301)
+    later = SimpleNamespace(time=lambda: time.time() + 311)
     monkeypatch.setattr(site.program, "time", later)
     client.emit("say", "hello")
     until(lambda: not client.connected, "the end of the connection")
@@ -133,7 +133,7 @@ def test_program_of_the_page_connects(site):
 
 
 def test_program_connects_again_when_its_token_has_expired(site, monkeypatch):
-    times = iter([time.time() + 301])
+    times = iter([time.time() + 311])
     clock = SimpleNamespace(time=lambda: next(times, time.time()))
     monkeypatch.setattr(site.program, "time", clock)
     with example("socketio_chat", "client") as program:

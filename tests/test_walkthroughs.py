@@ -47,7 +47,9 @@ UNTIL = {
     "guides/issuers.md": "## When the provider is down",
     "guides/keys.md": "## What is verified",
     "guides/flask-migrate.md": "## Tables that exist already",
+    "guides/google-sign-in.md": "## Without Google",
     "guides/openapi.md": "## What is written",
+    "guides/swagger-ui.md": "## Without a CDN",
 }
 """Where the blocks begin that are for other situations than the first one."""
 
@@ -64,6 +66,41 @@ def test_page_can_be_followed(page, tmp_path):
             walkthrough.environment["PATH"] += f"{os.pathsep}{node}"
             walkthrough.follow(ROOT / "docs/start.md", until="## Log in")
         walkthrough.follow(ROOT / "docs" / page, UNTIL.get(page))
+
+
+TABLES_EXIST = """
+import app
+client = app.create_app().test_client()
+with client.application.app_context():
+    app.db.create_all()
+    app.add_joe()
+assert client.post("/auth", json={"username": "joe", "password": "pass"}).status_code == 200
+"""
+
+
+@pytest.mark.parametrize("earlier", [True, False], ids=["migrations before", "no migrations"])
+def test_tables_that_exist_already_get_a_migration(earlier, tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    page = ROOT / "docs/guides/flask-migrate.md"
+    program = (ROOT / "examples/flask_migrate/app.py").read_text()
+    tables = re.search(r"for table in .*\n.*to_metadata.*\n", program)[0]
+    with Walkthrough(folder, {"FLASK_SECRET_KEY": "k" * 40}) as walkthrough:
+        (folder / "app.py").write_text(program.replace(tables, ""))
+        (folder / "exist.py").write_text(TABLES_EXIST)
+        walkthrough.run("flask db init")
+        if earlier:
+            walkthrough.run("flask db migrate -m users && flask db upgrade")
+        walkthrough.run("python exist.py")
+        (folder / "app.py").write_text(program)
+        walkthrough.run("flask db migrate")
+        assert "No changes in schema detected." in walkthrough.output
+        walkthrough.follow(page, "## What to know", after=UNTIL["guides/flask-migrate.md"])
+        walkthrough.run("flask jwt sessions stats")
+        assert "active    1" in walkthrough.output
+        new = {"FLASK_SQLALCHEMY_DATABASE_URI": "sqlite:///new.db"}
+        walkthrough.environment.update(new)
+        walkthrough.run("flask db upgrade && python exist.py")
 
 
 def test_the_tests_of_an_application_with_an_issuer_pass(tmp_path):

@@ -8,7 +8,7 @@ from flask_jwt.openapi import annotate
 
 app = Flask(__name__)
 app.config.from_prefixed_env()
-# Set FLASK_SECRET_KEY to what `flask jwt secret` prints, or a restart makes all tokens invalid.
+# `export FLASK_SECRET_KEY=$(flask jwt secret)` first, or each restart makes all tokens invalid.
 app.secret_key = app.secret_key or secrets.token_hex()
 JWT(app)
 

@@ -1,7 +1,7 @@
 import time
 from functools import wraps
 
-from flask import Flask, request, session
+from flask import Flask, current_app, request, session
 from flask_jwt import JWT, JWTError, current_identity, get_jwt, signals, verify_jwt_in_request
 from flask_socketio import ConnectionRefusedError as ConnectionRejected
 from flask_socketio import SocketIO, disconnect, join_room
@@ -25,6 +25,7 @@ socketio = SocketIO(async_mode="threading")
 def create_app(**config):
     app = Flask(__name__)
     app.config.update(
+        JWT_LEEWAY=10,  # how long a token is still accepted after it has expired
         JWT_STORAGE_URI="sqlite:///sessions.db",
         JWT_TOKEN_LOCATION=["headers", "cookies"],  # programs, and browsers
     )
@@ -46,7 +47,7 @@ def connect(auth=None):
         raise ConnectionRejected(error.error_code) from None
     # This session belongs to the connection, and is kept on the server.
     session["name"] = current_identity["name"]
-    session["valid_until"] = get_jwt()["exp"]
+    session["valid_until"] = get_jwt()["exp"] + current_app.config["JWT_LEEWAY"]
     join_room(f"session {get_jwt()['sid']}")
 
 
