@@ -92,7 +92,7 @@ def test_each_command_exists(page):
         for word in shlex.split(text.rstrip(".,"), comments=True):
             if not hasattr(command, "get_command"):
                 break
-            found = command.get_command(None, word.rstrip(".,"))
+            found = command.get_command(None, word.rstrip(".,)"))
             assert found, f"flask jwt {text}"
             command = found
         options = {name for each in command.params for name in each.opts}
