@@ -130,6 +130,16 @@ def test_user_signs_in_and_out(site):
     assert person.open(site).url.path == "/sign-in"
 
 
+def test_user_who_is_signed_out_is_told(site, program):
+    person = Person()
+    assert "signed out" not in person.open(site).text
+    sign_in(person, site)
+    program.users.clear()
+    page = person.open(site)
+    assert page.url.path == "/sign-in"
+    assert '<p role="alert">You have been signed out.</p>' in page.text
+
+
 def test_two_accounts_are_two_users_and_one_account_is_one(site):
     for name in ("joe", "ann", "joe"):
         assert f"Hello, Name of {name}." in sign_in(Person(), site, name).text

@@ -21,7 +21,8 @@ def identity(payload):
 jwt = JWT(identity_handler=identity)
 
 SIGN_IN = """
-{% if problem %}<p role="alert">{{ problem }}</p>{% endif %}
+{% if problem %}<p role="alert">{{ problem }}</p>
+{% elif request.args.error %}<p role="alert">You have been signed out.</p>{% endif %}
 <a href="{{ url_for('to_google', next=request.args.next) }}">Sign in with Google</a>
 """
 
