@@ -130,11 +130,14 @@ def test_user_signs_in_and_out(site):
     assert person.open(site).url.path == "/sign-in"
 
 
-def test_user_who_is_signed_out_is_told(site, program):
-    person = Person()
+def test_user_who_was_signed_out_on_another_device_is_told(site):
+    person, elsewhere = Person(), Person()
     assert "signed out" not in person.open(site).text
-    sign_in(person, site)
-    program.users.clear()
+    for device in (person, elsewhere):
+        sign_in(device, site)
+    elsewhere.browser.post(
+        f"{site}/sign-out", data={"scope": "global"}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
     page = person.open(site)
     assert page.url.path == "/sign-in"
     assert '<p role="alert">You have been signed out.</p>' in page.text
