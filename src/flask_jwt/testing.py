@@ -19,7 +19,8 @@ from ._jose.codec import as_token
 from ._jose.grants import RequiredNames, replace_grants
 from ._web.app_state import AppState
 from ._web.context import app_state, require_sessions
-from ._web.issue import grant_claims, login_context, signing_codec
+from ._web.grants import grant_claims
+from ._web.issue import login_context, signing_codec
 from .errors import ConfigError
 
 __all__ = ["Clock", "FakeIssuer", "JWTClient", "freeze", "jwt_headers"]

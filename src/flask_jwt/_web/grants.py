@@ -1,16 +1,60 @@
-"""Find the scopes and roles of the user of a request."""
+"""Write scopes and roles into tokens, and find those of the user of a request."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from werkzeug.local import LocalProxy
 
-from .._jose.grants import NO_GRANTS, Grants, Requirement, read_grants
+from .._config.settings import Settings
+from .._jose.claims import Claims, ClaimsView
+from .._jose.grants import (
+    NO_GRANTS,
+    ClaimPath,
+    Grants,
+    RequiredNames,
+    Requirement,
+    list_names,
+    read_grants,
+    replace_grants,
+)
 from .._sessions.granted import read_claims
 from ..errors import ConfigError, InsufficientScope
 from .app_state import AppState
 from .context import RequestState, app_state, request_state, require_verified
+
+
+def grant_claims(
+    settings: Settings, scopes: RequiredNames | None, roles: RequiredNames | None
+) -> Claims:
+    """Return the claims that grant *scopes* and *roles*; None adds no claim.
+
+    :raises ConfigError: if the guard doesn't read these claims
+    """
+    claims: Claims = {}
+    sources = settings.grant_claims
+    if scopes is not None:
+        _check_is_read("JWT_SCOPE_CLAIMS", "scope", sources.scopes)
+        claims["scope"] = " ".join(list_names("scopes", scopes))
+    if roles is not None:
+        _check_is_read("JWT_ROLE_CLAIMS", "roles", sources.roles)
+        claims["roles"] = list_names("roles", roles)
+    return claims
+
+
+def apply_grants(state: AppState, claims: ClaimsView, granted: ClaimsView) -> ClaimsView:
+    """Return *claims* with *granted* in place of all claims that grant the same."""
+    # Most tokens have none, and reading the settings compares every option.
+    return replace_grants(claims, granted, state.settings.grant_claims) if granted else claims
+
+
+def _check_is_read(option: str, claim: str, paths: Iterable[ClaimPath]) -> None:
+    if (claim,) not in paths:
+        raise ConfigError(
+            f"{option} doesn't contain {claim!r}, the claim that tokens of this application have. "
+            f"Add it, or pass another claim in claims="
+        )
 
 
 def missing_grant(scopes: Requirement | None, roles: Requirement | None) -> InsufficientScope:

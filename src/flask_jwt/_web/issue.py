@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -23,11 +23,12 @@ from .._jose.claims import (
     HeaderView,
 )
 from .._jose.codec import Token, TokenCodec, as_token, numeric_date
-from .._jose.grants import ClaimPath, RequiredNames, list_names, replace_grants
+from .._jose.grants import RequiredNames
 from ..errors import ConfigError
 from .app_state import AppState
 from .caching import note_user_data
 from .context import app_state
+from .grants import apply_grants, grant_claims
 from .identities import check_identity, get_user_id, identity_claims
 
 if TYPE_CHECKING:
@@ -89,24 +90,6 @@ def create_access_token(
     return _create(identity, payload, claims, headers, overwrite, granted=granted)
 
 
-def grant_claims(
-    settings: Settings, scopes: RequiredNames | None, roles: RequiredNames | None
-) -> Claims:
-    """Return the claims that grant *scopes* and *roles*; None adds no claim.
-
-    :raises ConfigError: if the guard doesn't read these claims
-    """
-    claims: Claims = {}
-    sources = settings.grant_claims
-    if scopes is not None:
-        _check_is_read("JWT_SCOPE_CLAIMS", "scope", sources.scopes)
-        claims["scope"] = " ".join(list_names("scopes", scopes))
-    if roles is not None:
-        _check_is_read("JWT_ROLE_CLAIMS", "roles", sources.roles)
-        claims["roles"] = list_names("roles", roles)
-    return claims
-
-
 def grant_login_claims(
     state: AppState, scopes: RequiredNames | None, roles: RequiredNames | None
 ) -> Claims:
@@ -130,20 +113,6 @@ def grant_login_claims(
             "scopes and roles."
         )
     return grant_claims(state.settings, scopes, roles)
-
-
-def apply_grants(state: AppState, claims: ClaimsView, granted: ClaimsView) -> ClaimsView:
-    """Return *claims* with *granted* in place of all claims that grant the same."""
-    # Most tokens have none, and reading the settings compares every option.
-    return replace_grants(claims, granted, state.settings.grant_claims) if granted else claims
-
-
-def _check_is_read(option: str, claim: str, paths: Iterable[ClaimPath]) -> None:
-    if (claim,) not in paths:
-        raise ConfigError(
-            f"{option} doesn't contain {claim!r}, the claim that tokens of this application have. "
-            f"Add it, or pass another claim in claims="
-        )
 
 
 def create_refresh_token(

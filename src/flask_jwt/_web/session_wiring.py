@@ -28,9 +28,9 @@ from ..errors import ConfigError, TokenMalformed, TokenRevoked
 from ..stores import Session, SessionStore, open_store
 from ..stores._location import describe_location
 from .app_state import AppState
+from .grants import apply_grants
 from .issue import (
     _default_jwt_encode_handler,
-    apply_grants,
     grant_login_claims,
     issuer_and_audience,
     login_context,
