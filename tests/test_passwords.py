@@ -16,18 +16,19 @@ import argon2
 import bcrypt
 import pytest
 import sqlalchemy as sa
-from flask import Flask
+from flask import Flask, request
 from flask_sqlalchemy import SQLAlchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.security import generate_password_hash
 
-from flask_jwt import PasswordCheck, check_password, hash_password
+from flask_jwt import JWT, PasswordCheck, check_password, hash_password
 from flask_jwt._cli import jwt_cli
 from flask_jwt._login import passwords as _passwords
 from flask_jwt._login.passwords import KINDS, kind_of
+from flask_jwt.extended import JWTManager
 from tests.guides import example
-from tests.support import ROOT, SECRET, bearer, run_example
+from tests.support import ROOT, SECRET, bearer, make_app, run_example
 
 PASSWORD = "correct horse"
 NEW = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}")
@@ -179,7 +180,21 @@ def test_an_invalid_password_is_not_hashed_and_not_shown(password):
     with pytest.raises(ValueError, match="4096") as caught:
         hash_password(password)
     assert str(password) not in str(caught.value)
+    assert str(caught.value) == "A password must be a string of at most 4096 bytes in UTF-8"
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(("extension", "key"), [(JWT, "description"), (JWTManager, "msg")])
+@pytest.mark.parametrize("password", ["x" * 4097, 17])
+def test_an_invalid_password_of_a_client_is_a_400(extension, key, password):
+    """A sign-up whose author didn't think of it is no server error."""
+    app = make_app(extension)
+    app.add_url_rule(
+        "/sign-up", view_func=lambda: hash_password(request.json["password"]), methods=["POST"]
+    )
+    response = app.test_client().post("/sign-up", json={"password": password})
+    assert response.status_code == 400
+    assert "at most 4096 bytes" in response.get_json()[key]
 
 
 @pytest.mark.parametrize("password", ["", "a\0b", "é" * 2048, "пароль 😀"])

@@ -35,6 +35,7 @@
         ├── TooManyLoginAttempts      429     too_many_attempts
         ├── SessionNotFound           404     session_unknown
         ├── TextNotStorable           400     text_not_storable
+        │   └── PasswordNotStorable                               ValueError
         ├── KeysUnavailable           503     keys_unavailable
         │   └── IssuerUnavailable             issuer_unavailable
         └── StoreUnavailable          503     store_unavailable
@@ -501,6 +502,16 @@ class TextNotStorable(AuthError):
     status = 400
     error_code = "text_not_storable"
     default_description = "The session store can't hold a string of this request"
+
+
+class PasswordNotStorable(TextNotStorable, ValueError):
+    """Raised by :func:`hash_password` for a string that is too long, or for no string."""
+
+    default_description = "A password must be a string of at most 4096 bytes in UTF-8"
+
+    def __str__(self) -> str:
+        """Return the description alone, as programs show that of a ValueError."""
+        return self.default_description
 
 
 class KeysUnavailable(AuthError):

@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PasswordNotStorable
 
 logger = logging.getLogger("flask_jwt")
 
@@ -135,12 +135,11 @@ def hash_password(password: str) -> str:
     neither stripped nor normalized, as Werkzeug does; so an accented letter written as one code
     point is another password than the same letter written as two.
 
-    :raises ValueError: if *password* is longer than 4096 bytes or can't be encoded in UTF-8
+    :raises PasswordNotStorable: if *password* is longer than 4096 bytes or can't be encoded in
+        UTF-8. It is a ValueError; where a view doesn't catch it, the client gets a 400 response
     """
     if not _can_be_hashed(password):
-        raise ValueError(
-            f"A password must be a string of at most {MAX_PASSWORD_BYTES} bytes in UTF-8"
-        )
+        raise PasswordNotStorable
     if _new_kind() == SCRYPT:
         return generate_password_hash(password, f"scrypt:{SCRYPT_N}:{SCRYPT_R}:{SCRYPT_P}")
     from argon2 import PasswordHasher
