@@ -1005,7 +1005,8 @@ def test_example(tmp_path, monkeypatch, clock):
 
 
 def test_example_of_users(tmp_path, monkeypatch):
-    app = run_example("issuers/users.py", tmp_path, monkeypatch)["app"]
+    names = run_example("issuers/users.py", tmp_path, monkeypatch)
+    app = names["app"]
     auth0, google = map(FakeIssuer, app.config["JWT_ISSUERS"])
     app.config["JWT_ISSUERS"] = [auth0.issuer, google.issuer]
     users = [
@@ -1013,6 +1014,7 @@ def test_example_of_users(tmp_path, monkeypatch):
         for idp, sub in ((auth0, "1"), (google, "1"), (auth0, "2"), (auth0, "1"))
     ]
     assert users == [1, 2, 3, 1], "neither the subject nor the address alone is a user"
+    names["database"].close()
 
 
 def test_example_of_users_links_an_account_whatever_the_iss_of_its_token(tmp_path, monkeypatch):
@@ -1033,13 +1035,16 @@ def test_example_of_users_links_an_account_whatever_the_iss_of_its_token(tmp_pat
     assert link(google.token("1")) == 409
     assert link(auth0.token("ann")) == 400
     assert link("a.b.c") == 401
+    names["database"].close()
 
 
 def test_example_of_tenants(tmp_path, monkeypatch):
-    app = run_example("issuers/tenants.py", tmp_path, monkeypatch)["app"]
+    names = run_example("issuers/tenants.py", tmp_path, monkeypatch)
+    app = names["app"]
     find = app.config["JWT_ISSUERS"]
     acme = FakeIssuer(find("https://acme.eu.auth0.com/"))
     app.config["JWT_ISSUERS"] = lambda iss: acme.issuer if find(iss) else None
     assert get(app, acme.token("joe"), "/me").get_json() == {"tenant": "Acme", "subject": "joe"}
     other = FakeIssuer("https://other.eu.auth0.com/", audience="https://api.acme.dev")
     assert get(app, other.token("joe"), "/me").status_code == 401
+    names["database"].close()

@@ -641,3 +641,4 @@ def test_example(tmp_path, monkeypatch, clock):
     assert get(app, acme.token("joe"), "/me").get_json() == {"tenant": "acme", "subject": "joe"}
     assert get(app, gone.token("joe"), "/me").status_code == 401
     assert get(app, acme.token("joe", iss="https://evil.example"), "/me").status_code == 401
+    database.close()

@@ -726,6 +726,7 @@ def test_the_example_for_a_database_replaces_only_the_hash_it_has_checked(
         assert log_in("ann", "pass") == 200
         with app.app_context():
             stored = db.session.scalar(db.select(models.User.password_hash))
+            db.session.remove()
             db.engine.dispose()
     assert (stored == other) is is_changed_meanwhile
     assert NEW.fullmatch(stored)

@@ -583,8 +583,10 @@ def test_a_table_without_the_column_is_upgraded(tmp_path):
     app = make_app(users=ANYONE, clock=time.time, JWT_STORAGE_URI=uri)
     tokens = start(app)
     app.jwt.close(app)
-    with sa.create_engine(uri).begin() as connection:
+    engine = sa.create_engine(uri)
+    with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE jwt_sessions DROP COLUMN grants"))
+    engine.dispose()
     with pytest.raises(ConfigError, match="Run: flask jwt sessions upgrade"):
         refresh(app, tokens)
     assert app.test_cli_runner().invoke(jwt_cli, ["sessions", "upgrade"]).exit_code == 0
