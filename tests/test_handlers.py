@@ -19,7 +19,7 @@ from flask_jwt import (
     get_jwt,
     jwt_required,
 )
-from tests.support import SECRET, User, claims_of, get, issue, login, token_of
+from tests.support import SECRET, User, claims_of, code, get, issue, login, token_of
 
 # How they are given
 
@@ -66,6 +66,34 @@ def test_without_an_identity_handler_the_identity_is_the_id(app):
     app.jwt.identity_callback = None
     app.add_url_rule("/who", view_func=jwt_required()(lambda: jsonify(current_identity + 0)))
     assert get(app, "/who", token_of(app.test_client())).get_json() == 1
+
+
+def test_the_identity_handler_finds_the_same_claims_at_a_refresh(make_app, clock):
+    """For example to reject what was issued before the user changed the password."""
+    app = make_app(JWT_STORAGE_URI="memory://")
+    seen = []
+
+    @app.jwt.identity_handler
+    def load(payload):
+        seen.append(payload)
+        is_old = payload["iat"] < changed_at
+        return None if is_old else User(payload["identity"])
+
+    changed_at = 0
+    client = app.test_client()
+    tokens = login(client).get_json()
+    assert get(app, "/protected", tokens["access_token"]).status_code == 200
+    clock.tick(60)
+    body = {"refresh_token": tokens["refresh_token"]}
+    tokens = client.post("/auth/refresh", json=body).get_json()
+    at_request, at_refresh = seen
+    for name in ("identity", "sub", "sid", "auth_time", "iat"):
+        assert at_request[name] == at_refresh[name], name
+    assert {"exp", "jti"} <= at_request.keys() & at_refresh.keys()
+    changed_at = clock() + 1
+    body = {"refresh_token": tokens["refresh_token"]}
+    response = client.post("/auth/refresh", json=body)
+    assert code(response) == (401, "user_gone")
 
 
 def test_handlers_and_views_may_be_async(app, client):

@@ -15,8 +15,8 @@ from .host import SessionHost
 
 _SID = re.compile(r"[0-9a-f]{32}")
 
-_REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp")
-_REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int)
+_REFRESH_CLAIM_NAMES = ("sid", "gen", "sub", "payload", "auth_time", "exp", "iat")
+_REFRESH_CLAIM_TYPES = (str, int, str, dict, int, int, int)
 _OPTIONAL_CLAIM_NAMES = ("csrf", "remember", "grants")
 
 
@@ -37,6 +37,7 @@ class RefreshClaims(NamedTuple):
     payload: dict[str, Any]
     auth_time: int
     expires_at: int
+    issued_at: int
     csrf: str | None = None
     """The CSRF value of the session; None if an earlier version started it."""
     remember: bool | None = None

@@ -221,7 +221,12 @@ class SessionRotation(RefreshTokens, SessionRevoker):
     def _load_user(self, claims: RefreshClaims) -> Any:
         """Return the user of a refresh token; if there is none, revoke the session."""
         payload = self._host.replace_grants(claims.payload, read_granted(claims.grants))
-        identity = self._host.load_user({**payload, "jti": claims.jti, "exp": claims.expires_at})
+        # The identity handler finds here what it finds in an access token of the session.
+        payload = {
+            **payload, "sid": claims.sid, "auth_time": claims.auth_time, "jti": claims.jti,
+            "iat": claims.issued_at, "exp": claims.expires_at,
+        }  # fmt: skip
+        identity = self._host.load_user(payload)
         if identity is None:
             self.revoke(claims.sid)
             raise UserNotFound(ended_sid=claims.sid)

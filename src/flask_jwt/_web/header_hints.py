@@ -21,7 +21,7 @@ ONLY_A_SCHEME = "The header has a scheme and no token: the client's variable for
 ORIGIN_DIFFERS = (
     "The browser says that a page of another host sent this request. If it was a page of this "
     "application, a proxy has changed the Host header. Let the proxy pass it on (nginx: "
-    "proxy_set_header Host $host), or have it send X-Forwarded-Host and set app.wsgi_app = "
+    "proxy_set_header Host $http_host), or have it send X-Forwarded-Host and set app.wsgi_app = "
     "ProxyFix(app.wsgi_app, x_host=1), of werkzeug.middleware.proxy_fix. If it was a page of "
     "yours on another origin, add that origin to JWT_CSRF_TRUSTED_ORIGINS"
 )
