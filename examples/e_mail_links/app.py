@@ -1,3 +1,4 @@
+import re
 from secrets import token_hex
 
 from flask import Blueprint, Flask, abort, current_app, render_template_string, request, url_for
@@ -57,9 +58,16 @@ def keep_links_private(response):
     return response
 
 
+def read_address():
+    address = request.form["address"].strip().lower()
+    if len(address) > 254 or not re.fullmatch(r"[\w.+'-]+@[\w.-]+", address):
+        abort(400, "Enter an e-mail address.")
+    return address
+
+
 @accounts.post("/sign-up")
 def sign_up():
-    address = request.form["address"].lower()
+    address = read_address()
     if address not in users:
         # Without a password: the one who signs up may not be the owner of the address.
         users[address] = {"id": token_hex(8), "address": address, "password": None}
@@ -69,7 +77,7 @@ def sign_up():
 
 @accounts.post("/forgot-password")
 def forgot_password():
-    user = users.get(request.form["address"].lower())
+    user = users.get(read_address())
     if user:
         send_link(user, "Set a new password")
     return {"message": "If you have an account, we have sent you an e-mail."}
@@ -92,8 +100,8 @@ def set_password():
         abort(400, "This link is no longer valid. Please ask for a new one.")
     if request.method == "GET":  # programs that examine e-mails open their links, too
         return render_template_string(FORM)
-    if len(request.form["password"]) < 8:
-        abort(400, "Choose a longer password.")
+    if not 8 <= len(request.form["password"]) <= 200:
+        abort(400, "Choose a password of 8 to 200 characters.")
     user["password"] = hash_password(request.form["password"])  # the link is used up now
     jwt.sessions.revoke_all(user)  # whoever knew the old password is logged out
     return {"message": "You can log in now."}

@@ -16,6 +16,7 @@ def identity(payload):
 
 
 app = APIFlask(__name__, title="Orders")
+app.config["AUTO_SERVERS"] = False  # a client chooses the Host, which would be in the document
 app.config.from_prefixed_env()
 jwt = JWT(app, authenticate, identity)
 secure(app)

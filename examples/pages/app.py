@@ -1,6 +1,6 @@
 import secrets
 
-from flask import Flask, render_template_string, request
+from flask import Flask, render_template_string
 from flask_jwt import JWT, jwt_required
 
 app = Flask(__name__)
@@ -53,7 +53,7 @@ HOME = """
 
 @app.get("/sign-in")
 def sign_in():
-    return render_template_string(SIGN_IN, request=request)
+    return render_template_string(SIGN_IN)
 
 
 @app.get("/")

@@ -46,7 +46,10 @@ FORM = """
 
 HOME = """
 <p>Hello, {{ current_identity.name }}.</p>
-<form method="post" action="/sign-out"><button>Sign out</button></form>
+<form method="post" action="/sign-out">
+  {{ jwt_csrf_field() }}
+  <button>Sign out</button>
+</form>
 """
 
 
@@ -69,8 +72,9 @@ def sign_in():
 @app.post("/sign-up")
 def sign_up():
     name, password = request.form.get("name", ""), request.form.get("password", "")
-    if not name or name in users or len(password) < 8:
-        return form("Choose another name, or a longer password.", name), 400
+    if not name or name in users or not 8 <= len(password) <= 200:
+        problem = "Choose another name, or a password of 8 to 200 characters."
+        return form(problem, name), 400
     user = {"id": secrets.token_hex(8), "name": name, "password": hash_password(password)}
     response = jwt.log_in(user)  # before the user is stored: it rejects forms of other sites
     users[name] = user
@@ -78,6 +82,7 @@ def sign_up():
 
 
 @app.post("/sign-out")
+@jwt_required()  # rejects forms of other sites
 def sign_out():
     response = redirect("/sign-in")
     unset_jwt_cookies(response)

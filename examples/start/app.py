@@ -23,7 +23,7 @@ jwt = JWT(authentication_handler=authenticate, identity_handler=identity)
 def create_app(**config):
     app = Flask(__name__)
     app.config.update(
-        JWT_STORAGE_URI="sqlite:///sessions.db",  # a file in the folder instance
+        JWT_STORAGE_URI="sqlite:///sessions.db",  # the file instance/sessions.db
         JWT_ACCESS_TOKEN_EXPIRES=timedelta(minutes=5),
     )
     app.config.from_prefixed_env()  # FLASK_SECRET_KEY of .env is SECRET_KEY here

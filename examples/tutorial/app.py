@@ -30,11 +30,15 @@ def read_json():
     return data if isinstance(data, dict) else abort(400)
 
 
+def is_text(value, shortest, longest):  # printable, because databases reject some other characters
+    return isinstance(value, str) and value.isprintable() and shortest <= len(value) <= longest
+
+
 def register():
     data = read_json()
     username, password = data.get("username"), data.get("password")
-    if not isinstance(username, str) or not isinstance(password, str) or len(password) < 8:
-        return {"message": "Send a username, and a password of at least 8 characters."}, 400
+    if not is_text(username, 1, 80) or not is_text(password, 8, 200):
+        return {"message": "Send a username, and a password of 8 to 200 characters."}, 400
     db.session.add(User(username=username, password_hash=hash_password(password)))
     try:
         db.session.commit()
@@ -55,13 +59,17 @@ def get_item(name):
 @jwt_required()
 def add_item(name):
     price = read_json().get("price")
-    if not isinstance(price, (int, float)):
-        return {"message": "Send a price."}, 400
-    if db.session.get(Item, name):
-        return {"message": "This item exists."}, 409
+    # JSON's true is an int in Python, and its 1e999 is infinite.
+    if type(price) not in (int, float) or not 0 <= price <= 1_000_000:
+        return {"message": "Send a price from 0 to 1000000."}, 400
+    if not is_text(name, 1, 80):
+        return {"message": "The name is too long, or contains special characters."}, 400
     item = Item(name=name, price=price, owner_id=current_identity.id)
     db.session.add(item)
-    db.session.commit()
+    try:
+        db.session.commit()
+    except IntegrityError:
+        return {"message": "This item exists."}, 409
     return item.as_json(), 201
 
 

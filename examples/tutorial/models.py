@@ -4,6 +4,8 @@ db = SQLAlchemy()
 
 
 class User(db.Model):
+    # Tokens contain the id: SQLite must not give that of a deleted user to a new one.
+    __table_args__ = {"sqlite_autoincrement": True}
     id = db.Column(db.Integer, primary_key=True)
     username = db.Column(db.String(80), unique=True, nullable=False)
     password_hash = db.Column(db.String(255), nullable=False)

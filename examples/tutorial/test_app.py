@@ -46,6 +46,12 @@ def test_login(jwt_client):
     assert jwt_client.get("/items/chair").json == {"name": "chair", "price": 5}
 
 
+@pytest.mark.parametrize("price", [None, "5", True, -1, float("inf"), float("nan")])
+def test_wrong_price(jwt_client, price):
+    jwt_client.login(**JOE)
+    assert jwt_client.post("/items/chair", json={"price": price}).status_code == 400
+
+
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"username": "ann"}])
 def test_wrong_login(jwt_client, wrong):
     response = jwt_client.post("/auth", json={**JOE, **wrong})
@@ -74,6 +80,7 @@ def test_deleted_user(app, jwt_client):
     with app.app_context():
         db.session.delete(db.session.get(User, 1))
         db.session.commit()
+    jwt_client.post("/register", json={**JOE, "username": "ann"})  # doesn't get joe's id
     response = jwt_client.get("/items/chair")
     assert (response.status_code, response.json["code"]) == (401, "user_gone")
 
