@@ -9,12 +9,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 
 import click
 import pytest
 from flask import request
 
-from flask_jwt import JWT, decode_token
+from flask_jwt import JWT, create_access_token, current_identity, decode_token, jwt_required
 from flask_jwt._cli import jwt_cli
 from flask_jwt.testing import freeze
 from tests.doc_blocks import read_blocks
@@ -65,15 +66,39 @@ def test_a_change_of_the_password_without_a_store():
         login = {"username": "joe", "password": "pass"}
         return bearer(app.test_client().post("/auth", json=login).get_json()["access_token"])
 
+    @app.post("/password")
+    @jwt_required(fresh=timedelta(minutes=5))
+    def change_password():
+        joe.changed_at = int(app.clock())
+        return {"token": create_access_token(current_identity, fresh=True)}
+
     before = log_in()
     app.clock.tick(1.5)
-    joe.changed_at = int(app.clock())
     tokens = before, log_in()
-    assert [status_of(app, headers) for headers in tokens] == [401, 200]
+    changed = app.test_client().post("/password", headers=before).get_json()
+    after = bearer(changed["token"])
+    assert [status_of(app, headers) for headers in (*tokens, after)] == [401, 200, 200]
+    assert app.test_client().post("/password", headers=after).status_code == 200
 
 
 def status_of(app, headers):
     return app.test_client().get("/protected", headers=headers).status_code
+
+
+def test_claims_that_are_missing_at_a_refresh():
+    page = (ROOT / "docs/guides/sessions.md").read_text()
+    missing = re.search(r"The claims (.*) are missing", page)[1]
+    app, payloads = make_app(JWT_STORAGE_URI="memory://"), []
+    app.jwt.identity_handler(lambda payload: payloads.append(payload) or app.users[0])
+    client = app.test_client()
+    login = client.post("/auth", json={"username": "joe", "password": "pass"}).get_json()
+    assert status_of(app, bearer(login["access_token"])) == 200
+    refreshed = client.post("/auth/refresh", headers=bearer(login["refresh_token"]))
+    assert refreshed.status_code == 200
+    request, refresh = payloads
+    fresh = {"fresh"}  # in tokens that create_access_token(fresh=True) has issued
+    assert request.keys() - refresh.keys() == set(re.findall(r"`(\w+)`", missing)) - fresh
+    assert refresh.keys() - {"identity", "sub"} == {"sid", "auth_time", "jti", "iat", "exp"}
 
 
 def test_audit_example(tmp_path, monkeypatch, caplog):
@@ -300,14 +325,18 @@ def test_a_claim_of_one_login():
     app = make_app(
         JWT(
             None,
-            lambda username, password: {"id": 1, "tenant": request.get_json()["tenant"]},
-            lambda payload: {"id": 1, "tenant": payload["tenant"]},
+            lambda username, password: {"id": 1, "tenant": request.get_json().get("tenant")},
+            lambda payload: {"id": 1, "tenant": payload.get("tenant")},
         ),
-        guards={},
         JWT_STORAGE_URI="memory://",
     )
-    app.jwt.additional_claims_loader(lambda user: {"tenant": user["tenant"]})
     login, client = {"username": "joe", "password": "pass"}, app.test_client()
+    before = client.post("/auth", json=login).json
+    app.jwt.additional_claims_loader(lambda user: {"tenant": user["tenant"]})
+    assert client.post("/auth", json=login).status_code == 200
+    assert status_of(app, bearer(before["access_token"])) == 200
+    refresh = {"refresh_token": before["refresh_token"]}
+    assert client.post("/auth/refresh", json=refresh).status_code == 200
     logins = [client.post("/auth", json={**login, "tenant": each}).json for each in ("a", "b")]
     for _ in range(3):
         with app.app_context():
@@ -317,6 +346,9 @@ def test_a_claim_of_one_login():
             client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}).json
             for tokens in logins
         ]
+    with app.app_context():
+        assert app.jwt.sessions.revoke_all(1) == 4
+    assert status_of(app, bearer(logins[0]["access_token"])) == 401
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 from flask import Flask, send_from_directory
+from flask_cors import CORS
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from flask_jwt.testing import freeze
 from tests.browsers import launched
@@ -135,6 +137,46 @@ def test_session_that_another_device_has_ended_shows_the_login(site, page):
     page.click("#add button")
     page.wait_for_selector("#login:not([hidden])")
     assert "revoked" in alert_of(page)
+
+
+def test_page_below_a_path(page):
+    """What docs/operate/proxies.md says of it: the proxy's prefix becomes SCRIPT_NAME."""
+    with example("single_page_app", "app") as program:
+        app = program.create_app(JWT_REFRESH_COOKIE_PATH="/shop", **CONFIG)
+        app.view_functions["page"] = pages_of("/shop").view_functions["page"]
+        outer = DispatcherMiddleware(Flask("outer", static_folder=None), {"/shop": app})
+        with served(outer) as port, freeze(app) as clock:
+            page.goto(f"http://shop.localhost:{port}/shop/")
+            page.wait_for_selector("#login:not([hidden])")
+            log_in(page)
+            page.wait_for_selector("main:not([hidden])")
+            clock.tick(400)
+            page.reload()  # the refresh cookie arrives
+            page.wait_for_selector("main:not([hidden])")
+
+
+@pytest.mark.parametrize(
+    ("page_host", "api_host", "message"),
+    [("localhost", "localhost", ""), ("app.shop.localhost", "api.shop.localhost", "CSRF")],
+)
+def test_another_port_of_localhost_is_not_another_host(page, page_host, api_host, message):
+    """Without JWT_CSRF_TRUSTED_ORIGINS, a page that works on localhost fails after deployment."""
+    with ExitStack() as stack:
+        app = stack.enter_context(example("single_page_app", "app")).create_app(**CONFIG)
+        api_port = stack.enter_context(served(app))
+        port = stack.enter_context(served(pages_of(f"http://{api_host}:{api_port}")))
+        origin = f"http://{page_host}:{port}"
+        headers = ["Content-Type", "X-CSRF-TOKEN"]
+        CORS(app, origins=[origin], supports_credentials=True, allow_headers=headers)
+        page.goto(origin)
+        page.wait_for_selector("#login:not([hidden])")
+        log_in(page)
+        page.wait_for_selector("main:not([hidden])")
+        with page.expect_response(lambda response: response.request.method == "POST") as added:
+            page.click("#add button")
+        assert added.value.status == (403 if message else 201)
+        page.wait_for_timeout(200)
+        assert message in alert_of(page)
 
 
 def test_page_of_an_origin_that_is_not_trusted_neither_reads_nor_writes(site, page, caplog):

@@ -29,6 +29,7 @@ WITH_OWN_TOKENS = """async () => {
     const post = async (path, body, headers) => {
         headers["Content-Type"] = "application/json";
         const response = await fetch(path, {method: "POST", headers, body: JSON.stringify(body)});
+        if (!response.ok) throw new Error(response.status);
         return response.json();
     };
     let tokens = await post("/auth", {username: "joe", password: "pass"}, {});

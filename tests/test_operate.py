@@ -256,6 +256,31 @@ def test_two_applications_keep_their_cookies_sessions_and_tokens(two):
     assert admin.get("/me").status_code == 200
 
 
+def test_applications_on_sibling_domains_share_a_login(tmp_path):
+    """With the options that docs/operate/two-applications.md names, on two hosts."""
+    page = (ROOT / "docs/operate/two-applications.md").read_text()
+    domain = re.search(r'`JWT_COOKIE_DOMAIN = "(.*)"`', page)[1]
+    options = {
+        "JWT_TOKEN_LOCATION": ["headers", "cookies"],
+        "JWT_STORAGE_URI": f"sqlite:///{tmp_path}/sessions.db",
+        "JWT_REVOCATION_CHECK": "always",
+        "JWT_COOKIE_DOMAIN": domain,
+    }
+    shop, admin = (Browser(make_app(**options)) for _ in range(2))
+    admin._cookies = shop._cookies  # one browser
+    at_shop, at_admin = (f"https://{name}.{domain}" for name in ("shop", "admin"))
+    assert shop.post("/auth", data=LOGIN, base_url=at_shop).status_code == 303
+    assert admin.get("/protected", base_url=at_admin).get_json() == {"user": 1}
+    assert code(admin.get("/protected", base_url="https://other.example")) == (401, "token_missing")
+    assert admin.post("/auth/logout", base_url=at_admin).status_code == 303
+    assert code(shop.get("/protected", base_url=at_shop)) == (401, "token_missing")
+    for each in (shop, admin):
+        each.application.jwt.close(each.application)
+
+
+LOGIN = {"username": "joe", "password": "pass"}
+
+
 def cookie_names(app):
     options = [f"JWT_{kind}_COOKIE_NAME" for kind in
                ("ACCESS", "REFRESH", "ACCESS_CSRF", "REFRESH_CSRF")]  # fmt: skip
