@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -372,13 +372,19 @@ def uri_of(store, request, tmp_path):
     return request.getfixturevalue(f"{store}_url")
 
 
-@pytest.fixture(scope="session")
-def postgres():
-    server = PostgresServer()
+@contextmanager
+def running(server):
+    """Start a server or several, and remove them at the end, even if they didn't start."""
     try:
         yield server.start()
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    with running(PostgresServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -390,22 +396,16 @@ def postgres_url(postgres):
 def icu_postgres_url():
     if not SYSTEM_POSTGRES:
         pytest.skip("PostgreSQL with ICU is not installed: apt-get install postgresql")
-    server = IcuPostgresServer()
-    try:
-        yield server.start().url
-    finally:
-        server.remove()
+    with running(IcuPostgresServer()) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
 def pgbouncer(postgres):
     if not Path(PGBOUNCER).exists():
         pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
-    server = PgBouncer(postgres.port)
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running(PgBouncer(postgres.port)) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -417,11 +417,8 @@ def pgbouncer_url(pgbouncer):
 def mariadb():
     if not Path(MARIADBD).exists():
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
-    server = MariaDbServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running(MariaDbServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -441,11 +438,8 @@ def mysqlclient_url(mariadb):
 
 @pytest.fixture(scope="session")
 def redis_server():
-    server = RedisServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -456,29 +450,20 @@ def redis_url(redis_server):
 @pytest.fixture(scope="session")
 def redis_primary():
     """The server that the Sentinel watches, and sends commands to that tests of others count."""
-    server = RedisServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def redis_sentinel_url(redis_primary):
-    sentinel = RedisSentinel(redis_primary.port)
-    try:
-        yield sentinel.start().url
-    finally:
-        sentinel.remove()
+    with running(RedisSentinel(redis_primary.port)) as sentinel:
+        yield sentinel.url
 
 
 @pytest.fixture(scope="session")
 def redis_cluster():
-    servers = RedisClusterServers()
-    try:
-        yield servers.start()
-    finally:
-        servers.remove()
+    with running(RedisClusterServers()) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")

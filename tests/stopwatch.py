@@ -16,7 +16,7 @@ class Stopwatch:
 
     A virtual machine may stop for seconds, and a busy one lets a process wait. A thread that sleeps
     for short times notices both. What a test measures, such as the wait for a store, a lock or a
-    sleep, stops no other thread, and is counted.
+    sleep, stops no other thread, and is counted. A wait in C that keeps the GIL would not be.
     """
 
     def __enter__(self):

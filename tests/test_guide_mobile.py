@@ -131,7 +131,7 @@ def test_session_that_was_ended_elsewhere(site, call):
 
 @pytest.mark.parametrize("keeps_old_key", [True, False])
 def test_key_that_was_replaced(site, call, keeps_old_key):
-    """An access token that no key verifies any more must not be sent for ever."""
+    """An access token that no key verifies any more must not be sent indefinitely."""
     call("logIn", "joe", "pass", "Phone")
     site.app.config["SECRET_KEY"] = OTHER_SECRET
     if keeps_old_key:

@@ -14,7 +14,7 @@ import redis
 import sqlalchemy as sa
 
 from flask_jwt.stores._sql_statements import FEW_SESSIONS
-from tests.servers import PostgresServer, until
+from tests.servers import PostgresServer, running, until
 from tests.support import User, make_app
 
 COUNTERS = "jwt_login_counters"
@@ -243,9 +243,8 @@ def test_statements_of_a_login_in_a_database(logged):
 @pytest.fixture
 def own_postgres():
     """A server that no other test uses."""
-    server = PostgresServer()
-    yield server.start()
-    server.remove()
+    with running(PostgresServer()) as server:
+        yield server
 
 
 def configure(server, **options):

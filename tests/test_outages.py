@@ -18,7 +18,7 @@ import redis
 import sqlalchemy as sa
 
 from flask_jwt.errors import StoreUnavailable
-from tests.servers import PostgresServer, RedisClusterServers, RedisServer, until
+from tests.servers import PostgresServer, RedisClusterServers, RedisServer, running, until
 from tests.stopwatch import Stopwatch
 from tests.support import bearer, code, get
 from tests.workers import log_in, new_app, refresh, stateless_token
@@ -94,9 +94,8 @@ class Load:
     ],
 )
 def server_to_stop(request):
-    server = request.param()
-    yield server.start()
-    server.remove()
+    with running(request.param()) as server:
+        yield server
 
 
 @pytest.fixture

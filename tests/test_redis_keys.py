@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from flask_jwt.stores import open_store
-from tests.servers import RedisClusterServers, RedisServer, stores, uri_of
+from tests.servers import RedisClusterServers, RedisServer, running, stores, uri_of
 from tests.support import ANYONE, bearer, login, make_app
 from tests.test_stores import new
 
@@ -20,11 +20,8 @@ OF_CONNECTIONS = {"auth", "client", "cluster", "command", "config", "hello", "in
 @pytest.fixture
 def server():
     """A server of the test's own."""
-    server = RedisServer()
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    with running(RedisServer()) as server:
+        yield server
 
 
 @pytest.fixture
